@@ -1,0 +1,27 @@
+// Named places at which a test kills the process or makes a step fail.
+//
+// Compiled out unless KAPPA_FAILPOINTS is set, so that an installed Kappa has none. The list of
+// names is the enumeration of every step of commit, snapshot, append, replay and ingest: a test
+// fails when a name has no crash trial.
+//
+// Threading: `hit` may be called from any thread. Armed from the environment:
+//   KAPPA_FAILPOINT=name[:n]   SIGKILL at the n-th hit (default 1)
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace kappa::failpoint {
+
+/// All names, in the order of one record's way.
+[[nodiscard]] const std::vector<std::string_view>& names();
+
+#if KAPPA_FAILPOINTS
+/// Kills the process when armed for `name` and this is the n-th hit. `name` must be listed.
+void hit(std::string_view name);
+#else
+inline void hit(std::string_view) {}
+#endif
+
+}  // namespace kappa::failpoint

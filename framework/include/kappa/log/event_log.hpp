@@ -1,0 +1,190 @@
+// The log: one interface, three implementations (memory, embedded on LMDB, Kafka), one contract
+// suite (tests/log/contract.hpp).
+//
+// Threading: an event_log may be used from any thread. A log_reader and a log_writer belong to one
+// thread at a time. Every call that says "blocks" waits for a disk or a broker.
+// Ownership: readers, writers and subscriptions must be destroyed before their log.
+// Errors: `subject` names topic, partition and offset ("orders[3]@812").
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kappa/core/bytes.hpp"
+#include "kappa/core/error.hpp"
+#include "kappa/core/strong.hpp"
+#include "kappa/core/time.hpp"
+#include "kappa/log/record.hpp"
+
+namespace kappa {
+
+/// Limits that hold on every log.
+struct log_limits {
+  static constexpr std::size_t max_topic_name_bytes = 249;  // Kafka's own limit
+  static constexpr std::size_t max_metadata_bytes = 4096;   // of a position
+  static constexpr std::size_t default_max_record_bytes = 1 << 20;
+  static constexpr std::size_t max_max_record_bytes = 64 << 20;
+  static constexpr std::int32_t max_partitions = 1024;
+};
+
+/// Settings of a topic. Fixed at creation, except retention.
+struct topic_config {
+  std::string name;             // [a-zA-Z0-9._-]+, at most 249 characters
+  std::int32_t partitions = 1;  // 1 … 1024; fixed: a change would remap keys
+  /// The app that writes it (and nobody else); empty: written from outside.
+  std::string owner{};
+  std::optional<milliseconds> retention_time{};       // none: kept for ever
+  std::optional<std::uint64_t> retention_bytes{};     // per partition; none: no bound
+  std::size_t max_record_bytes = log_limits::default_max_record_bytes;
+  bool compacted = false;  // Kafka: cleanup.policy=compact; refused for events
+
+  friend bool operator==(const topic_config&, const topic_config&) = default;
+};
+
+/// Whose position: (app, stage, generation, task, input).
+struct position_key {
+  std::string app;
+  std::string stage;
+  kappa::generation generation{1};
+  partition task;
+  std::string input;  // topic, or the name of a source
+
+  friend auto operator<=>(const position_key&, const position_key&) = default;
+  friend bool operator==(const position_key&, const position_key&) = default;
+  /// "flights/hourly-delays.g1[3]<-topic"
+  [[nodiscard]] std::string text() const;
+};
+
+/// The next offset to read, and up to 4 KiB of the owner's own.
+struct committed_position {
+  offset next;
+  bytes metadata{};
+  friend bool operator==(const committed_position&, const committed_position&) = default;
+};
+
+/// What one commit does: all of it or nothing.
+struct log_transaction {
+  struct append {
+    topic_partition to;
+    std::shared_ptr<const record_batch> records;  // not empty
+  };
+  struct move {
+    position_key key;
+    committed_position value;
+  };
+  std::vector<append> appends;
+  std::vector<move> moves;
+};
+
+struct commit_receipt {
+  /// Offset of the first record of each append, in order.
+  std::vector<offset> bases;
+};
+
+/// Reads one partition in batches. Never blocks for new records.
+class log_reader {
+ public:
+  virtual ~log_reader() = default;
+  /// Records from `from` on, about `max_bytes` of them (at least one frame when there is one).
+  /// An empty batch: nothing there now. errc::out_of_range: before the earliest or past the
+  /// latest; errc::corrupt: a damaged frame, named, never returned as data.
+  [[nodiscard]] virtual result<read_batch> read(offset from, std::size_t max_bytes) = 0;
+  [[nodiscard]] virtual const topic_partition& where() const = 0;
+};
+
+/// The one writer of an app: its transactions are fenced.
+class log_writer {
+ public:
+  virtual ~log_writer() = default;
+  /// Blocks until the transaction is durable. errc::fenced: another owner took over, nothing was
+  /// written. errc::indefinite: unknown; destroy this writer, open a new one, read the log's end.
+  /// errc::too_large, not_found, invalid_argument: nothing was written. A retriable error: nothing
+  /// was written, the same transaction may be committed again.
+  [[nodiscard]] virtual result<commit_receipt> commit(const log_transaction& tx) = 0;
+  [[nodiscard]] virtual writer_term term() const = 0;
+};
+
+struct writer_options {
+  std::string app;
+  /// Who holds it, for the error that the next one gets ("pid 4711").
+  std::string instance{};
+};
+
+/// Producer id + sequence of an outside append. A sequence that is not above the last one seen
+/// for (id, partition) is a repetition: answered, not appended.
+struct producer_sequence {
+  std::string producer;
+  std::uint64_t sequence = 0;
+};
+
+struct append_receipt {
+  offset base;               // of the first record
+  bool duplicate = false;    // it had been appended before; `base` is known for the last sequence only
+};
+
+struct partition_bounds {
+  offset earliest;  // first retained
+  offset latest;    // next to be written
+};
+
+struct retention_report {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t partitions = 0;
+};
+
+/// Stops the calls when destroyed; a call that is running has ended by then.
+class subscription {
+ public:
+  virtual ~subscription() = default;
+};
+
+class event_log {
+ public:
+  virtual ~event_log() = default;
+
+  /// Made with the log, never changes: state knows by it which log it came from.
+  [[nodiscard]] virtual const std::string& id() const = 0;
+  /// For messages: "lmdb:data", "memory".
+  [[nodiscard]] virtual std::string name() const = 0;
+
+  /// Creates a topic, durably. Nothing to do when it exists with the same partitions, owner and
+  /// compaction; errc::already_exists (naming both) otherwise. Retention is updated. Blocks.
+  [[nodiscard]] virtual result<void> create_topic(const topic_config& config) = 0;
+  [[nodiscard]] virtual result<std::optional<topic_config>> find_topic(const std::string& name) = 0;
+  [[nodiscard]] virtual result<std::vector<topic_config>> topics() = 0;
+
+  [[nodiscard]] virtual result<partition_bounds> bounds(const topic_partition& tp) = 0;
+  /// First offset whose record has time >= t; `latest` when there is none.
+  [[nodiscard]] virtual result<offset> offset_for_time(const topic_partition& tp, timestamp t) = 0;
+  [[nodiscard]] virtual result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) = 0;
+
+  /// Takes the app: errc::owned (naming the holder) while another process or writer has it. Blocks.
+  [[nodiscard]] virtual result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) = 0;
+  /// An append from outside any app; refused for topics that an app owns. Blocks until durable
+  /// (group commit: concurrent appends share one fsync).
+  [[nodiscard]] virtual result<append_receipt> append(
+      const topic_partition& to, const record_batch& records,
+      const std::optional<producer_sequence>& sequence = std::nullopt) = 0;
+
+  [[nodiscard]] virtual result<std::optional<committed_position>> position(const position_key& key) = 0;
+  /// All positions of an app, ordered by key.
+  [[nodiscard]] virtual result<std::vector<log_transaction::move>> positions(const std::string& app) = 0;
+  /// Forgets one position. For repair tools and tests; the app must not run. Blocks.
+  [[nodiscard]] virtual result<void> forget_position(const position_key& key) = 0;
+
+  /// Calls `on_data` on a thread of the log after records were appended to `tp` (by any process);
+  /// may call without need, never misses. `on_data` must not block and must not call the log.
+  [[nodiscard]] virtual result<std::unique_ptr<subscription>> subscribe(
+      const topic_partition& tp, std::function<void()> on_data) = 0;
+
+  /// Deletes what retention no longer wants, in short transactions. Blocks; run it off the actors.
+  [[nodiscard]] virtual result<retention_report> apply_retention(timestamp now) = 0;
+};
+
+}  // namespace kappa

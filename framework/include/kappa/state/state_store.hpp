@@ -1,0 +1,103 @@
+// The state of one state partition on disk: its own LMDB environment.
+//
+// The store keeps bytes: several ordered tables and the task's snapshot record, changed together
+// in one transaction (T2). Above it, keyed_table and timer_table hold decoded values and the
+// changes since the last snapshot.
+//
+// Threading: reads (get, scan) belong to one thread, the owner's; `commit` may run on another
+// thread at the same time, one commit at a time. Queries of other threads open a view of their own.
+// Ownership: tables refer to the store and must go first.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kappa/core/bytes.hpp"
+#include "kappa/core/error.hpp"
+#include "kappa/core/schema_info.hpp"
+#include "kappa/core/strong.hpp"
+
+namespace kappa {
+
+struct state_table_spec {
+  std::string name;    // "hourly-delays", "timers"
+  schema_info schema;  // of the values
+};
+
+/// Whose state this is. Checked at open, field by field, before anything is read.
+struct state_identity {
+  std::string app;
+  std::string stage;
+  kappa::generation generation{1};
+  partition task;
+  std::string log_id;             // the log that the state was made from
+  std::uint64_t fingerprint = 0;  // of the stage's topology
+};
+
+struct state_store_options {
+  std::filesystem::path folder;  // made when missing
+  state_identity identity;
+  std::vector<state_table_spec> tables;
+  /// Address space reserved for the map; grows when full.
+  std::uint64_t map_bytes = std::uint64_t{16} << 30;
+  bool read_only = false;
+};
+
+/// The changes of one table since the last snapshot, sorted by key. No value: erased.
+using table_delta = std::vector<std::pair<bytes, std::optional<bytes>>>;
+
+/// What one T2 writes: everything as of the end of one epoch.
+struct state_delta {
+  epoch_number epoch;
+  bytes snapshot;                    // the task's record: positions, watermarks, …
+  std::vector<table_delta> tables;   // as many as the store has tables
+};
+
+struct state_stats {
+  std::uint64_t file_bytes = 0;
+  std::uint64_t used_bytes = 0;
+  std::uint64_t entries = 0;  // over all tables
+};
+
+class state_store {
+ public:
+  virtual ~state_store() = default;
+
+  /// errc::incompatible: of another app, stage, generation, task, topology or log, of a newer
+  /// format, or of a schema that cannot be read (each named, with both values).
+  /// errc::corrupt: damaged. errc::not_found: read_only and nothing there.
+  [[nodiscard]] static result<std::unique_ptr<state_store>> open(const state_store_options& options);
+
+  /// The snapshot record and epoch of the last T2; nothing before the first.
+  [[nodiscard]] virtual const std::optional<bytes>& snapshot() const = 0;
+  [[nodiscard]] virtual epoch_number epoch() const = 0;
+
+  /// The value in the last snapshot. `out` is replaced. errc::corrupt: its checksum is wrong.
+  [[nodiscard]] virtual result<bool> get(std::size_t table, bytes_view key, bytes& out) = 0;
+
+  /// Calls f(key, value) in key order for keys in [from, to) (`to` empty: to the end) until it
+  /// returns false. errc::invalid_argument when the table holds keys that are too long for LMDB
+  /// (they are kept under a hash, so there is no order).
+  using scan_fn = std::function<bool(bytes_view key, bytes_view value)>;
+  [[nodiscard]] virtual result<void> scan(std::size_t table, bytes_view from, bytes_view to,
+                                          const scan_fn& f) = 0;
+  /// As scan, in no order, and long keys too.
+  [[nodiscard]] virtual result<void> scan_all(std::size_t table, const scan_fn& f) = 0;
+
+  /// T2: one durable transaction. Blocks (fsync). Begins, writes and commits on the calling
+  /// thread. errc::no_space: nothing was written.
+  [[nodiscard]] virtual result<void> commit(const state_delta& delta) = 0;
+
+  [[nodiscard]] virtual result<state_stats> stats() = 0;
+};
+
+/// Removes the state in `folder` (the environment's files, not the folder's other files).
+[[nodiscard]] result<void> erase_state(const std::filesystem::path& folder);
+
+}  // namespace kappa
