@@ -1,0 +1,382 @@
+# shellcheck shell=bash
+# Set-up for ./dev: Debian packages, then CAF and librdkafka from Debian's own source packages.
+#
+# Sourced by ./dev, never run by itself. What is built goes to <user's cache>/kappa/<name>-<version>/, by rename, so a
+# folder of that name is always a whole install. Everything on the way lives in one temporary folder in the same cache;
+# a trap removes it, and the next run (which alone holds the lock) removes what a SIGKILL left.
+
+readonly caf_version=0.18.7
+readonly caf_source=actor-framework=0.18.7-1~exp1
+readonly caf_sha256=d5c3abe8fd67a729aab1baeece10367637d903ba335f4c79378bcadfbcd34552
+readonly rdkafka_minimum=2.10
+
+readonly packages=(
+  g++ cmake ninja-build ccache clang-format git pkg-config python3 zstd sqlite3
+  libboost1.81-dev libboost-test1.81-dev libboost-json1.81-dev libfmt-dev libexpected-dev
+  liblmdb-dev libxxhash-dev libzstd-dev capnproto libcapnp-dev
+  libspdlog-dev libcli11-dev libcpp-httplib-dev prometheus-cpp-dev libssl-dev zlib1g-dev
+  libbenchmark-dev
+)
+readonly rdkafka_packages=(libcurl4-openssl-dev libsasl2-dev liblz4-dev)
+
+cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/kappa
+work=       # the temporary folder, made when first needed
+child=      # process group of the command that run_logged waits for
+CAF_DIR=    # set when a CAF outside the cache is used; ./dev hands it to CMake
+
+say() { printf '==> %s\n' "$*" >&2; }
+note() { printf '    %s\n' "$*" >&2; }
+die() {
+  printf 'dev: error: %s\n' "$*" >&2
+  exit 1
+}
+
+clean_up() {
+  if [[ -n $child ]]; then
+    kill -TERM -- "-$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+    child=
+  fi
+  if [[ -n $work ]]; then
+    rm -rf -- "$work"
+    work=
+  fi
+}
+interrupted() {
+  trap - INT TERM HUP
+  printf '\ndev: interrupted; nothing half-done is left, run the same command again to go on\n' >&2
+  clean_up
+  exit "$1"
+}
+trap clean_up EXIT
+trap 'interrupted 130' INT
+trap 'interrupted 143' TERM
+trap 'interrupted 129' HUP
+
+# run_logged LOG COMMAND…: output to LOG. In a session of its own, so that a signal to ./dev alone ends the whole tree
+# at once; bash would otherwise sit on the signal until the command is done.
+run_logged() {
+  local log=$1 status=0
+  shift
+  setsid "$@" >>"$log" 2>&1 </dev/null &
+  child=$!
+  wait "$child" || status=$?
+  child=
+  return "$status"
+}
+
+show_log() {
+  note "last lines of the log:"
+  tail -n 30 -- "$1" | sed 's/^/    | /' >&2
+}
+
+make_work() {
+  [[ -n $work ]] || work=$(mktemp -d "$cache/tmp.XXXXXX")
+}
+
+# One set-up at a time in a cache. The lock is on a file descriptor: it ends with its holders, however they end.
+lock_cache() {
+  mkdir -p -- "$cache" || die "cannot make the cache folder $cache"
+  exec 9>"$cache/.lock"
+  if ! flock -n 9; then
+    say "another ./dev is setting up in $cache: waiting for it"
+    flock 9
+  fi
+  rm -rf -- "$cache"/tmp.??????
+}
+unlock_cache() { exec 9>&-; }
+
+# ---------------------------------------------------------------------------------------------------- Debian packages
+
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  else
+    command -v sudo >/dev/null || die "these packages must be installed by root, and there is no sudo: ${missing[*]}"
+    sudo "$@"
+  fi
+}
+
+# Prints those of the packages named that are not installed.
+missing_packages() {
+  local have
+  have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' || true)
+  comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$have")
+}
+
+install_packages() {
+  local missing started=$SECONDS package candidate
+  command -v apt-get >/dev/null || die "no apt-get here: ./dev sets itself up on Debian 12 only"
+  mapfile -t missing < <(missing_packages "$@")
+  ((${#missing[@]})) || return 0
+  say "packages: installing ${missing[*]}"
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  as_root "${apt[@]}" update || note "apt-get update failed; trying with the lists that are there"
+  for package in "${missing[@]}"; do
+    candidate=$(apt-cache policy "$package" 2>/dev/null | sed -n 's/^  Candidate: //p')
+    if [[ -z $candidate || $candidate == '(none)' ]]; then
+      die "Debian package '$package' cannot be had from this machine's apt sources (Debian 12 'main' has it)"
+    fi
+  done
+  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2 || true
+  mapfile -t missing < <(missing_packages "${missing[@]}")
+  ((${#missing[@]} == 0)) || die "Debian package(s) could not be installed: ${missing[*]} (apt's own message is above)"
+  note "packages: done in $((SECONDS - started)) s"
+}
+
+# ------------------------------------------------------------------------------------------------ sources from Debian
+
+# The Debian mirror that this machine's own apt uses: first source of the main archive (not security), either format.
+debian_mirror() {
+  local file found
+  for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [[ -r $file ]] || continue
+    case $file in
+    *.sources)
+      found=$(awk '
+        function flush() {
+          if (uri != "" && on && type ~ /(^| )deb( |$)/ && suites !~ /-security/ && components ~ /(^| )main( |$)/) {
+            if (!printed) print uri; printed = 1
+          }
+          uri = ""; suites = ""; components = ""; type = ""; on = 1
+        }
+        BEGIN { on = 1 }
+        /^#/ { next }
+        /^[ \t]*$/ { flush(); next }
+        tolower($1) == "types:" { $1 = ""; type = $0 }
+        tolower($1) == "uris:" { uri = $2 }
+        tolower($1) == "suites:" { $1 = ""; suites = $0 }
+        tolower($1) == "components:" { $1 = ""; components = $0 }
+        tolower($1) == "enabled:" { on = tolower($2) != "no" }
+        END { flush() }' "$file")
+      ;;
+    *)
+      found=$(awk '
+        $1 != "deb" { next }
+        { i = 2
+          if ($2 ~ /^\[/) { while (i <= NF && $i !~ /\]$/) i++; i++ }
+          if ($i !~ /^(https?|file|ftp):/ || $(i + 1) ~ /-security|\/updates/) next
+          for (j = i + 2; j <= NF; j++) if ($j == "main") { print $i; exit } }' "$file")
+      ;;
+    esac
+    # Third parties have sources too: Debian's archive is the one whose address ends in /debian.
+    if [[ $found =~ /debian/?$ ]]; then
+      printf '%s\n' "${found%/}"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# private_apt SUITE: an apt of our own that knows only the source packages of that suite. Nothing of the machine's apt
+# state is touched, and root is not needed. Sets the array `apt_options`.
+private_apt() {
+  local suite=$1 mirror state
+  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  [[ -r $keyring ]] || die "no $keyring: install the package debian-archive-keyring"
+  mirror=$(debian_mirror) ||
+    die "no Debian mirror in /etc/apt/sources.list or /etc/apt/sources.list.d/: source packages come from there"
+  make_work
+  state=$work/apt-$suite
+  mkdir -p -- "$state"/{lists,cache/archives}/partial
+  printf 'deb-src [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$state/sources.list"
+  apt_options=(-q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache" -o Acquire::Retries=3)
+  ((EUID != 0)) || apt_options+=(-o APT::Sandbox::User=root) # the folder is ours alone, _apt could not read it
+  if ! run_logged "$state/log" apt-get "${apt_options[@]}" -o APT::Update::Error-Mode=any update; then
+    show_log "$state/log"
+    return 1
+  fi
+}
+
+# fetch_source SUITE PACKAGE=VERSION SHA256 TARBALL: to $cache/sources, checked by apt's signature and by the sum.
+fetch_source() {
+  local suite=$1 source=$2 sum=$3 tarball=$4 kept=$cache/sources/$4 folder
+  if [[ -f $kept ]] && sha256sum --status -c <<<"$sum  $kept"; then
+    return 0
+  fi
+  private_apt "$suite" || return 1
+  folder=$work/download
+  mkdir -p -- "$folder" "$cache/sources"
+  note "fetching $source from Debian's suite '$suite'"
+  if ! (cd "$folder" && run_logged "$work/fetch.log" apt-get "${apt_options[@]}" source --download-only --tar-only "$source"); then
+    show_log "$work/fetch.log"
+    return 1
+  fi
+  [[ -f $folder/$tarball ]] || { note "$source came without $tarball"; return 1; }
+  sha256sum --status -c <<<"$sum  $folder/$tarball" ||
+    die "$tarball has another sha256 than expected ($sum): not used"
+  mv -- "$folder/$tarball" "$kept"
+}
+
+# build_source NAME TARBALL ABOUT CMAKE-OPTION…: into $cache/NAME. Configured for the final place, installed beside it
+# (DESTDIR), renamed as the last act.
+build_source() {
+  local name=$1 tarball=$2 about=$3 started=$SECONDS log
+  shift 3
+  make_work
+  rm -rf -- "$work/source" "$work/build" "$work/stage"
+  mkdir -p -- "$work/source"
+  tar -xf "$cache/sources/$tarball" -C "$work/source" --strip-components=1
+  log=$cache/$name.log
+  : >"$log"
+  note "building $name ($about on 2 cores); log: $log"
+  local launcher=()
+  ! command -v ccache >/dev/null || launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache)
+  if ! { run_logged "$log" env CCACHE_BASEDIR="$work" cmake -S "$work/source" -B "$work/build" -G Ninja \
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$cache/$name" -DCMAKE_INSTALL_LIBDIR=lib \
+    -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DBUILD_SHARED_LIBS=OFF "${launcher[@]}" "$@" &&
+    run_logged "$log" env CCACHE_BASEDIR="$work" cmake --build "$work/build" &&
+    run_logged "$log" env DESTDIR="$work/stage" cmake --install "$work/build"; }; then
+    show_log "$log"
+    return 1
+  fi
+  local licence
+  for licence in "$work"/source/LICENSE*; do
+    [[ ! -f $licence ]] || install -D -m 644 -t "$work/stage$cache/$name/share/licenses/${name%%-*}" -- "$licence"
+  done
+  mv -T -- "$work/stage$cache/$name" "$cache/$name"
+  note "$name: done in $((SECONDS - started)) s"
+}
+
+# ---------------------------------------------------------------------------------------------------------------- CAF
+
+# find_foreign FILE: folders with a CMake package file of that name, outside our cache, where CMake would look.
+find_foreign() {
+  local prefix
+  local -a prefixes
+  IFS=':;' read -r -a prefixes <<<"${CMAKE_PREFIX_PATH:-}:/usr/local:/usr"
+  for prefix in "${prefixes[@]}"; do
+    [[ -n $prefix && $prefix != "$cache"/* ]] || continue
+    compgen -G "$prefix/lib*/cmake/*/$1" || compgen -G "$prefix/lib/*-linux-gnu*/cmake/*/$1" || true
+  done
+}
+
+# An installed CAF is used when it is new enough and a small program builds with it; else it is passed over, saying so.
+use_installed_caf() {
+  local config version probe=$cache/.probe
+  config=$(find_foreign CAFConfig.cmake | head -n 1)
+  [[ -n $config ]] || return 1
+  make_work
+  probe=$work/probe
+  mkdir -p -- "$probe"
+  cat >"$probe/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(probe CXX)
+set(CMAKE_CXX_STANDARD 20)
+find_package(CAF CONFIG REQUIRED COMPONENTS core io openssl)
+file(WRITE ${CMAKE_BINARY_DIR}/version "${CAF_VERSION}")
+if(CAF_VERSION VERSION_LESS "${MINIMUM}")
+  message(FATAL_ERROR "CAF ${CAF_VERSION} is older than ${MINIMUM}")
+endif()
+add_executable(probe probe.cpp)
+target_link_libraries(probe PRIVATE CAF::core CAF::io CAF::openssl)
+CMAKE
+  cat >"$probe/probe.cpp" <<'CPP'
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+int main() {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  system.spawn([](caf::event_based_actor* self) {
+    self->set_down_handler([](caf::down_msg&) {});
+    self->delayed_send(self, std::chrono::milliseconds{1}, 1);
+    return caf::behavior{[self](int) { self->quit(); }};
+  });
+}
+CPP
+  if run_logged "$probe/log" cmake -S "$probe" -B "$probe/build" -G Ninja -DMINIMUM="$caf_version" \
+    -DCAF_DIR="$(dirname "$config")" && run_logged "$probe/log" cmake --build "$probe/build"; then
+    version=$(<"$probe/build/version")
+    CAF_DIR=$(dirname "$config")
+    say "CAF $version as installed ($CAF_DIR)"
+  else
+    note "passing over the CAF at $(dirname "$config"): it is older than $caf_version or a probe does not build with it"
+    return 1
+  fi
+}
+
+# setup_caf [tsan]
+setup_caf() {
+  local name=caf-$caf_version tarball=actor-framework_$caf_version.orig.tar.gz extra=() about="about 3 min"
+  if [[ ${1:-} == tsan ]]; then
+    name+=-tsan
+    about="about 4 min"
+    extra=(-DCMAKE_CXX_FLAGS="-fsanitize=thread -g1 -fno-omit-frame-pointer")
+  elif use_installed_caf; then
+    return 0
+  fi
+  [[ ! -d $cache/$name ]] || return 0
+  say "CAF $caf_version${1:+ ($1)}: from source, once"
+  fetch_source experimental "$caf_source" "$caf_sha256" "$tarball" ||
+    die "the source of CAF $caf_version cannot be had: it comes from Debian's suite 'experimental' on this machine's mirror"
+  build_source "$name" "$tarball" "$about" -DCAF_ENABLE_EXAMPLES=OFF -DCAF_ENABLE_TESTING=OFF -DCAF_ENABLE_TOOLS=OFF \
+    -DCAF_ENABLE_IO_MODULE=ON -DCAF_ENABLE_OPENSSL_MODULE=ON "${extra[@]}" ||
+    die "CAF $caf_version does not build here; the log is $cache/$name.log"
+}
+
+# --------------------------------------------------------------------------------------------------------- librdkafka
+
+version_at_least() { dpkg --compare-versions "$1" ge "$2"; }
+
+# Nothing links librdkafka yet (the Kafka log comes later), so a failure here is told and does not stop the command.
+setup_rdkafka() {
+  local folder version suite full sum tarball best=
+  for folder in "$cache"/librdkafka-*/; do
+    [[ -d $folder ]] || continue
+    version=$(basename "$folder")
+    ! version_at_least "${version#librdkafka-}" "$rdkafka_minimum" || return 0
+  done
+  if command -v pkg-config >/dev/null && pkg-config --atleast-version="$rdkafka_minimum" rdkafka 2>/dev/null; then
+    say "librdkafka $(pkg-config --modversion rdkafka) as installed"
+    return 0
+  fi
+  say "librdkafka >= $rdkafka_minimum: from source, once"
+  (install_packages "${rdkafka_packages[@]}") || { rdkafka_warning "its build packages are missing"; return 0; }
+  for suite in sid testing trixie-backports trixie; do
+    private_apt "$suite" || continue
+    read -r full sum tarball < <(newest_source librdkafka) || continue
+    version=${full#*:}
+    version=${version%-*}
+    if ! version_at_least "$version" "$rdkafka_minimum"; then
+      best+=" $version ($suite)"
+      continue
+    fi
+    if fetch_source "$suite" "librdkafka=$full" "$sum" "$tarball" &&
+      build_source "librdkafka-$version" "$tarball" "about 40 s" -DRDKAFKA_BUILD_EXAMPLES=OFF \
+        -DRDKAFKA_BUILD_TESTS=OFF -DRDKAFKA_BUILD_STATIC=ON -DWITH_ZSTD=ON -DWITH_SSL=ON -DWITH_SASL=ON; then
+      return 0
+    fi
+  done
+  rdkafka_warning "${best:+only older ones were found:$best}"
+}
+
+rdkafka_warning() {
+  note "WARNING: librdkafka >= $rdkafka_minimum could not be had${1:+; $1}."
+  note "         Nothing links it yet, so this goes on; the Kafka log will need it."
+}
+
+# newest_source PACKAGE: "version sha256 tarball" of the newest one that the private apt knows.
+newest_source() {
+  local newest
+  newest=$(apt-cache "${apt_options[@]}" showsrc "$1" 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1)
+  [[ -n $newest ]] || return 1
+  apt-cache "${apt_options[@]}" showsrc "$1" 2>/dev/null | awk -v want="$newest" '
+    /^Version: / { here = ($2 == want) }
+    /^[^ ]/ { sums = ($1 == "Checksums-Sha256:") }
+    here && sums && $3 ~ /\.orig\.tar\.[a-z0-9]+$/ { print want, $1, $3; exit }'
+}
+
+# -------------------------------------------------------------------------------------------------------------- entry
+
+# set_up [tsan]: all that a build needs; under a second when it is all there.
+set_up() {
+  lock_cache
+  install_packages "${packages[@]}"
+  setup_caf
+  [[ ${1:-} != tsan ]] || setup_caf tsan
+  setup_rdkafka
+  clean_up
+  unlock_cache
+}
