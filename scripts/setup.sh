@@ -11,7 +11,7 @@ readonly caf_sha256=d5c3abe8fd67a729aab1baeece10367637d903ba335f4c79378bcadfbcd3
 readonly rdkafka_minimum=2.10
 
 readonly packages=(
-  g++ cmake ninja-build ccache clang-format git pkg-config python3 zstd sqlite3
+  g++ cmake ninja-build ccache clang-format git pkg-config python3 zstd sqlite3 shellcheck
   libboost1.81-dev libboost-test1.81-dev libboost-json1.81-dev libfmt-dev libexpected-dev
   liblmdb-dev libxxhash-dev libzstd-dev capnproto libcapnp-dev
   libspdlog-dev libcli11-dev libcpp-httplib-dev prometheus-cpp-dev libssl-dev zlib1g-dev
