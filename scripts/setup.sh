@@ -313,10 +313,10 @@ CPP
 
 # setup_caf [tsan]
 setup_caf() {
-  local name=caf-$caf_version tarball=actor-framework_$caf_version.orig.tar.gz extra=() about="about 3 min"
+  local name=caf-$caf_version tarball=actor-framework_$caf_version.orig.tar.gz extra=() about="about 5 min"
   if [[ ${1:-} == tsan ]]; then
     name+=-tsan
-    about="about 4 min"
+    about="about 5 min"
     extra=(-DCMAKE_CXX_FLAGS="-fsanitize=thread -g1 -fno-omit-frame-pointer")
   elif use_installed_caf; then
     return 0
@@ -358,7 +358,7 @@ setup_rdkafka() {
       continue
     fi
     if fetch_source "$suite" "librdkafka=$full" "$sum" "$tarball" &&
-      build_source "librdkafka-$version" "$tarball" "about 40 s" -DRDKAFKA_BUILD_EXAMPLES=OFF \
+      build_source "librdkafka-$version" "$tarball" "about 1 min" -DRDKAFKA_BUILD_EXAMPLES=OFF \
         -DRDKAFKA_BUILD_TESTS=OFF -DRDKAFKA_BUILD_STATIC=ON -DWITH_ZSTD=ON -DWITH_SSL=ON -DWITH_SASL=ON; then
       return 0
     fi
