@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(an_hour_closes_when_the_watermark_passes_its_end_and_latene
 
 BOOST_AUTO_TEST_CASE(end_of_input_closes_open_windows_in_order) {
   driver d{hourly_app()};
-  for (const auto* place : {"rome", "oslo", "lima"}) d.send("readings", reading{place, ts("2001-01-01T08:10"), 60});
+  for (const auto* place : {"rome", "oslo", "lima"}) d.send("readings", reading{place, ts("2001-01-01T08:05"), 60});
   d.send("readings", reading{"oslo", ts("2001-01-01T07:55"), 70});
   d.end_of_input();
   const auto alerts = d.read<std::string>("alerts");
