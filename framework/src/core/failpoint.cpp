@@ -35,6 +35,10 @@ const std::vector<std::string_view>& names() {
       // T2
       "t2.freeze",
       "t2.before_commit",
+      "state.begin",
+      "state.after_tables",
+      "state.before_commit",
+      "state.after_commit",
       "t2.after_commit",
       // retention
       "retention.after_removal",
@@ -73,6 +77,14 @@ armed_point* armed() {
 }
 
 }  // namespace
+
+bool broken(std::string_view name) {
+  static const std::string which = [] {
+    const char* spec = std::getenv("KAPPA_BREAK");
+    return std::string{spec == nullptr ? "" : spec};
+  }();
+  return !which.empty() && which == name;
+}
 
 void hit(std::string_view name) {
   auto* const point = armed();
