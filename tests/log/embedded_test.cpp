@@ -442,7 +442,7 @@ BOOST_FIXTURE_TEST_CASE(a_full_disk_refuses_an_append_and_nothing_else, folder_w
   auto other = helper({"limited", text(), "orders", "4000000"});
   const auto full = other.line();
   BOOST_REQUIRE(full);
-  BOOST_TEST(full->ends_with("no_space"), *full);
+  BOOST_TEST(full->ends_with(name_of(errc::no_space)), *full);
   const auto n = std::stoll(full->substr(5));
   BOOST_TEST(n > 10);
   BOOST_TEST(must(log->bounds(tp("orders"))).latest == offset{n});
@@ -451,6 +451,21 @@ BOOST_FIXTURE_TEST_CASE(a_full_disk_refuses_an_append_and_nothing_else, folder_w
   BOOST_TEST((other.line() == fmt::format("appended {}", n)));
   BOOST_TEST(other.wait() == 0);
   BOOST_TEST(values_of(*log, tp("orders")).back() == "after");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_system_without_room_refuses_an_append_and_nothing_else, folder_with_log) {
+  std::filesystem::create_directories(options.folder);
+  auto other = helper({"tiny", text()});
+  const auto full = other.line();
+  BOOST_REQUIRE(full);
+  if (full->starts_with("cannot")) {
+    BOOST_TEST_MESSAGE("skipped: " << *full);
+    return;
+  }
+  BOOST_TEST(full->ends_with(name_of(errc::no_space)), *full);
+  BOOST_TEST((other.line() == "kept " + full->substr(5, full->find(' ', 5) - 5)));
+  BOOST_TEST((other.line() == "appended " + full->substr(5, full->find(' ', 5) - 5)));
+  BOOST_TEST(other.wait() == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

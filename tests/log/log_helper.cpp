@@ -10,13 +10,20 @@
 //   limited TOPIC BYTES                   may make its files BYTES longer: appends until it cannot,
 //                                         says "full N CODE"; on a line of input lifts the limit and
 //                                         appends again, says "appended OFFSET"
+//   tiny                                  a log of its own on a tiny file system (root only, else
+//                                         says "cannot …"): says "full N CODE", "kept N", then with
+//                                         more room "appended OFFSET"
 //
 // An error is said as "error CODE: text", with exit code 1. KAPPA_TEST_MAP_BYTES: map_bytes.
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include <condition_variable>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <mutex>
 #include <string>
@@ -99,6 +106,33 @@ void own(event_log& log, const std::string& app, const std::string& topic) {
   }
 }
 
+std::size_t fill(event_log& log, const topic_partition& where) {
+  for (std::size_t n = 0;; ++n) {
+    const auto r = log.append(where, one(fmt::format("{}-", n) + std::string(100'000, 'x')));
+    if (r) continue;
+    say(fmt::format("full {} {}", n, name_of(r.error().code)));
+    return n;
+  }
+}
+
+/// Only this process sees the mount, and it is gone with it.
+void tiny(const embedded_log_options& options) {
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("none", options.folder.c_str(), "tmpfs", 0, "size=3m") != 0) {
+    say(fmt::format("cannot mount: {}", std::strerror(errno)));
+    return;
+  }
+  const auto log = must(open_embedded_log(options));
+  const topic_partition where{"orders", partition{0}};
+  topic_config c;
+  c.name = where.topic;
+  must(log->create_topic(c));
+  fill(*log, where);
+  say(fmt::format("kept {}", must(log->bounds(where)).latest.value));
+  if (::mount(nullptr, options.folder.c_str(), nullptr, MS_REMOUNT, "size=30m") != 0) return;
+  say(fmt::format("appended {}", must(log->append(where, one("after"))).base.value));
+}
+
 void limited(event_log& log, const topic_partition& where, const std::filesystem::path& file,
              std::uint64_t more) {
   std::signal(SIGXFSZ, SIG_IGN);
@@ -107,13 +141,7 @@ void limited(event_log& log, const topic_partition& where, const std::filesystem
   const auto before = limit;
   limit.rlim_cur = std::filesystem::file_size(file) + more;
   ::setrlimit(RLIMIT_FSIZE, &limit);
-  std::size_t n = 0;
-  for (;; ++n) {
-    const auto r = log.append(where, one(fmt::format("{}-", n) + std::string(100'000, 'x')));
-    if (r) continue;
-    say(fmt::format("full {} {}", n, name_of(r.error().code)));
-    break;
-  }
+  fill(log, where);
   std::string line;
   std::getline(std::cin, line);
   ::setrlimit(RLIMIT_FSIZE, &before);
@@ -128,6 +156,10 @@ int main(int argc, char** argv) {
   options.folder = args.at(1);
   options.read_only = args[0] == "read";
   if (const char* bytes = std::getenv("KAPPA_TEST_MAP_BYTES")) options.map_bytes = std::stoull(bytes);
+  if (args[0] == "tiny") {
+    tiny(options);
+    return 0;
+  }
   const auto log = must(open_embedded_log(options));
   const auto where = [&] { return topic_partition{args.at(2), partition{std::stoi(args.at(3))}}; };
   if (args[0] == "append") {
