@@ -44,6 +44,7 @@ errc code_of(int rc) {
     case EFBIG:
       return errc::no_space;
     case MDB_CORRUPTED:
+    case MDB_KEYEXIST:  // only where keys must grow: what is there is not what it should be
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:

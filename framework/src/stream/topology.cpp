@@ -207,19 +207,20 @@ result<topology> topology::compile(const app& a) {
       if (n.kind == op_kind::hop) {
         hop_topics[id] = s.prefix() + n.name;
         hop_writers[id].push_back(s.name);
-        s.ports.push_back({port_kind::internal, hop_topics[id], n.schema});
+        s.ports.push_back({port_kind::internal, hop_topics[id], n.schema, n.check});
       } else if (n.kind == op_kind::to) {
-        s.ports.push_back({port_kind::public_topic, n.topic, n.schema});
+        s.ports.push_back({port_kind::public_topic, n.topic, n.schema, n.check});
       } else if (n.kind == op_kind::window_fold) {
         s.ports.push_back({port_kind::late,
                            n.topic.empty() ? fmt::format("{}.{}.late", g->app, n.name) : n.topic,
-                           {"bytes", 0, 1, "bytes", nullptr}});
+                           {"bytes", 0, 1, "bytes", nullptr}, nullptr});
       }
       s.output_delay = std::max(s.output_delay, n.output_delay);
     }
     if (c.state) {
       s.state = g->ops[*c.state].name;
       s.state_schema = g->ops[*c.state].state->schema;
+      s.state_check = g->ops[*c.state].state->check;
     }
     if (!c.edges.empty()) {
       problems.push_back(fmt::format(

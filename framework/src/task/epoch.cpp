@@ -100,6 +100,8 @@ bytes encode_epoch_record(const epoch_record& e) {
   for (const auto i : e.idle) w.put(i);
   w.put(static_cast<std::uint32_t>(e.ended.size()));
   for (const auto i : e.ended) w.put(i);
+  w.put(std::uint8_t{e.advance.has_value()});
+  if (e.advance) put_time(w, *e.advance);
   w.put(static_cast<std::uint32_t>(e.failed_records.size()));
   for (const auto& f : e.failed_records) w.put(f.input).put(f.offset.value).put_bytes(f.op);
   w.put(static_cast<std::uint32_t>(e.failed_timers.size()));
@@ -123,6 +125,7 @@ std::optional<epoch_record> decode_epoch_record(bytes_view in) {
   });
   read_list(r, [&] { e.idle.push_back(r.get<std::uint32_t>()); });
   read_list(r, [&] { e.ended.push_back(r.get<std::uint32_t>()); });
+  if (r.get<std::uint8_t>() != 0) e.advance = get_time(r);
   read_list(r, [&] {
     epoch_record::failed_record f;
     f.input = r.get<std::uint32_t>();

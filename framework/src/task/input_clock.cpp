@@ -54,6 +54,13 @@ void input_clock::set_idle() {
   if (channels_.front().state != state::ended) channels_.front().state = state::idle;
 }
 
+void input_clock::advance(timestamp t) {
+  auto& only = channels_.front();
+  if (!outside_ || only.state == state::ended) return;
+  only.state = state::live;
+  only.watermark = std::max(only.watermark, t);
+}
+
 void input_clock::set_end() { channels_.front().state = state::ended; }
 
 std::optional<timestamp> input_clock::watermark() const {

@@ -53,8 +53,8 @@ class keyed_table final : public detail::keyed_cache {
 
   /// The value to change, made with V{} when absent. Within a step only; the first edit of a key
   /// in a step keeps the old value for undo, the first in an epoch keeps it for queries. Valid
-  /// until the key is erased or the step ends.
-  [[nodiscard]] result<V*> edit(bytes_view key) {
+  /// until the key is erased or the step ends. `made`: set to whether it was absent.
+  [[nodiscard]] result<V*> edit(bytes_view key, bool* made = nullptr) {
     require_step();
     auto* e = lookup(key);
     if (e == nullptr) {
@@ -64,6 +64,7 @@ class keyed_table final : public detail::keyed_cache {
     }
     auto& typed = static_cast<entry&>(*e);
     if (typed.step != step_) keep_old(typed, false);
+    if (made != nullptr) *made = !typed.present;
     if (!typed.present) {
       typed.value = V{};
       typed.present = true;

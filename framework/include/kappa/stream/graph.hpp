@@ -13,6 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
+#include "kappa/core/codec.hpp"
 #include "kappa/core/schema_info.hpp"
 #include "kappa/source/record_source.hpp"
 #include "kappa/state/keyed_table.hpp"
@@ -52,8 +55,24 @@ struct op_build {
   std::vector<timer_receiver*>* timers = nullptr;
 };
 
+/// Decodes stored bytes and encodes them again: an error when they are not the same. The test
+/// driver applies it to everything that it sees.
+using check_fn = result<void> (*)(bytes_view);
+
+template <class T>
+result<void> check_bytes(bytes_view in) {
+  const bytes aligned{in};
+  auto value = codec<T>::decode(aligned);
+  if (!value) return fail(value.error());
+  const auto again = encoded(*value);
+  if (again == in) return {};
+  return fail(errc::decode, codec<T>::schema().name,
+              fmt::format("does not round-trip: {} became {}", printable(in), printable(again)));
+}
+
 struct state_spec {
   schema_info schema;
+  check_fn check = nullptr;
   std::function<std::unique_ptr<keyed_table_base>(state_store&, std::size_t table,
                                                   const keyed_table_options&)>
       make_table;
@@ -69,7 +88,8 @@ struct op_node {
   std::function<std::shared_ptr<record_receiver>(const op_build&, const children&)> make_root;
   std::optional<state_spec> state;
   std::string topic;                      // stream, to; late topic of a window (may be empty)
-  schema_info schema;                     // of the values in the topic (hop, to)
+  schema_info schema;                     // of the values in the topic (stream, hop, to)
+  check_fn check = nullptr;               // of those values
   std::string parameters;                 // part of the fingerprint: window size, lateness, …
   milliseconds output_delay{0};           // how far results lag behind the watermark
   std::optional<milliseconds> idle_after;  // stream

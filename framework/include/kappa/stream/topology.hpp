@@ -40,6 +40,7 @@ struct port_spec {
   port_kind kind{};
   std::string topic;
   schema_info schema;
+  detail::check_fn check = nullptr;
 };
 
 struct op_spec {
@@ -58,6 +59,7 @@ struct stage_spec {
   std::vector<port_spec> ports;
   std::optional<std::string> state;  // name of the keyed state
   schema_info state_schema;
+  detail::check_fn state_check = nullptr;
   milliseconds output_delay{0};
   std::uint64_t fingerprint = 0;  // changes when the state or outputs would be others
 

@@ -75,6 +75,8 @@ struct epoch_record {
   std::vector<bounds> inputs;
   std::vector<std::uint32_t> idle;   // inputs declared idle at the opening
   std::vector<std::uint32_t> ended;  // inputs declared ended at the opening
+  /// Event time of the inputs from outside was moved here by hand (or by the wall clock).
+  std::optional<timestamp> advance;
   std::vector<failed_record> failed_records;  // user code failed: replay skips them
   std::vector<fired_timer> failed_timers;
   /// The epoch closed between two timer steps: the last one that was fired.

@@ -34,6 +34,7 @@ class input_clock {
   [[nodiscard]] result<void> observe(const marker& m);
   /// Outside inputs: decided by the task, logged in its epoch record.
   void set_idle();
+  void advance(timestamp t);
   void set_end();
 
   /// Largest event time of the valid records so far.
