@@ -83,10 +83,10 @@ class state_actor final : public caf::event_based_actor {
           failpoint::hit("t2.before_commit");
           auto written = w->task->store()->commit(*w->delta);
           failpoint::hit("t2.after_commit");
-          auto done = std::make_shared<snapshot_written>();
-          done->life = w->life;
-          if (!written) done->failed = written.error();
-          post(w->from, done);
+          auto report = std::make_shared<snapshot_written>();
+          report->life = w->life;
+          if (!written) report->failed = written.error();
+          post(w->from, report);
         },
         [](const open_ptr& o) {
           auto opened = std::make_shared<task_opened>();
