@@ -126,46 +126,59 @@ install_packages() {
 
 # ------------------------------------------------------------------------------------------------ sources from Debian
 
-# The Debian mirror that this machine's own apt uses: first source of the main archive (not security), either format.
-debian_mirror() {
-  local file found
-  for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+# debian_sources ETC: "type uri suites… | components…" of each enabled source of apt's, from both file formats.
+debian_sources() {
+  local file
+  for file in "$1"/sources.list.d/*.sources "$1"/sources.list "$1"/sources.list.d/*.list; do
     [[ -r $file ]] || continue
     case $file in
     *.sources)
-      found=$(awk '
+      awk '
         function flush() {
-          if (uri != "" && on && type ~ /(^| )deb( |$)/ && suites !~ /-security/ && components ~ /(^| )main( |$)/) {
-            if (!printed) print uri; printed = 1
+          if (value["types:"] ~ /(^| )deb( |$)/ && tolower(value["enabled:"]) !~ /^(no|false|without|off|disable)$/) {
+            split(value["uris:"], uri, " ")
+            print uri[1], value["suites:"], "|", value["components:"]
           }
-          uri = ""; suites = ""; components = ""; type = ""; on = 1
+          delete value
         }
-        BEGIN { on = 1 }
         /^#/ { next }
         /^[ \t]*$/ { flush(); next }
-        tolower($1) == "types:" { $1 = ""; type = $0 }
-        tolower($1) == "uris:" { uri = $2 }
-        tolower($1) == "suites:" { $1 = ""; suites = $0 }
-        tolower($1) == "components:" { $1 = ""; components = $0 }
-        tolower($1) == "enabled:" { on = tolower($2) != "no" }
-        END { flush() }' "$file")
+        { if ($0 !~ /^[ \t]/) { field = tolower($1); $1 = "" }
+          gsub(/^ +| +$/, "")
+          value[field] = (value[field] == "" ? "" : value[field] " ") $0 }
+        END { flush() }' "$file"
       ;;
     *)
-      found=$(awk '
-        $1 != "deb" { next }
-        { i = 2
-          if ($2 ~ /^\[/) { while (i <= NF && $i !~ /\]$/) i++; i++ }
-          if ($i !~ /^(https?|file|ftp):/ || $(i + 1) ~ /-security|\/updates/) next
-          for (j = i + 2; j <= NF; j++) if ($j == "main") { print $i; exit } }' "$file")
+      awk '
+        { sub(/#.*/, "") }
+        $1 == "deb" {
+          i = 2
+          if ($2 ~ /^\[/) { while (i < NF && $i !~ /\]$/) i++; i++ }
+          printf "%s %s |", $i, $(i + 1)
+          for (i += 2; i <= NF; i++) printf " %s", $i
+          print "" }' "$file"
       ;;
     esac
-    # Third parties have sources too: Debian's archive is the one whose address ends in /debian.
-    if [[ $found =~ /debian/?$ ]]; then
-      printf '%s\n' "${found%/}"
-      return 0
-    fi
   done
-  return 1
+}
+
+# debian_mirror ETC: the address that this machine's own apt uses for Debian's main archive. Third parties have sources
+# too: the archive is the one whose address ends in /debian and that has this release, or failing that one of the two.
+debian_mirror() {
+  local etc=$1 codename
+  if [[ -n ${KAPPA_DEBIAN_MIRROR:-} ]]; then
+    printf '%s\n' "$KAPPA_DEBIAN_MIRROR"
+    return 0
+  fi
+  # shellcheck source=/dev/null
+  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-bookworm}")
+  debian_sources "$etc" | awk -v codename="$codename" '
+    $1 ~ /^cdrom:/ || !/ \|.* main( |$)/ || $0 ~ /-security|\/updates / { next }
+    { rank = 0
+      for (i = 2; $i != "|"; i++) if ($i == codename) rank = 1
+      if ($1 ~ /\/debian\/?$/) rank += 2
+      if (rank > best) { best = rank; uri = $1 } }
+    END { sub(/\/$/, "", uri); if (uri == "") exit 1; print uri }'
 }
 
 # private_apt SUITE: an apt of our own that knows only the source packages of that suite. Nothing of the machine's apt
@@ -174,8 +187,9 @@ private_apt() {
   local suite=$1 mirror state
   local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   [[ -r $keyring ]] || die "no $keyring: install the package debian-archive-keyring"
-  mirror=$(debian_mirror) ||
-    die "no Debian mirror in /etc/apt/sources.list or /etc/apt/sources.list.d/: source packages come from there"
+  mirror=$(debian_mirror /etc/apt) ||
+    die "no Debian mirror in /etc/apt/sources.list or /etc/apt/sources.list.d/: the sources of CAF and librdkafka come" \
+      "from there (KAPPA_DEBIAN_MIRROR=ADDRESS names another)"
   make_work
   state=$work/apt-$suite
   mkdir -p -- "$state"/{lists,cache/archives}/partial
@@ -299,10 +313,10 @@ CPP
 
 # setup_caf [tsan]
 setup_caf() {
-  local name=caf-$caf_version tarball=actor-framework_$caf_version.orig.tar.gz extra=() about="about 3 min"
+  local name=caf-$caf_version tarball=actor-framework_$caf_version.orig.tar.gz extra=() about="about 5 min"
   if [[ ${1:-} == tsan ]]; then
     name+=-tsan
-    about="about 4 min"
+    about="about 5 min"
     extra=(-DCMAKE_CXX_FLAGS="-fsanitize=thread -g1 -fno-omit-frame-pointer")
   elif use_installed_caf; then
     return 0
@@ -344,7 +358,7 @@ setup_rdkafka() {
       continue
     fi
     if fetch_source "$suite" "librdkafka=$full" "$sum" "$tarball" &&
-      build_source "librdkafka-$version" "$tarball" "about 40 s" -DRDKAFKA_BUILD_EXAMPLES=OFF \
+      build_source "librdkafka-$version" "$tarball" "about 1 min" -DRDKAFKA_BUILD_EXAMPLES=OFF \
         -DRDKAFKA_BUILD_TESTS=OFF -DRDKAFKA_BUILD_STATIC=ON -DWITH_ZSTD=ON -DWITH_SSL=ON -DWITH_SASL=ON; then
       return 0
     fi

@@ -28,7 +28,8 @@ using annotation_list = capnp::List<capnp::schema::Annotation>::Reader;
   return false;
 }
 
-[[nodiscard]] inline std::optional<std::string> text_annotation(annotation_list all, std::uint64_t id) {
+[[nodiscard]] inline std::optional<std::string> text_annotation(annotation_list all,
+                                                                std::uint64_t id) {
   for (const auto a : all) {
     if (a.getId() == id) return std::string{a.getValue().getText().cStr()};
   }

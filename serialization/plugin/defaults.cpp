@@ -18,14 +18,16 @@ namespace schema = capnp::schema;
 namespace {
 
 std::string integer_literal(type_kind kind, std::int64_t v) {
-  if (v == std::numeric_limits<std::int64_t>::min()) return "std::numeric_limits<std::int64_t>::min()";
+  if (v == std::numeric_limits<std::int64_t>::min())
+    return "std::numeric_limits<std::int64_t>::min()";
   return kind == type_kind::int64 ? fmt::format("std::int64_t{{{}}}", v) : fmt::format("{}", v);
 }
 
 template <class T>
 std::string float_literal(T v, const char* type, const char* suffix) {
   if (std::isnan(v)) return fmt::format("std::numeric_limits<{}>::quiet_NaN()", type);
-  if (std::isinf(v)) return fmt::format("{}std::numeric_limits<{}>::infinity()", v < 0 ? "-" : "", type);
+  if (std::isinf(v))
+    return fmt::format("{}std::numeric_limits<{}>::infinity()", v < 0 ? "-" : "", type);
   auto text = fmt::format("{}", v);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
   return text + suffix;
@@ -87,8 +89,10 @@ std::string digest_of(const void* data, std::size_t size) {
 
 std::string schema_reader::literal(const type_ref& type, capnp::DynamicValue::Reader v) const {
   switch (type.kind) {
-    case type_kind::nothing: return "{}";
-    case type_kind::boolean: return v.as<bool>() ? "true" : "false";
+    case type_kind::nothing:
+      return "{}";
+    case type_kind::boolean:
+      return v.as<bool>() ? "true" : "false";
     case type_kind::int8:
     case type_kind::int16:
     case type_kind::int32:
@@ -98,10 +102,14 @@ std::string schema_reader::literal(const type_ref& type, capnp::DynamicValue::Re
     }
     case type_kind::uint8:
     case type_kind::uint16:
-    case type_kind::uint32: return fmt::format("{}U", v.as<std::uint64_t>());
-    case type_kind::uint64: return fmt::format("std::uint64_t{{{}U}}", v.as<std::uint64_t>());
-    case type_kind::float32: return float_literal(v.as<float>(), "float", "F");
-    case type_kind::float64: return float_literal(v.as<double>(), "double", "");
+    case type_kind::uint32:
+      return fmt::format("{}U", v.as<std::uint64_t>());
+    case type_kind::uint64:
+      return fmt::format("std::uint64_t{{{}U}}", v.as<std::uint64_t>());
+    case type_kind::float32:
+      return float_literal(v.as<float>(), "float", "F");
+    case type_kind::float64:
+      return float_literal(v.as<double>(), "double", "");
     case type_kind::text: {
       const auto text = v.as<capnp::Text>();
       return bytes_literal({text.begin(), text.size()});
@@ -126,12 +134,14 @@ std::string schema_reader::literal(const type_ref& type, capnp::DynamicValue::Re
       }
       return fmt::format("static_cast<{}>({})", type.enumeration->qualified, raw);
     }
-    case type_kind::structure: return struct_literal(type.structure->record, v.as<capnp::DynamicStruct>());
+    case type_kind::structure:
+      return struct_literal(type.structure->record, v.as<capnp::DynamicStruct>());
   }
   return {};
 }
 
-std::string schema_reader::struct_literal(const record_type& record, capnp::DynamicStruct::Reader v) const {
+std::string schema_reader::struct_literal(const record_type& record,
+                                          capnp::DynamicStruct::Reader v) const {
   const auto fields = v.getSchema().getFields();
   std::string parts;
   const auto add = [&](const std::string& name, const std::string& text) {
@@ -139,15 +149,19 @@ std::string schema_reader::struct_literal(const record_type& record, capnp::Dyna
   };
   const auto value_of = [&](const member& m) {
     const auto value = v.get(fields[m.index]);
-    return m.group ? struct_literal(*m.group, value.as<capnp::DynamicStruct>()) : literal(m.type, value);
+    return m.group ? struct_literal(*m.group, value.as<capnp::DynamicStruct>())
+                   : literal(m.type, value);
   };
   for (const auto& m : record.members) {
     if (m->type.kind == type_kind::nothing && !m->group) continue;
-    if (m->group || v.has(fields[m->index], capnp::HasMode::NON_DEFAULT)) add(m->cpp_name, value_of(*m));
+    if (m->group || v.has(fields[m->index], capnp::HasMode::NON_DEFAULT))
+      add(m->cpp_name, value_of(*m));
   }
   for (const auto& m : record.alternatives) {
     bool active = false;
-    KJ_IF_MAYBE(field, v.which()) { active = field->getIndex() == m->index; }
+    KJ_IF_MAYBE (field, v.which()) {
+      active = field->getIndex() == m->index;
+    }
     if (!active) continue;
     if (m->group || (!m->wrapped && m->type.kind == type_kind::structure)) {
       add("which", value_of(*m));
@@ -172,29 +186,48 @@ void schema_reader::set_defaults(record_type& record, node n, const place& where
     const auto number = [&](std::int64_t value) {
       if (value == 0) return;
       m.wire_default = integer_literal(m.type.kind, value);
-      m.initializer = m.type.time ? fmt::format("kappa::timestamp{{kappa::milliseconds{{{}}}}}", m.wire_default)
-                                  : m.wire_default;
+      m.initializer =
+          m.type.time ? fmt::format("kappa::timestamp{{kappa::milliseconds{{{}}}}}", m.wire_default)
+                      : m.wire_default;
       m.default_text = fmt::format("{}", value);
     };
     const auto positive = [&](std::uint64_t value) {
       if (value == 0) return;
       m.wire_default = m.initializer = fmt::format("std::uint64_t{{{}U}}", value);
-      if (m.type.kind != type_kind::uint64) m.wire_default = m.initializer = fmt::format("{}U", value);
+      if (m.type.kind != type_kind::uint64)
+        m.wire_default = m.initializer = fmt::format("{}U", value);
       m.default_text = fmt::format("{}", value);
     };
     switch (m.type.kind) {
-      case type_kind::nothing: break;
+      case type_kind::nothing:
+        break;
       case type_kind::boolean:
         if (v.getBool()) m.wire_default = m.initializer = m.default_text = "true";
         break;
-      case type_kind::int8: number(v.getInt8()); break;
-      case type_kind::int16: number(v.getInt16()); break;
-      case type_kind::int32: number(v.getInt32()); break;
-      case type_kind::int64: number(v.getInt64()); break;
-      case type_kind::uint8: positive(v.getUint8()); break;
-      case type_kind::uint16: positive(v.getUint16()); break;
-      case type_kind::uint32: positive(v.getUint32()); break;
-      case type_kind::uint64: positive(v.getUint64()); break;
+      case type_kind::int8:
+        number(v.getInt8());
+        break;
+      case type_kind::int16:
+        number(v.getInt16());
+        break;
+      case type_kind::int32:
+        number(v.getInt32());
+        break;
+      case type_kind::int64:
+        number(v.getInt64());
+        break;
+      case type_kind::uint8:
+        positive(v.getUint8());
+        break;
+      case type_kind::uint16:
+        positive(v.getUint16());
+        break;
+      case type_kind::uint32:
+        positive(v.getUint32());
+        break;
+      case type_kind::uint64:
+        positive(v.getUint64());
+        break;
       case type_kind::float32:
         if (v.getFloat32() != 0) {
           m.wire_default = m.initializer = float_literal(v.getFloat32(), "float", "F");
@@ -226,7 +259,8 @@ void schema_reader::set_defaults(record_type& record, node n, const place& where
         break;
       case type_kind::data:
         if (v.hasData() && v.getData().size() > 0) {
-          m.initializer = bytes_literal({reinterpret_cast<const char*>(v.getData().begin()), v.getData().size()});
+          m.initializer = bytes_literal(
+              {reinterpret_cast<const char*>(v.getData().begin()), v.getData().size()});
           m.default_text = digest_of(v.getData().begin(), v.getData().size());
           m.pointer_default = true;
         }
@@ -236,8 +270,10 @@ void schema_reader::set_defaults(record_type& record, node n, const place& where
         const auto pointer = v.isList() ? v.getList() : v.getStruct();
         if (pointer.isNull()) break;
         const auto field_type = loader_.get(n.getId()).asStruct().getFields()[m.index].getType();
-        m.initializer = v.isList() ? literal(m.type, pointer.getAs<capnp::DynamicList>(field_type.asList()))
-                                   : literal(m.type, pointer.getAs<capnp::DynamicStruct>(field_type.asStruct()));
+        m.initializer =
+            v.isList()
+                ? literal(m.type, pointer.getAs<capnp::DynamicList>(field_type.asList()))
+                : literal(m.type, pointer.getAs<capnp::DynamicStruct>(field_type.asStruct()));
         m.default_text = digest_of(pointer);
         m.pointer_default = true;
         break;

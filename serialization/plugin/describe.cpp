@@ -29,28 +29,46 @@ class describer {
 
   std::string type(const type_ref& t) {
     switch (t.kind) {
-      case type_kind::nothing: return "Void";
-      case type_kind::boolean: return "Bool";
-      case type_kind::int8: return "Int8";
-      case type_kind::int16: return "Int16";
-      case type_kind::int32: return "Int32";
-      case type_kind::int64: return "Int64";
-      case type_kind::uint8: return "UInt8";
-      case type_kind::uint16: return "UInt16";
-      case type_kind::uint32: return "UInt32";
-      case type_kind::uint64: return "UInt64";
-      case type_kind::float32: return "Float32";
-      case type_kind::float64: return "Float64";
-      case type_kind::text: return "Text";
-      case type_kind::data: return "Data";
-      case type_kind::list: return "List(" + type(*t.element) + ")";
-      case type_kind::enumeration: return "Enum";
-      case type_kind::structure: return fmt::format("Struct#{}", number_of(*t.structure));
+      case type_kind::nothing:
+        return "Void";
+      case type_kind::boolean:
+        return "Bool";
+      case type_kind::int8:
+        return "Int8";
+      case type_kind::int16:
+        return "Int16";
+      case type_kind::int32:
+        return "Int32";
+      case type_kind::int64:
+        return "Int64";
+      case type_kind::uint8:
+        return "UInt8";
+      case type_kind::uint16:
+        return "UInt16";
+      case type_kind::uint32:
+        return "UInt32";
+      case type_kind::uint64:
+        return "UInt64";
+      case type_kind::float32:
+        return "Float32";
+      case type_kind::float64:
+        return "Float64";
+      case type_kind::text:
+        return "Text";
+      case type_kind::data:
+        return "Data";
+      case type_kind::list:
+        return "List(" + type(*t.element) + ")";
+      case type_kind::enumeration:
+        return "Enum";
+      case type_kind::structure:
+        return fmt::format("Struct#{}", number_of(*t.structure));
     }
     return {};
   }
 
-  void record(std::string& out, const record_type& r, const std::string& scope, const std::string& when) {
+  void record(std::string& out, const record_type& r, const std::string& scope,
+              const std::string& when) {
     const auto one = [&](const member& m, const std::string& condition) {
       const auto name = scope + m.schema_name;
       if (m.group) return record(out, *m.group, name + ".", condition);

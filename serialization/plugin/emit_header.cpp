@@ -15,7 +15,8 @@ class header_emitter {
     line("// Made by capnpc-kappa from {}.capnp. Do not edit: change the schema.", model_.stem);
     line("#pragma once");
     line("");
-    for (const auto* h : {"cstdint", "iosfwd", "limits", "string", "string_view", "variant", "vector"}) {
+    for (const auto* h :
+         {"cstdint", "iosfwd", "limits", "string", "string_view", "variant", "vector"}) {
       line("#include <{}>", h);
     }
     line("");
@@ -129,7 +130,8 @@ class header_emitter {
     }
     if (any) line("");
     line("  friend bool operator==(const {0}&, const {0}&) = default;", r.qualified);
-    if (whole) line("  friend std::ostream& operator<<(std::ostream& out, const {}& v);", r.qualified);
+    if (whole)
+      line("  friend std::ostream& operator<<(std::ostream& out, const {}& v);", r.qualified);
     line("}};");
   }
 
@@ -146,7 +148,8 @@ class header_emitter {
     line("template <>\nstruct kappa::generated_enum<{}> {{", e.qualified);
     line("  static constexpr std::uint16_t count = {};", e.values.size());
     std::string names;
-    for (const auto& v : e.values) names += (names.empty() ? "" : ", ") + string_literal(v.schema_name);
+    for (const auto& v : e.values)
+      names += (names.empty() ? "" : ", ") + string_literal(v.schema_name);
     line("  static constexpr std::string_view names[] = {{{}}};", names);
     line("}};\n");
   }
@@ -173,7 +176,8 @@ class header_emitter {
     }
     if (time || key) {
       line("template <>\nstruct kappa::event_traits<{}> {{", type);
-      if (time) line("  static timestamp time(const {}& v) {{ return v.{}; }}", type, time->cpp_name);
+      if (time)
+        line("  static timestamp time(const {}& v) {{ return v.{}; }}", type, time->cpp_name);
       if (key) {
         line("  static void key(const {}& v, bytes& out) {{ codec<{}>::encode(v.{}, out); }}", type,
              cpp_type_of(key->type), key->cpp_name);

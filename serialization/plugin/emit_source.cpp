@@ -11,13 +11,20 @@ namespace kappa::plugin {
 std::string kind_of(const type_ref& type) {
   if (type.time) return "kappa::wire::time_kind";
   switch (type.kind) {
-    case type_kind::boolean: return "kappa::wire::bool_kind";
-    case type_kind::text: return "kappa::wire::text_kind";
-    case type_kind::data: return "kappa::wire::data_kind";
-    case type_kind::list: return "kappa::wire::list_kind<" + kind_of(*type.element) + ">";
-    case type_kind::enumeration: return "kappa::wire::enum_kind<" + cpp_type_of(type) + ">";
-    case type_kind::structure: return "kappa::wire::struct_kind<" + cpp_type_of(type) + ">";
-    default: return "kappa::wire::number_kind<" + cpp_type_of(type) + ">";
+    case type_kind::boolean:
+      return "kappa::wire::bool_kind";
+    case type_kind::text:
+      return "kappa::wire::text_kind";
+    case type_kind::data:
+      return "kappa::wire::data_kind";
+    case type_kind::list:
+      return "kappa::wire::list_kind<" + kind_of(*type.element) + ">";
+    case type_kind::enumeration:
+      return "kappa::wire::enum_kind<" + cpp_type_of(type) + ">";
+    case type_kind::structure:
+      return "kappa::wire::struct_kind<" + cpp_type_of(type) + ">";
+    default:
+      return "kappa::wire::number_kind<" + cpp_type_of(type) + ">";
   }
 }
 
@@ -38,12 +45,16 @@ class source_emitter {
     const auto& ns = model_.cpp_namespace;
     if (!ns.empty()) line("namespace {} {{\n", ns);
     for (const auto* e : model_.enums) {
-      line("std::ostream& operator<<(std::ostream& out, {} v) {{ return out << kappa::text_of(v); }}", e->cpp_name);
+      line(
+          "std::ostream& operator<<(std::ostream& out, {} v) {{ return out << kappa::text_of(v); "
+          "}}",
+          e->cpp_name);
     }
     for (const auto* s : model_.structs) {
-      line("std::ostream& operator<<(std::ostream& out, const {0}& v) {{ return out << "
-           "kappa::generated_calls<{0}>::text(v); }}",
-           s->record.cpp_name);
+      line(
+          "std::ostream& operator<<(std::ostream& out, const {0}& v) {{ return out << "
+          "kappa::generated_calls<{0}>::text(v); }}",
+          s->record.cpp_name);
     }
     if (!ns.empty()) line("\n}}  // namespace {}", ns);
     line("\nnamespace kappa {{\n");
@@ -64,32 +75,41 @@ class source_emitter {
     const auto& r = s.record;
     const auto g = "generated<" + r.qualified + ">";
     line("const std::string_view {}::description =\n    {};\n", g, string_literal(describe(s)));
-    body(fmt::format("void {}::fill([[maybe_unused]] const {}& v, [[maybe_unused]] frame& f)", g, r.qualified),
+    body(fmt::format("void {}::fill([[maybe_unused]] const {}& v, [[maybe_unused]] frame& f)", g,
+                     r.qualified),
          [&] { fill(r, "v"); });
-    body(fmt::format("void {}::targets([[maybe_unused]] wire::writer& w, [[maybe_unused]] std::size_t at, "
-                     "[[maybe_unused]] const {}& v)",
-                     g, r.qualified),
+    body(fmt::format(
+             "void {}::targets([[maybe_unused]] wire::writer& w, [[maybe_unused]] std::size_t at, "
+             "[[maybe_unused]] const {}& v)",
+             g, r.qualified),
          [&] {
            // Canonical form wants the targets in the order of their pointers.
            for (std::uint32_t i = 0; i < s.pointers; ++i) targets(r, "v", i);
          });
-    body(fmt::format("void {}::read([[maybe_unused]] const wire::struct_view& in, [[maybe_unused]] {}& v)", g,
-                     r.qualified),
+    body(fmt::format(
+             "void {}::read([[maybe_unused]] const wire::struct_view& in, [[maybe_unused]] {}& v)",
+             g, r.qualified),
          [&] { read(r, "v"); });
-    body(fmt::format("void {}::print(std::string& out, [[maybe_unused]] const {}& v)", g, r.qualified), [&] {
-      line("out.append({});", string_literal(r.cpp_name + "{"));
-      print(r, "v");
-      line("out.push_back('}}');");
-    });
-    body(fmt::format("void {}::write_json(json_writer& out, [[maybe_unused]] const {}& v)", g, r.qualified), [&] {
-      line("out.begin_object();");
-      write_json(r, "v");
-      line("out.end_object();");
-    });
-    body(fmt::format("void {}::read_json(const json_view& in, [[maybe_unused]] {}& v)", g, r.qualified), [&] {
-      line("if (!in.is_object()) return;");
-      read_json(r, "v", "in");
-    });
+    body(fmt::format("void {}::print(std::string& out, [[maybe_unused]] const {}& v)", g,
+                     r.qualified),
+         [&] {
+           line("out.append({});", string_literal(r.cpp_name + "{"));
+           print(r, "v");
+           line("out.push_back('}}');");
+         });
+    body(fmt::format("void {}::write_json(json_writer& out, [[maybe_unused]] const {}& v)", g,
+                     r.qualified),
+         [&] {
+           line("out.begin_object();");
+           write_json(r, "v");
+           line("out.end_object();");
+         });
+    body(fmt::format("void {}::read_json(const json_view& in, [[maybe_unused]] {}& v)", g,
+                     r.qualified),
+         [&] {
+           line("if (!in.is_object()) return;");
+           read_json(r, "v", "in");
+         });
     line("template struct generated_calls<{}>;\n", r.qualified);
   }
 
@@ -107,7 +127,9 @@ class source_emitter {
     line("}}");
   }
 
-  [[nodiscard]] static bool is_void(const member& m) { return !m.group && m.type.kind == type_kind::nothing; }
+  [[nodiscard]] static bool is_void(const member& m) {
+    return !m.group && m.type.kind == type_kind::nothing;
+  }
   [[nodiscard]] static std::string value(const std::string& alternative, const member& m) {
     return m.wrapped ? alternative + ".value" : alternative;
   }
@@ -137,8 +159,9 @@ class source_emitter {
       const auto name = m.wrapped ? "value" : m.cpp_name;
       if (m.type.pointer()) {
         // The schema's own default is the null pointer, whatever it is.
-        const auto present = m.pointer_default ? fmt::format("!({} == wire::defaults<{}>().{})", e, owner, name)
-                                               : fmt::format("{}::present({})", kind_of(m.type), e);
+        const auto present = m.pointer_default
+                                 ? fmt::format("!({} == wire::defaults<{}>().{})", e, owner, name)
+                                 : fmt::format("{}::present({})", kind_of(m.type), e);
         line("f.used[{}] = {};", m.offset, present);
       } else if (m.type.kind == type_kind::boolean) {
         line("f.set_bit({}, {}{});", m.offset, e, fallback(m));
@@ -150,9 +173,11 @@ class source_emitter {
     };
     for (const auto& m : r.members) one(*m, v + "." + m->cpp_name, r.qualified);
     if (!r.alternatives.empty()) {
-      line("f.set<std::uint16_t>({}, static_cast<std::uint16_t>({}.which.index()));", r.discriminant_offset, v);
+      line("f.set<std::uint16_t>({}, static_cast<std::uint16_t>({}.which.index()));",
+           r.discriminant_offset, v);
     }
-    switch_which(r, v, [&](const member& m, const std::string& a) { one(m, value(a, m), m.alternative); });
+    switch_which(
+        r, v, [&](const member& m, const std::string& a) { one(m, value(a, m), m.alternative); });
   }
 
   [[nodiscard]] static std::string fallback(const member& m) {
@@ -172,14 +197,16 @@ class source_emitter {
       if (m.group) return targets(*m.group, e, index);
       if (!m.type.pointer() || m.offset != index) return;
       const auto name = m.wrapped ? "value" : m.cpp_name;
-      const auto present = m.pointer_default ? fmt::format("!({} == wire::defaults<{}>().{})", e, owner, name)
-                                             : fmt::format("{}::present({})", kind_of(m.type), e);
+      const auto present = m.pointer_default
+                               ? fmt::format("!({} == wire::defaults<{}>().{})", e, owner, name)
+                               : fmt::format("{}::present({})", kind_of(m.type), e);
       line("if ({}) {}::put(w, at + {}, {});", present, kind_of(m.type), index * 8, e);
     };
     for (const auto& m : r.members) one(*m, v + "." + m->cpp_name, r.qualified);
     for (std::size_t i = 0; i < r.alternatives.size(); ++i) {
       const auto& m = *r.alternatives[i];
-      const bool uses = m.group ? uses_pointer(*m.group, index) : m.type.pointer() && m.offset == index;
+      const bool uses =
+          m.group ? uses_pointer(*m.group, index) : m.type.pointer() && m.offset == index;
       if (!uses) continue;
       const auto a = fmt::format("a{}", ++variables_);
       block(fmt::format("if (const auto* {} = std::get_if<{}>(&{}.which))", a, i, v),
@@ -193,7 +220,8 @@ class source_emitter {
       if (is_void(m)) return;
       const auto index = m.offset;
       if (m.type.pointer()) {
-        const auto pointer = fmt::format("in.pointer({}, {})", index, string_literal(m.schema_name));
+        const auto pointer =
+            fmt::format("in.pointer({}, {})", index, string_literal(m.schema_name));
         if (m.pointer_default) {
           // What is there replaces the default of the field, it does not add to it.
           line("if (!{}.null()) {} = {};", pointer, e, cpp_type_of(m.type) + "{}");
@@ -202,7 +230,8 @@ class source_emitter {
       } else if (m.type.kind == type_kind::boolean) {
         line("{} = in.bit({}{});", e, index, fallback(m));
       } else if (m.type.time) {
-        line("{} = timestamp{{milliseconds{{in.get<std::int64_t>({}{})}}}};", e, index, fallback(m));
+        line("{} = timestamp{{milliseconds{{in.get<std::int64_t>({}{})}}}};", e, index,
+             fallback(m));
       } else {
         line("{} = in.get<{}>({}{});", e, cpp_type_of(m.type), index, fallback(m));
       }
@@ -223,8 +252,10 @@ class source_emitter {
           line("break;");
         });
       }
-      line("default: in.fail({}, \"a union's alternative that this version of the schema does not know\");",
-           string_literal(r.cpp_name));
+      line(
+          "default: in.fail({}, \"a union's alternative that this version of the schema does not "
+          "know\");",
+          string_literal(r.cpp_name));
     });
   }
 

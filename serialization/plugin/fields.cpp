@@ -17,48 +17,95 @@ namespace schema = capnp::schema;
 std::string cpp_type_of(const type_ref& type) {
   if (type.time) return "kappa::timestamp";
   switch (type.kind) {
-    case type_kind::nothing: return "void";
-    case type_kind::boolean: return "bool";
-    case type_kind::int8: return "std::int8_t";
-    case type_kind::int16: return "std::int16_t";
-    case type_kind::int32: return "std::int32_t";
-    case type_kind::int64: return "std::int64_t";
-    case type_kind::uint8: return "std::uint8_t";
-    case type_kind::uint16: return "std::uint16_t";
-    case type_kind::uint32: return "std::uint32_t";
-    case type_kind::uint64: return "std::uint64_t";
-    case type_kind::float32: return "float";
-    case type_kind::float64: return "double";
-    case type_kind::text: return "std::string";
-    case type_kind::data: return "kappa::bytes";
-    case type_kind::list: return "std::vector<" + cpp_type_of(*type.element) + ">";
-    case type_kind::enumeration: return type.enumeration->qualified;
-    case type_kind::structure: return type.structure->record.qualified;
+    case type_kind::nothing:
+      return "void";
+    case type_kind::boolean:
+      return "bool";
+    case type_kind::int8:
+      return "std::int8_t";
+    case type_kind::int16:
+      return "std::int16_t";
+    case type_kind::int32:
+      return "std::int32_t";
+    case type_kind::int64:
+      return "std::int64_t";
+    case type_kind::uint8:
+      return "std::uint8_t";
+    case type_kind::uint16:
+      return "std::uint16_t";
+    case type_kind::uint32:
+      return "std::uint32_t";
+    case type_kind::uint64:
+      return "std::uint64_t";
+    case type_kind::float32:
+      return "float";
+    case type_kind::float64:
+      return "double";
+    case type_kind::text:
+      return "std::string";
+    case type_kind::data:
+      return "kappa::bytes";
+    case type_kind::list:
+      return "std::vector<" + cpp_type_of(*type.element) + ">";
+    case type_kind::enumeration:
+      return type.enumeration->qualified;
+    case type_kind::structure:
+      return type.structure->record.qualified;
   }
   return {};
 }
 
-type_ref schema_reader::read_type(schema::Type::Reader type, const place& where, const std::string& member) const {
+type_ref schema_reader::read_type(schema::Type::Reader type, const place& where,
+                                  const std::string& member) const {
   type_ref out;
   switch (type.which()) {
-    case schema::Type::VOID: out.kind = type_kind::nothing; break;
-    case schema::Type::BOOL: out.kind = type_kind::boolean; break;
-    case schema::Type::INT8: out.kind = type_kind::int8; break;
-    case schema::Type::INT16: out.kind = type_kind::int16; break;
-    case schema::Type::INT32: out.kind = type_kind::int32; break;
-    case schema::Type::INT64: out.kind = type_kind::int64; break;
-    case schema::Type::UINT8: out.kind = type_kind::uint8; break;
-    case schema::Type::UINT16: out.kind = type_kind::uint16; break;
-    case schema::Type::UINT32: out.kind = type_kind::uint32; break;
-    case schema::Type::UINT64: out.kind = type_kind::uint64; break;
-    case schema::Type::FLOAT32: out.kind = type_kind::float32; break;
-    case schema::Type::FLOAT64: out.kind = type_kind::float64; break;
-    case schema::Type::TEXT: out.kind = type_kind::text; break;
-    case schema::Type::DATA: out.kind = type_kind::data; break;
+    case schema::Type::VOID:
+      out.kind = type_kind::nothing;
+      break;
+    case schema::Type::BOOL:
+      out.kind = type_kind::boolean;
+      break;
+    case schema::Type::INT8:
+      out.kind = type_kind::int8;
+      break;
+    case schema::Type::INT16:
+      out.kind = type_kind::int16;
+      break;
+    case schema::Type::INT32:
+      out.kind = type_kind::int32;
+      break;
+    case schema::Type::INT64:
+      out.kind = type_kind::int64;
+      break;
+    case schema::Type::UINT8:
+      out.kind = type_kind::uint8;
+      break;
+    case schema::Type::UINT16:
+      out.kind = type_kind::uint16;
+      break;
+    case schema::Type::UINT32:
+      out.kind = type_kind::uint32;
+      break;
+    case schema::Type::UINT64:
+      out.kind = type_kind::uint64;
+      break;
+    case schema::Type::FLOAT32:
+      out.kind = type_kind::float32;
+      break;
+    case schema::Type::FLOAT64:
+      out.kind = type_kind::float64;
+      break;
+    case schema::Type::TEXT:
+      out.kind = type_kind::text;
+      break;
+    case schema::Type::DATA:
+      out.kind = type_kind::data;
+      break;
     case schema::Type::LIST: {
       out.kind = type_kind::list;
       auto element = read_type(type.getList().getElementType(), where, member);
-      if (element.kind == type_kind::nothing) refuse(where, member, "List(Void) is not supported; use an integer");
+      if (element.kind == type_kind::nothing)
+        refuse(where, member, "List(Void) is not supported; use an integer");
       out.element = std::make_shared<type_ref>(std::move(element));
       break;
     }
@@ -83,7 +130,8 @@ type_ref schema_reader::read_type(schema::Type::Reader type, const place& where,
       refuse(where, member, "interfaces are not supported: a record is data, Kappa makes no calls");
     case schema::Type::ANY_POINTER:
       refuse(where, member,
-             "AnyPointer (and type parameters) are not supported: name the type, or use Data for foreign bytes");
+             "AnyPointer (and type parameters) are not supported: name the type, or use Data for "
+             "foreign bytes");
   }
   return out;
 }
@@ -91,7 +139,8 @@ type_ref schema_reader::read_type(schema::Type::Reader type, const place& where,
 void schema_reader::fill_record(record_type& record, node n, const place& where) {
   const auto s = n.getStruct();
   std::vector<std::unique_ptr<member>> fields;
-  std::map<const member*, std::pair<std::uint16_t, std::uint16_t>> order;  // discriminant, place in the text
+  std::map<const member*, std::pair<std::uint16_t, std::uint16_t>>
+      order;  // discriminant, place in the text
   unsigned index = 0;
   for (const auto field : s.getFields()) {
     auto m = std::make_unique<member>();
@@ -103,10 +152,12 @@ void schema_reader::fill_record(record_type& record, node n, const place& where)
     if (in_union) check_annotations(*m, where, false);
     (in_union ? record.alternatives : record.members).push_back(std::move(m));
   }
-  std::sort(record.members.begin(), record.members.end(),
-            [&](const auto& a, const auto& b) { return order[a.get()].second < order[b.get()].second; });
-  std::sort(record.alternatives.begin(), record.alternatives.end(),
-            [&](const auto& a, const auto& b) { return order[a.get()].first < order[b.get()].first; });
+  std::sort(record.members.begin(), record.members.end(), [&](const auto& a, const auto& b) {
+    return order[a.get()].second < order[b.get()].second;
+  });
+  std::sort(
+      record.alternatives.begin(), record.alternatives.end(),
+      [&](const auto& a, const auto& b) { return order[a.get()].first < order[b.get()].first; });
   record.discriminant_offset = s.getDiscriminantOffset();
 
   std::set<std::string> names;
@@ -114,9 +165,10 @@ void schema_reader::fill_record(record_type& record, node n, const place& where)
   for (const auto& m : record.members) {
     if (m->type.kind == type_kind::nothing && !m->group) continue;
     if (!names.insert(m->cpp_name).second) {
-      refuse(where, m->schema_name,
-             fmt::format("its C++ name {} is taken in the struct{}; rename it with $Kappa.name(\"…\")", m->cpp_name,
-                         m->cpp_name == "which" ? " (by the union)" : ""));
+      refuse(
+          where, m->schema_name,
+          fmt::format("its C++ name {} is taken in the struct{}; rename it with $Kappa.name(\"…\")",
+                      m->cpp_name, m->cpp_name == "which" ? " (by the union)" : ""));
     }
   }
   name_alternatives(record, where);
@@ -152,7 +204,8 @@ void schema_reader::fill_member(member& m, schema::Field::Reader field, const re
   m.type = read_type(slot.getType(), where, m.schema_name);
   m.offset = slot.getOffset();
   if (is_time) {
-    if (m.type.kind != type_kind::int64) refuse(where, m.schema_name, "only an Int64 can be a time");
+    if (m.type.kind != type_kind::int64)
+      refuse(where, m.schema_name, "only an Int64 can be a time");
     m.type.time = true;
   }
 }
@@ -160,7 +213,8 @@ void schema_reader::fill_member(member& m, schema::Field::Reader field, const re
 void schema_reader::check_annotations(const member& m, const place& where, bool top_level) const {
   if (!top_level && (m.is_event_time || m.is_key)) {
     refuse(where, m.schema_name,
-           fmt::format("{} must be a field of the struct itself, not of a group or union, where it could be absent",
+           fmt::format("{} must be a field of the struct itself, not of a group or union, where it "
+                       "could be absent",
                        m.is_event_time ? "$Kappa.eventTime" : "$Kappa.key"));
   }
   if (!m.is_key) return;
@@ -172,8 +226,10 @@ void schema_reader::check_annotations(const member& m, const place& where, bool 
     case type_kind::list:
       refuse(where, m.schema_name, "a key must be Text, Data, an integer, an enum or a struct");
     case type_kind::uint64:
-      refuse(where, m.schema_name, "a key may not be a UInt64: keys are ordered as Int64; use that");
-    default: break;
+      refuse(where, m.schema_name,
+             "a key may not be a UInt64: keys are ordered as Int64; use that");
+    default:
+      break;
   }
 }
 

@@ -18,8 +18,23 @@ struct refusal : std::runtime_error {
 };
 
 enum class type_kind {
-  nothing, boolean, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64,
-  text, data, list, enumeration, structure
+  nothing,
+  boolean,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  float32,
+  float64,
+  text,
+  data,
+  list,
+  enumeration,
+  structure
 };
 
 struct struct_decl;
@@ -27,7 +42,7 @@ struct enum_decl;
 
 struct type_ref {
   type_kind kind = type_kind::nothing;
-  bool time = false;                       // an Int64 that is a kappa::timestamp in C++
+  bool time = false;                        // an Int64 that is a kappa::timestamp in C++
   std::shared_ptr<const type_ref> element;  // of a list
   const struct_decl* structure = nullptr;
   const enum_decl* enumeration = nullptr;
@@ -60,14 +75,14 @@ struct member {
   std::unique_ptr<record_type> group;  // not null: a group
 
   // As a union's alternative:
-  std::string alternative;         // C++ type
-  bool wrapped = false;            // the value is in a struct's member `value`
+  std::string alternative;  // C++ type
+  bool wrapped = false;     // the value is in a struct's member `value`
 };
 
 /// A C++ struct to print: a struct, a group, or the wrapper of an alternative.
 struct record_type {
-  std::string cpp_name;                          // "trip_from"
-  std::string qualified;                         // "::ns::trip_from"
+  std::string cpp_name;   // "trip_from"
+  std::string qualified;  // "::ns::trip_from"
   std::string doc;
   std::vector<std::unique_ptr<member>> members;       // in the order of the schema's text
   std::vector<std::unique_ptr<member>> alternatives;  // of the unnamed union, by discriminant
@@ -110,8 +125,8 @@ struct constant {
 
 /// One file of a schema.
 struct file_model {
-  std::string path;       // as on the command line
-  std::string stem;       // "flights" of "flights.capnp"
+  std::string path;  // as on the command line
+  std::string stem;  // "flights" of "flights.capnp"
   std::string cpp_namespace;
   std::vector<std::string> includes;  // generated headers of the imported files
   std::vector<enum_decl*> enums;

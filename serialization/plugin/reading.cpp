@@ -13,7 +13,8 @@ namespace kappa::plugin {
 
 namespace schema = capnp::schema;
 
-schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request, const source_lines& lines)
+schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request,
+                             const source_lines& lines)
     : lines_{lines} {
   for (const auto n : request.getNodes()) {
     nodes_.emplace(n.getId(), n);
@@ -34,9 +35,11 @@ schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request, const
     for (const auto import : file.getImports()) {
       bool has_types = false;
       for (const auto nested : nodes_.at(import.getId()).getNestedNodes()) {
-        has_types = has_types || structs_.contains(nested.getId()) || enums_.contains(nested.getId());
+        has_types =
+            has_types || structs_.contains(nested.getId()) || enums_.contains(nested.getId());
       }
-      if (has_types) requested_.back().includes.push_back(stem_of(import.getName().cStr()) + ".kappa.hpp");
+      if (has_types)
+        requested_.back().includes.push_back(stem_of(import.getName().cStr()) + ".kappa.hpp");
     }
   }
 
@@ -61,9 +64,11 @@ schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request, const
       return std::count_if(decl.record.members.begin(), decl.record.members.end(),
                            [&](const auto& m) { return (*m).*flag; });
     };
-    if (count(&member::is_event_time) > 1) refuse(where, "", "only one field may be $Kappa.eventTime");
+    if (count(&member::is_event_time) > 1)
+      refuse(where, "", "only one field may be $Kappa.eventTime");
     if (count(&member::is_key) > 1) {
-      refuse(where, "", "only one field may be $Kappa.key; put the parts into a struct and make that the key");
+      refuse(where, "",
+             "only one field may be $Kappa.key; put the parts into a struct and make that the key");
     }
   });
   each_struct([&](struct_decl& decl, const place& where) {
@@ -72,7 +77,8 @@ schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request, const
   for (auto& model : requested_) order_structs(model);
 }
 
-void schema_reader::refuse(const place& where, const std::string& member, const std::string& why) const {
+void schema_reader::refuse(const place& where, const std::string& member,
+                           const std::string& why) const {
   const auto& file = files_.at(where.file);
   std::string name = where.scope;
   if (!member.empty()) name += (name.empty() ? "" : ".") + member;
@@ -96,11 +102,13 @@ std::string schema_reader::qualify(const place& where, const std::string& cpp_na
   return ns.empty() ? "::" + cpp_name : "::" + ns + "::" + cpp_name;
 }
 
-void schema_reader::claim_name(const std::string& qualified, const std::string& what, const place& where) {
+void schema_reader::claim_name(const std::string& qualified, const std::string& what,
+                               const place& where) {
   const auto [at, is_new] = taken_.emplace(qualified, what);
   if (!is_new) {
-    refuse(where, "", fmt::format("its C++ name {} is that of {} too; rename one with $Kappa.name(\"…\")",
-                                  qualified, at->second));
+    refuse(where, "",
+           fmt::format("its C++ name {} is that of {} too; rename one with $Kappa.name(\"…\")",
+                       qualified, at->second));
   }
 }
 
@@ -112,16 +120,19 @@ void schema_reader::declare_file(node file, bool requested) {
   namespaces_[file.getId()] = model.cpp_namespace;
   const place where{file.getId(), ""};
   if (!model.cpp_namespace.empty() && !is_namespace(model.cpp_namespace)) {
-    refuse(where, "", fmt::format("$Kappa.namespace(\"{}\") is no C++ namespace; write it like \"acme::billing\"",
-                                  model.cpp_namespace));
+    refuse(
+        where, "",
+        fmt::format("$Kappa.namespace(\"{}\") is no C++ namespace; write it like \"acme::billing\"",
+                    model.cpp_namespace));
   }
   places_[file.getId()] = where;
   declare_nested(file, "", "", model, requested);
   if (requested) requested_.push_back(std::move(model));
 }
 
-void schema_reader::declare_nested(node parent, const std::string& schema_scope, const std::string& cpp_scope,
-                                   file_model& model, bool requested) {
+void schema_reader::declare_nested(node parent, const std::string& schema_scope,
+                                   const std::string& cpp_scope, file_model& model,
+                                   bool requested) {
   const auto file = places_.at(parent.getId()).file;
   for (const auto nested : parent.getNestedNodes()) {
     const auto found = nodes_.find(nested.getId());
@@ -143,7 +154,8 @@ void schema_reader::declare_nested(node parent, const std::string& schema_scope,
     if (renamed && !is_identifier(*renamed)) {
       refuse(where, "", fmt::format("$Kappa.name(\"{}\") is no C++ name", *renamed));
     }
-    const auto cpp_name = renamed ? *renamed : (cpp_scope.empty() ? "" : cpp_scope + "_") + snake_case(name);
+    const auto cpp_name =
+        renamed ? *renamed : (cpp_scope.empty() ? "" : cpp_scope + "_") + snake_case(name);
     const auto qualified = qualify(where, cpp_name);
     claim_name(qualified, where.scope, where);
 
@@ -161,11 +173,14 @@ void schema_reader::declare_nested(node parent, const std::string& schema_scope,
         const auto own = text_annotation(e.getAnnotations(), annotation::name);
         const auto e_name = own.value_or(snake_case(e.getName().cStr()));
         if (!is_identifier(e_name) && own) {
-          refuse(where, e.getName().cStr(), fmt::format("$Kappa.name(\"{}\") is no C++ name", *own));
+          refuse(where, e.getName().cStr(),
+                 fmt::format("$Kappa.name(\"{}\") is no C++ name", *own));
         }
         if (!names.insert(e_name).second) {
-          refuse(where, e.getName().cStr(),
-                 fmt::format("its C++ name {} is taken in the enum; rename it with $Kappa.name(\"…\")", e_name));
+          refuse(
+              where, e.getName().cStr(),
+              fmt::format("its C++ name {} is taken in the enum; rename it with $Kappa.name(\"…\")",
+                          e_name));
         }
         decl->values.push_back({e.getName().cStr(), e_name, member_doc(n.getId(), i++)});
       }
@@ -188,15 +203,18 @@ void schema_reader::declare_nested(node parent, const std::string& schema_scope,
   }
 }
 
-void schema_reader::add_constant(file_model& model, node n, const std::string& name, const place& where) {
+void schema_reader::add_constant(file_model& model, node n, const std::string& name,
+                                 const place& where) {
   const auto c = n.getConst();
   const auto renamed = text_annotation(n.getAnnotations(), annotation::name);
   // Constants of a struct would need a place in a struct that is declared already; none has asked.
-  if (where.scope != name) refuse(where, "", "constants inside of a struct are not supported; move it to the file");
+  if (where.scope != name)
+    refuse(where, "", "constants inside of a struct are not supported; move it to the file");
   const auto cpp_name = renamed.value_or(snake_case(name));
   const auto type = read_type(c.getType(), where, "");
-  if (type.kind == type_kind::list || type.kind == type_kind::structure || type.kind == type_kind::nothing ||
-      type.kind == type_kind::data || type.kind == type_kind::enumeration) {
+  if (type.kind == type_kind::list || type.kind == type_kind::structure ||
+      type.kind == type_kind::nothing || type.kind == type_kind::data ||
+      type.kind == type_kind::enumeration) {
     refuse(where, "", "constants may be numbers, booleans and texts");
   }
   claim_name(qualify(where, cpp_name), where.scope, where);
@@ -204,7 +222,8 @@ void schema_reader::add_constant(file_model& model, node n, const std::string& n
   const auto cpp_type = type.kind == type_kind::text ? "std::string_view" : cpp_type_of(type);
   auto text = literal(type, value);
   if (text.empty()) text = "{}";
-  model.constants.push_back({fmt::format("inline constexpr {} {} = {};", cpp_type, cpp_name, text), doc_of(n.getId())});
+  model.constants.push_back(
+      {fmt::format("inline constexpr {} {} = {};", cpp_type, cpp_name, text), doc_of(n.getId())});
 }
 
 void schema_reader::order_structs(file_model& model) {
@@ -233,8 +252,10 @@ void schema_reader::order_structs(file_model& model) {
       std::string names;
       for (auto at = start; at != path.end(); ++at) names += places_.at((*at)->id).scope + " → ";
       const auto& where = places_.at(s->id);
-      refuse(where, "", fmt::format("it holds itself ({}{}), which no C++ value can; use a List, as in List({})",
-                                    names, where.scope, where.scope));
+      refuse(
+          where, "",
+          fmt::format("it holds itself ({}{}), which no C++ value can; use a List, as in List({})",
+                      names, where.scope, where.scope));
     }
     state[s] = 1;
     path.push_back(s);

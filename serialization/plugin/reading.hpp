@@ -48,11 +48,13 @@ class schema_reader {
 
   // defaults.cpp
   [[nodiscard]] std::string literal(const type_ref& type, capnp::DynamicValue::Reader v) const;
-  [[nodiscard]] std::string struct_literal(const record_type& record, capnp::DynamicStruct::Reader v) const;
+  [[nodiscard]] std::string struct_literal(const record_type& record,
+                                           capnp::DynamicStruct::Reader v) const;
 
   [[nodiscard]] type_ref read_type(capnp::schema::Type::Reader type, const place& where,
                                    const std::string& member) const;
-  [[noreturn]] void refuse(const place& where, const std::string& member, const std::string& why) const;
+  [[noreturn]] void refuse(const place& where, const std::string& member,
+                           const std::string& why) const;
   [[nodiscard]] std::string doc_of(std::uint64_t id) const;
   [[nodiscard]] std::string member_doc(std::uint64_t id, unsigned index) const;
   [[nodiscard]] std::string qualify(const place& where, const std::string& cpp_name) const;
@@ -61,12 +63,12 @@ class schema_reader {
   capnp::SchemaLoader loader_;
   std::map<std::uint64_t, node> nodes_;
   std::map<std::uint64_t, capnp::schema::Node::SourceInfo::Reader> docs_;
-  std::map<std::uint64_t, std::string> files_;        // id → path
-  std::map<std::uint64_t, std::string> namespaces_;   // file id → C++ namespace
-  std::map<std::uint64_t, place> places_;             // struct and enum id → where
+  std::map<std::uint64_t, std::string> files_;       // id → path
+  std::map<std::uint64_t, std::string> namespaces_;  // file id → C++ namespace
+  std::map<std::uint64_t, place> places_;            // struct and enum id → where
   std::map<std::uint64_t, std::unique_ptr<struct_decl>> structs_;
   std::map<std::uint64_t, std::unique_ptr<enum_decl>> enums_;
-  std::map<std::string, std::string> taken_;          // qualified C++ name → schema name
+  std::map<std::string, std::string> taken_;  // qualified C++ name → schema name
   std::vector<file_model> requested_;
 };
 

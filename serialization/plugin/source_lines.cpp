@@ -35,11 +35,13 @@ std::string without_comments(std::string text) {
 /// Position of `word` as a whole word from `from` on that `follows` accepts what comes after.
 template <class F>
 std::size_t find_word(std::string_view text, std::string_view word, std::size_t from, F follows) {
-  for (auto at = text.find(word, from); at != std::string_view::npos; at = text.find(word, at + 1)) {
+  for (auto at = text.find(word, from); at != std::string_view::npos;
+       at = text.find(word, at + 1)) {
     if (at > 0 && word_char(text[at - 1])) continue;
     auto rest = text.substr(at + word.size());
     if (!rest.empty() && word_char(rest[0])) continue;
-    while (!rest.empty() && std::isspace(static_cast<unsigned char>(rest[0]))) rest.remove_prefix(1);
+    while (!rest.empty() && std::isspace(static_cast<unsigned char>(rest[0])))
+      rest.remove_prefix(1);
     if (follows(rest)) return at;
   }
   return std::string_view::npos;

@@ -82,13 +82,15 @@ class comparison {
       : present_{present}, stored_{stored}, as_{as} {}
 
   result<void> run() {
-    if (!parse(present_.description, present_shapes_) || !parse(stored_.description, stored_shapes_)) {
+    if (!parse(present_.description, present_shapes_) ||
+        !parse(stored_.description, stored_shapes_)) {
       return refuse("the stored schema is not one that this version of Kappa knows");
     }
     if (present_.id != stored_.id) {
-      return refuse(fmt::format("the stored data is of {} (@{:#x}), another type than {} (@{:#x}); a type that was "
-                                "renamed or moved keeps its id when it is written behind the new name",
-                                stored_.name, stored_.id, present_.name, present_.id));
+      return refuse(fmt::format(
+          "the stored data is of {} (@{:#x}), another type than {} (@{:#x}); a type that was "
+          "renamed or moved keeps its id when it is written behind the new name",
+          stored_.name, stored_.id, present_.name, present_.id));
     }
     return structs(0, 0);
   }
@@ -109,10 +111,11 @@ class comparison {
       const auto found = is.fields.find(ordinal);
       if (found == is.fields.end()) {
         if (as_ == reading::events) continue;
-        return refuse(fmt::format(
-            "field '{}' (@{}) of {} is gone: it was removed, or the data is of a newer version. A field that "
-            "is not used any more stays in the schema (rename it, say to {}Obsolete)",
-            old.name, ordinal, is.name, old.name));
+        return refuse(
+            fmt::format("field '{}' (@{}) of {} is gone: it was removed, or the data is of a newer "
+                        "version. A field that "
+                        "is not used any more stays in the schema (rename it, say to {}Obsolete)",
+                        old.name, ordinal, is.name, old.name));
       }
       if (auto same = fields(is, ordinal, found->second, old); !same) return same;
     }
@@ -124,12 +127,12 @@ class comparison {
     const auto renamed = is.name == was.name ? "" : fmt::format(" (stored as '{}')", was.name);
     if (auto same = types(subject + renamed, is.type, was.type); !same) return same;
     if (is.place != was.place) {
-      return refuse(fmt::format("{}{} has moved from {} to {}: fields may not be renumbered", subject, renamed,
-                                was.place, is.place));
+      return refuse(fmt::format("{}{} has moved from {} to {}: fields may not be renumbered",
+                                subject, renamed, was.place, is.place));
     }
     if (is.fallback != was.fallback) {
-      return refuse(fmt::format("{}{} has another default ({} was {}): stored values would change", subject, renamed,
-                                is.fallback, was.fallback));
+      return refuse(fmt::format("{}{} has another default ({} was {}): stored values would change",
+                                subject, renamed, is.fallback, was.fallback));
     }
     if (is.when != was.when && !moved_into_new_union(is.when, was.when)) {
       return refuse(fmt::format("{}{} has moved into, out of or within a union", subject, renamed));
@@ -157,7 +160,8 @@ class comparison {
     if (inside(is_inner, "Struct#", "") && inside(was_inner, "Struct#", "")) {
       std::size_t present = 0;
       std::size_t stored = 0;
-      if (!number(is_inner, present) || !number(was_inner, stored)) return refuse("a schema is damaged");
+      if (!number(is_inner, present) || !number(was_inner, stored))
+        return refuse("a schema is damaged");
       return structs(present, stored);
     }
     is_inner = is;
@@ -167,8 +171,8 @@ class comparison {
       return types(subject, is_inner, was_inner);
     }
     if (is == was) return {};
-    return refuse(fmt::format("{} was {} and is {}: a field's type may not change", subject, readable(was, stored_shapes_),
-                              readable(is, present_shapes_)));
+    return refuse(fmt::format("{} was {} and is {}: a field's type may not change", subject,
+                              readable(was, stored_shapes_), readable(is, present_shapes_)));
   }
 
   /// List(Text) may become List(S) when S's @0 is a Text. (Lists of Bool may not.)
@@ -189,7 +193,8 @@ class comparison {
     const auto digits = type.substr(at + 7, type.find(')', at) - at - 7);
     std::size_t index = 0;
     if (!number(digits, index) || index >= shapes.size()) return std::string{type};
-    return fmt::format("{}{}{}", type.substr(0, at), shapes[index].name, type.substr(at + 7 + digits.size()));
+    return fmt::format("{}{}{}", type.substr(0, at), shapes[index].name,
+                       type.substr(at + 7 + digits.size()));
   }
 
   const schema_info& present_;

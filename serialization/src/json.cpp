@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
-#include <fmt/format.h>
 
 #include "kappa/serialization/base64.hpp"
 
@@ -19,7 +19,9 @@ constexpr timestamp end_text_time = std::chrono::sys_days{std::chrono::year{1000
 
 /// Length of the UTF-8 character at the front, 0 when it is malformed.
 std::size_t utf8_length(std::string_view s) {
-  const auto at = [&](std::size_t i) -> unsigned { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0; };
+  const auto at = [&](std::size_t i) -> unsigned {
+    return i < s.size() ? static_cast<unsigned char>(s[i]) : 0;
+  };
   const auto follows = [&](std::size_t i) { return (at(i) & 0xc0) == 0x80; };
   const auto first = at(0);
   if (first < 0x80) return 1;
@@ -37,18 +39,26 @@ std::size_t utf8_length(std::string_view s) {
   return 0;
 }
 
-const boost::json::value& as_json(const void* node) { return *static_cast<const boost::json::value*>(node); }
+const boost::json::value& as_json(const void* node) {
+  return *static_cast<const boost::json::value*>(node);
+}
 
 const char* kind_name(const boost::json::value& v) {
   switch (v.kind()) {
-    case boost::json::kind::null: return "null";
-    case boost::json::kind::bool_: return "a boolean";
+    case boost::json::kind::null:
+      return "null";
+    case boost::json::kind::bool_:
+      return "a boolean";
     case boost::json::kind::int64:
     case boost::json::kind::uint64:
-    case boost::json::kind::double_: return "a number";
-    case boost::json::kind::string: return "a text";
-    case boost::json::kind::array: return "an array";
-    case boost::json::kind::object: return "an object";
+    case boost::json::kind::double_:
+      return "a number";
+    case boost::json::kind::string:
+      return "a text";
+    case boost::json::kind::array:
+      return "an array";
+    case boost::json::kind::object:
+      return "an object";
   }
   return "something";
 }
@@ -84,7 +94,9 @@ struct tree_builder {
   bool on_string(text s, std::size_t, status&) { return stack.push_string(s), true; }
   bool on_number_part(text s, status&) { return number.append(s.data(), s.size()), true; }
   bool on_int64(std::int64_t v, text, status&) { return number.clear(), stack.push_int64(v), true; }
-  bool on_uint64(std::uint64_t v, text, status&) { return number.clear(), stack.push_uint64(v), true; }
+  bool on_uint64(std::uint64_t v, text, status&) {
+    return number.clear(), stack.push_uint64(v), true;
+  }
   bool on_double(double v, text s, status&) {
     number.append(s.data(), s.size());
     double exact = 0;
@@ -234,7 +246,8 @@ bool json_view::ok() const { return tree_->problem.empty(); }
 
 bool json_view::is_null() const { return as_json(node_).is_null(); }
 bool json_view::is_object() const {
-  return as_json(node_).is_object() || fail(fmt::format("expected an object, found {}", kind_name(as_json(node_))));
+  return as_json(node_).is_object() ||
+         fail(fmt::format("expected an object, found {}", kind_name(as_json(node_))));
 }
 const void* json_view::find(const char* name) const {
   const auto* object = as_json(node_).if_object();
@@ -335,7 +348,8 @@ bool json_view::get(timestamp& v) const {
       return true;
     }
     std::int64_t ms = 0;
-    if (!parse_number(text, ms)) return fail("expected a time like 2001-01-01T08:00:00Z or milliseconds");
+    if (!parse_number(text, ms))
+      return fail("expected a time like 2001-01-01T08:00:00Z or milliseconds");
     v = timestamp{milliseconds{ms}};
     return true;
   }
@@ -346,7 +360,8 @@ bool json_view::get(timestamp& v) const {
 }
 bool json_view::get_base64(bytes& v) const {
   std::string_view text;
-  if (!peek_text(text)) return fail(fmt::format("expected base64, found {}", kind_name(as_json(node_))));
+  if (!peek_text(text))
+    return fail(fmt::format("expected base64, found {}", kind_name(as_json(node_))));
   auto decoded = from_base64(text);
   if (!decoded) return fail("the text is not base64");
   v = std::move(*decoded);

@@ -19,8 +19,12 @@ void print_data(std::string& out, bytes_view v) {
   }
   if (v.size() > limit) fmt::format_to(std::back_inserter(out), "…({} bytes)", v.size());
 }
-void print_number(std::string& out, std::int64_t v) { fmt::format_to(std::back_inserter(out), "{}", v); }
-void print_number(std::string& out, std::uint64_t v) { fmt::format_to(std::back_inserter(out), "{}", v); }
+void print_number(std::string& out, std::int64_t v) {
+  fmt::format_to(std::back_inserter(out), "{}", v);
+}
+void print_number(std::string& out, std::uint64_t v) {
+  fmt::format_to(std::back_inserter(out), "{}", v);
+}
 void print_number(std::string& out, double v) { fmt::format_to(std::back_inserter(out), "{}", v); }
 void print_number(std::string& out, float v) { fmt::format_to(std::back_inserter(out), "{}", v); }
 

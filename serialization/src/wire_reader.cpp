@@ -38,7 +38,8 @@ bool pointer_view::open(struct_view& out) const {
   const auto* const at = target(pointer, words);
   // An empty struct is charged too: lists of them must not be a way around the limit.
   if (!at || !in_->charge(words == 0 ? 1 : words)) return false;
-  out = struct_view{*in_, at, std::uint64_t{data} * 64, at + std::size_t{data} * 8, pointers, nesting_ - 1};
+  out = struct_view{*in_,     at,          std::uint64_t{data} * 64, at + std::size_t{data} * 8,
+                    pointers, nesting_ - 1};
   return true;
 }
 

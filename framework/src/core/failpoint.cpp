@@ -22,11 +22,27 @@ const std::vector<std::string_view>& names() {
       // T1
       "t1.submit",
       "t1.before_commit",
+      // inside it, on the embedded log
+      "log.create_topic",
+      "log.take_app",
+      "log.begin",
+      "log.after_frames",
+      "log.after_positions",
+      "log.before_commit",
+      "log.after_commit",
+      "log.after_wake",
       "t1.after_commit",
       // T2
       "t2.freeze",
       "t2.before_commit",
+      "state.begin",
+      "state.after_tables",
+      "state.before_commit",
+      "state.after_commit",
       "t2.after_commit",
+      // retention
+      "retention.after_removal",
+      "retention.after_commit",
       // start
       "recover.plan",
       "recover.replay",
@@ -61,6 +77,14 @@ armed_point* armed() {
 }
 
 }  // namespace
+
+bool broken(std::string_view name) {
+  static const std::string which = [] {
+    const char* spec = std::getenv("KAPPA_BREAK");
+    return std::string{spec == nullptr ? "" : spec};
+  }();
+  return !which.empty() && which == name;
+}
 
 void hit(std::string_view name) {
   auto* const point = armed();

@@ -17,6 +17,16 @@ namespace kappa::failpoint {
 /// All names, in the order of one record's way.
 [[nodiscard]] const std::vector<std::string_view>& names();
 
+/// Deliberate faults that the checker must catch, one at a time: KAPPA_BREAK=name.
+///   t2-before-t1   the snapshot does not wait for its T1, and P_s > P_c is accepted
+///   t2-mixed       the snapshot has the state of epoch e and the positions of e - 1
+///   no-muted-gap   what lies between the state's position and the committed one is live
+#if KAPPA_FAILPOINTS
+[[nodiscard]] bool broken(std::string_view name);
+#else
+constexpr bool broken(std::string_view) { return false; }
+#endif
+
 #if KAPPA_FAILPOINTS
 /// Kills the process when armed for `name` and this is the n-th hit. `name` must be listed.
 void hit(std::string_view name);

@@ -18,16 +18,22 @@ namespace kappa {
 
 struct embedded_log_options {
   std::filesystem::path folder = "data";
-  /// Address space reserved for the map; grows when full. 1 GiB … 16 TiB.
+  /// Address space reserved for the map, bytes; doubles when full.
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
-  /// Records are put together into frames of about this size, bytes. 1 KiB … 16 MiB.
+  static constexpr std::uint64_t min_map_bytes = std::uint64_t{1} << 20;
+  static constexpr std::uint64_t max_map_bytes = std::uint64_t{16} << 40;
+  /// A batch is cut into frames of at most this size, bytes (a larger record has one of its own).
   std::size_t frame_bytes = 64 << 10;
+  static constexpr std::size_t min_frame_bytes = 1 << 10;
+  static constexpr std::size_t max_frame_bytes = 16 << 20;
   bool read_only = false;
   log_sink log = no_log;
 };
 
-/// Opens or makes the log in `folder`. errc::corrupt when the file is shorter than its last used
-/// page or of another format version (named); errc::io with the path otherwise.
+/// Opens or makes the log in `folder`. errc::corrupt: the file is shorter than its last used page,
+/// or not a log's. errc::incompatible: of another format version (named). errc::not_found:
+/// read_only and nothing there. errc::io names the path. A read-only log refuses all that writes
+/// with errc::invalid_argument.
 [[nodiscard]] result<std::shared_ptr<event_log>> open_embedded_log(const embedded_log_options& options);
 
 }  // namespace kappa

@@ -1,6 +1,7 @@
 // A log in memory, for tests: the same contract, with faults on demand.
 //
-// Threading: as event_log. Ownership: shared by everything that is "the same log"; "restarting a
+// Threading: as event_log; it has no thread of its own: subscribers are called on the thread that
+// appended, after the append is done. Ownership: shared by everything that is "the same log"; "restarting a
 // process" in a test means dropping readers and writers and keeping this object.
 #pragma once
 
@@ -32,6 +33,9 @@ class memory_log : public event_log {
   virtual void damage(const topic_partition& tp, offset at) = 0;
   /// Deletes all before `first`, as retention would.
   virtual void truncate_before(const topic_partition& tp, offset first) = 0;
+  /// Lets the next open_writer of `app` have it although a writer is open, as if the lock were
+  /// lost: the older writer is fenced from then on.
+  virtual void lose_lock(const std::string& app) = 0;
   /// Makes the next `gap` offsets of `tp` unused, as Kafka's transaction markers do.
   virtual void skip_offsets(const topic_partition& tp, std::int64_t gap) = 0;
 };

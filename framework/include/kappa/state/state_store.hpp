@@ -51,12 +51,15 @@ struct state_store_options {
 
 /// The changes of one table since the last snapshot, sorted by key. No value: erased.
 using table_delta = std::vector<std::pair<bytes, std::optional<bytes>>>;
+/// A frozen one: the table goes on reading it while the snapshot thread writes it, so it is shared
+/// and never changed. Null: no changes.
+using frozen_delta = std::shared_ptr<const table_delta>;
 
 /// What one T2 writes: everything as of the end of one epoch.
 struct state_delta {
   epoch_number epoch;
   bytes snapshot;                    // the task's record: positions, watermarks, …
-  std::vector<table_delta> tables;   // as many as the store has tables
+  std::vector<frozen_delta> tables;  // as many as the store has tables
 };
 
 struct state_stats {
@@ -67,6 +70,9 @@ struct state_stats {
 
 class state_store {
  public:
+  /// Longer keys are kept under a hash: found by get, seen by scan_all, refused by scan.
+  static constexpr std::size_t max_ordered_key_bytes = 510;
+
   virtual ~state_store() = default;
 
   /// errc::incompatible: of another app, stage, generation, task, topology or log, of a newer
@@ -74,16 +80,18 @@ class state_store {
   /// errc::corrupt: damaged. errc::not_found: read_only and nothing there.
   [[nodiscard]] static result<std::unique_ptr<state_store>> open(const state_store_options& options);
 
-  /// The snapshot record and epoch of the last T2; nothing before the first.
-  [[nodiscard]] virtual const std::optional<bytes>& snapshot() const = 0;
+  /// The snapshot record and epoch of the last T2; nothing before the first. Any thread.
+  [[nodiscard]] virtual std::optional<bytes> snapshot() const = 0;
   [[nodiscard]] virtual epoch_number epoch() const = 0;
 
   /// The value in the last snapshot. `out` is replaced. errc::corrupt: its checksum is wrong.
   [[nodiscard]] virtual result<bool> get(std::size_t table, bytes_view key, bytes& out) = 0;
 
   /// Calls f(key, value) in key order for keys in [from, to) (`to` empty: to the end) until it
-  /// returns false. errc::invalid_argument when the table holds keys that are too long for LMDB
-  /// (they are kept under a hash, so there is no order).
+  /// returns false. The value is 8-aligned; both are valid inside f only. f may call get, but not
+  /// scan. A T2 that ends meanwhile may be seen by the rest of the scan, except when read_only.
+  /// errc::invalid_argument when the table holds keys that are too long for LMDB (they are kept
+  /// under a hash, so there is no order).
   using scan_fn = std::function<bool(bytes_view key, bytes_view value)>;
   [[nodiscard]] virtual result<void> scan(std::size_t table, bytes_view from, bytes_view to,
                                           const scan_fn& f) = 0;
@@ -95,9 +103,16 @@ class state_store {
   [[nodiscard]] virtual result<void> commit(const state_delta& delta) = 0;
 
   [[nodiscard]] virtual result<state_stats> stats() = 0;
+
+  /// Names a value in errors: "app/stage.g1[0] table key".
+  [[nodiscard]] virtual std::string subject(std::size_t table, bytes_view key) const = 0;
 };
 
 /// Removes the state in `folder` (the environment's files, not the folder's other files).
 [[nodiscard]] result<void> erase_state(const std::filesystem::path& folder);
+
+/// The entries of a table sorted by key, long keys too: for tools and tests (holds them all).
+[[nodiscard]] result<std::vector<std::pair<bytes, bytes>>> dump_table(state_store& store,
+                                                                      std::size_t table);
 
 }  // namespace kappa

@@ -18,7 +18,8 @@ class state_table {
  public:
   virtual ~state_table() = default;
 
-  /// A step is one record applied or one timer fired. Changes outside a step are a bug.
+  /// A step is one record applied or one timer fired. Changes outside a step are a bug. Epochs
+  /// never go back.
   virtual void begin_step(epoch_number open_epoch) = 0;
   virtual void commit_step() = 0;
   /// Takes back every change since begin_step.
@@ -27,14 +28,16 @@ class state_table {
   /// T1 of all epochs up to `e` is durable.
   virtual void durable(epoch_number e) = 0;
 
-  /// The changes since the last freeze, encoded and sorted by key. They stay readable here until
-  /// `thaw`. One frozen set at a time.
-  [[nodiscard]] virtual table_delta freeze() = 0;
-  /// The T2 of the frozen set is durable.
+  /// The changes since the last freeze, encoded and sorted by key; not inside a step. They stay
+  /// readable here until `thaw`. One frozen set at a time.
+  [[nodiscard]] virtual frozen_delta freeze() = 0;
+  /// The T2 of the frozen set is durable (readers may see it in the store some time before).
   virtual void thaw() = 0;
 
-  /// Estimates for the snapshot's "too many dirty bytes" rule and for metrics.
+  /// Estimated memory: of the changes since the last freeze (for the snapshot's "too many dirty
+  /// bytes" rule), of the frozen set until thaw, and of all that the table holds, both included.
   [[nodiscard]] virtual std::size_t dirty_bytes() const = 0;
+  [[nodiscard]] virtual std::size_t frozen_bytes() const = 0;
   [[nodiscard]] virtual std::size_t cache_bytes() const = 0;
 };
 

@@ -2,6 +2,8 @@
 //
 // Order is (time, operator, key) by bytes. Memory holds the changes since the last snapshot and a
 // bounded read-ahead, so a million timers cost a million small entries on disk, not in memory.
+// Keys of more than 400 bytes are ordered by their first 384 bytes and a hash of the whole: always
+// the same way, so that replay fires in the same order.
 //
 // Threading: the owner's thread only.
 #pragma once
@@ -25,7 +27,7 @@ struct timer {
   friend bool operator==(const timer&, const timer&) = default;
 };
 
-/// Ordered bytes of a timer, and back (nothing when malformed).
+/// Bytes of a timer in the order of timers, and back (nothing when malformed).
 [[nodiscard]] bytes encode_timer(const timer& t);
 [[nodiscard]] std::optional<timer> decode_timer(bytes_view in);
 

@@ -1,6 +1,7 @@
 // Codec and JSON of a type that derives from another one and adds methods only:
 //
-//   template <> struct kappa::codec<my::delay_stats> : kappa::codec_of_base<my::delay_stats, base> {};
+//   template <> struct kappa::codec<my::delay_stats> : kappa::codec_of_base<my::delay_stats, base>
+//   {};
 //
 // (Types that derive from generated ones have this without the line.)
 //
@@ -25,13 +26,15 @@ struct anything {
 
 /// Whether Derived's bytes are Base's: a member of its own would not be stored.
 template <class Derived, class Base>
-inline constexpr bool adds_no_members =
-    sizeof(Derived) == sizeof(Base) && !requires(Base b) { Derived{b, anything{}}; };
+inline constexpr bool adds_no_members = sizeof(Derived) == sizeof(Base) && !requires(Base b) {
+  Derived{b, anything{}};
+};
 
 template <class Derived, class Base>
 result<Derived> derived_from(result<Base> base) {
   static_assert(std::derived_from<Derived, Base>);
-  static_assert(std::default_initializable<Derived>, "the type needs a default constructor to be decoded");
+  static_assert(std::default_initializable<Derived>,
+                "the type needs a default constructor to be decoded");
   static_assert(adds_no_members<Derived, Base>,
                 "a member that is not in the schema would not be stored: add it to the schema");
   if (!base) return fail(std::move(base.error()));

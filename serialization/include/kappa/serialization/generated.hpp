@@ -42,17 +42,23 @@ struct generated_enum;
 
 /// A struct that capnpc-kappa made.
 template <class T>
-concept generated_struct = requires { typename T::schema_type; } &&
-                           std::same_as<typename T::schema_type, T>;
+concept generated_struct = requires {
+  typename T::schema_type;
+}
+&&std::same_as<typename T::schema_type, T>;
 
 /// A type that adds methods to such a struct.
 template <class T>
-concept extends_generated =
-    requires { typename T::schema_type; } && generated_struct<typename T::schema_type> &&
-    !std::same_as<typename T::schema_type, T> && std::derived_from<T, typename T::schema_type>;
+concept extends_generated = requires {
+  typename T::schema_type;
+}
+&&generated_struct<typename T::schema_type> && !std::same_as<typename T::schema_type, T> &&
+    std::derived_from<T, typename T::schema_type>;
 
 template <class T>
-concept schema_enum = requires { generated_enum<T>::count; };
+concept schema_enum = requires {
+  generated_enum<T>::count;
+};
 
 /// The calls that users of a generated type make. Declared here, instantiated in the generated
 /// .cpp: their bodies (generated_impl.hpp) are compiled once.
@@ -116,7 +122,8 @@ template <class T>
 struct fmt::formatter<T> : fmt::formatter<std::string> {
   template <class Context>
   auto format(const T& v, Context& ctx) const {
-    return fmt::formatter<std::string>::format(kappa::generated_calls<typename T::schema_type>::text(v), ctx);
+    return fmt::formatter<std::string>::format(
+        kappa::generated_calls<typename T::schema_type>::text(v), ctx);
   }
 };
 

@@ -21,7 +21,8 @@ template <class T>
 result<T> generated_calls<T>::decode(bytes_view in) {
   result<T> out{tl::in_place};
   wire::source source{in};
-  if (!wire::read_root(source, [&](const wire::struct_view& view) { generated<T>::read(view, *out); })) {
+  if (!wire::read_root(source,
+                       [&](const wire::struct_view& view) { generated<T>::read(view, *out); })) {
     out = fail(errc::decode, generated<T>::schema_name, source.problem());
   }
   return out;
@@ -57,7 +58,8 @@ result<T> generated_calls<T>::from_json(std::string_view text) {
     const auto root = document.root();
     if (root.is_object()) generated<T>::read_json(root, *out);
   }
-  if (!document.problem().empty()) out = fail(errc::decode, generated<T>::schema_name, document.problem());
+  if (!document.problem().empty())
+    out = fail(errc::decode, generated<T>::schema_name, document.problem());
   return out;
 }
 

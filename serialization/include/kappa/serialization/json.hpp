@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -84,7 +85,8 @@ class json_view {
   bool get(T& v) const {
     if constexpr (std::is_signed_v<T>) {
       std::int64_t wide = 0;
-      if (!get_signed(wide, std::numeric_limits<T>::min(), std::numeric_limits<T>::max())) return false;
+      if (!get_signed(wide, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()))
+        return false;
       v = static_cast<T>(wide);
     } else {
       std::uint64_t wide = 0;

@@ -10,10 +10,14 @@
 // Not for users' code.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "kappa/serialization/generated.hpp"
@@ -95,7 +99,8 @@ struct bool_kind {
     const auto at = w.allocate((v.size() + 63) / 64);
     for (std::size_t i = 0; i < v.size(); i += 8) {
       unsigned char byte = 0;
-      for (std::size_t j = i; j < v.size() && j < i + 8; ++j) byte |= static_cast<unsigned char>(v[j] << (j - i));
+      for (std::size_t j = i; j < v.size() && j < i + 8; ++j)
+        byte |= static_cast<unsigned char>(v[j] << (j - i));
       w.store(at + i / 8, &byte, 1);
     }
     w.list_pointer(slot, at, element_size::bit, v.size());
@@ -238,8 +243,9 @@ struct struct_kind {
       const auto s = f.trimmed();
       room = {std::max(room.data, s.data), std::max(room.pointers, s.pointers)};
     }
-    if (room.empty()) room = {frame::data_words == 0 && frame::pointer_count > 0 ? 0U : 1U,
-                              frame::data_words == 0 && frame::pointer_count > 0 ? 1U : 0U};
+    if (room.empty())
+      room = {frame::data_words == 0 && frame::pointer_count > 0 ? 0U : 1U,
+              frame::data_words == 0 && frame::pointer_count > 0 ? 1U : 0U};
     const auto tag = w.allocate(1 + v.size() * room.words());
     w.list_pointer(slot, tag, element_size::composite, v.size() * room.words());
     w.composite_tag(tag, v.size(), room);

@@ -149,7 +149,8 @@ class list_view {
 
   /// False, and failed, when the elements do not hold numbers of `bytes` bytes.
   [[nodiscard]] bool of_numbers(unsigned bytes) const {
-    if (kind_ == element_size::composite ? data_bits_ >= bytes * 8 : data_bits_ == bytes * 8) return true;
+    if (kind_ == element_size::composite ? data_bits_ >= bytes * 8 : data_bits_ == bytes * 8)
+      return true;
     return refuse("the list's elements are not numbers of the expected size");
   }
   [[nodiscard]] bool of_bits() const {

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <type_traits>
 
@@ -115,7 +116,8 @@ class writer {
   }
   /// `count` elements, or words for `composite`.
   void list_pointer(std::size_t slot, std::size_t target, element_size size, std::size_t count) {
-    if (count >= (std::size_t{1} << 29)) throw std::length_error{"a list is too long for Cap'n Proto"};
+    if (count >= (std::size_t{1} << 29))
+      throw std::length_error{"a list is too long for Cap'n Proto"};
     const auto distance = words_between(slot, target);
     store_word(slot, (static_cast<std::uint64_t>(distance) << 2 & 0xffffffffU) | 1U |
                          std::uint64_t{static_cast<std::uint8_t>(size)} << 32 |

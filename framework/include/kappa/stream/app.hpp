@@ -1,0 +1,78 @@
+// An app: a name and a topology, as a value. `main`, tests, tools and docs use the same one.
+//
+// Threading: build on one thread; copies share the finished graph.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "kappa/source/record_source.hpp"
+#include "kappa/stream/stream.hpp"
+
+namespace kappa {
+
+template <class T>
+struct stream_options {
+  /// Event time of an element; absent: the type's `$kappa.eventTime`, else the record's time.
+  std::function<timestamp(const T&)> event_time{};
+  /// A partition without records for this long (wall clock) is declared idle, in the log, so that
+  /// it does not hold back event time. Zero: never.
+  milliseconds idle_after = std::chrono::minutes{1};
+};
+
+/// A source and how its rows become elements.
+template <class T>
+struct source_of {
+  source_factory open;
+  std::function<result<T>(bytes_view row)> parse;
+};
+
+class app {
+ public:
+  /// `name`: [a-z0-9-]+, part of the names of all internal topics.
+  explicit app(std::string name) : graph_{std::make_shared<detail::graph>()} {
+    graph_->app = std::move(name);
+  }
+
+  /// Elements of a topic that is written from outside.
+  template <class T>
+  kappa::stream<T> stream(std::string topic, stream_options<T> options = {}) {
+    static_assert(encodable<T>, "the element needs a kappa::codec");
+    detail::op_node node;
+    node.kind = detail::op_kind::stream;
+    node.name = topic;
+    node.topic = std::move(topic);
+    node.schema = codec<T>::schema();
+    if (options.idle_after.count() > 0) node.idle_after = options.idle_after;
+    node.make_root = [time = std::move(options.event_time)](const detail::op_build& b,
+                                                            const detail::children& to) {
+      return std::make_shared<detail::topic_root<T>>(b.op, to, time, true);
+    };
+    return {graph_, graph_->add(std::move(node))};
+  }
+
+  /// Elements of a source (a file, a broker), read by a source task named `name`.
+  template <class T>
+  kappa::stream<T> source(std::string name, source_of<T> from) {
+    detail::op_node node;
+    node.kind = detail::op_kind::source;
+    node.name = std::move(name);
+    node.source = std::move(from.open);
+    node.make_root = [parse = std::move(from.parse)](const detail::op_build& b,
+                                                     const detail::children& to) {
+      return std::make_shared<detail::source_root<T>>(b.op, to, parse);
+    };
+    return {graph_, graph_->add(std::move(node))};
+  }
+
+  [[nodiscard]] const std::string& name() const { return graph_->app; }
+  [[nodiscard]] const detail::graph& graph() const { return *graph_; }
+
+ private:
+  std::shared_ptr<detail::graph> graph_;
+};
+
+}  // namespace kappa

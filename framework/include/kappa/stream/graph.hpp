@@ -1,0 +1,126 @@
+// The graph that the stream DSL builds: operators and what makes them. Cut into stages by
+// `compile` (topology.hpp).
+//
+// Threading: built by one thread, read-only afterwards. Ownership: shared by the app and its
+// streams.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "kappa/core/codec.hpp"
+#include "kappa/core/schema_info.hpp"
+#include "kappa/source/record_source.hpp"
+#include "kappa/state/keyed_table.hpp"
+#include "kappa/state/state_store.hpp"
+#include "kappa/stream/step.hpp"
+
+namespace kappa::detail {
+
+using op_id = std::uint32_t;
+
+enum class op_kind {
+  stream,         // reads a topic from outside
+  source,         // reads a file, a broker, … as a source task
+  validate,
+  filter,
+  map,
+  flat_map,
+  merge,
+  hop,            // key_by: ends a stage, begins another
+  already_keyed,  // names the key without a hop
+  fold,           // keyed state
+  window_fold,
+  process,
+  to              // writes a public topic
+};
+
+[[nodiscard]] std::string_view name_of(op_kind kind);
+
+using children = std::vector<std::shared_ptr<receiver_base>>;
+
+/// What an operator is made with, for one task.
+struct op_build {
+  op_index op = 0;                   // its own
+  port_index port = 0;               // its own output (hop, to), or its late topic (window_fold)
+  keyed_table_base* state = nullptr;  // the stage's, for stateful operators
+  /// Operators with timers put themselves here.
+  std::vector<timer_receiver*>* timers = nullptr;
+};
+
+/// Decodes stored bytes and encodes them again: an error when they are not the same. The test
+/// driver applies it to everything that it sees.
+using check_fn = result<void> (*)(bytes_view);
+
+template <class T>
+result<void> check_bytes(bytes_view in) {
+  const bytes aligned{in};
+  auto value = codec<T>::decode(aligned);
+  if (!value) return fail(value.error());
+  const auto again = encoded(*value);
+  if (again == in) return {};
+  return fail(errc::decode, codec<T>::schema().name,
+              fmt::format("does not round-trip: {} became {}", printable(in), printable(again)));
+}
+
+struct state_spec {
+  schema_info schema;
+  check_fn check = nullptr;
+  std::function<std::unique_ptr<keyed_table_base>(state_store&, std::size_t table,
+                                                  const keyed_table_options&)>
+      make_table;
+};
+
+struct op_node {
+  op_kind kind{};
+  std::string name;
+  std::vector<op_id> inputs;
+  /// Makes the operator as a receiver of what its inputs emit.
+  std::function<std::shared_ptr<receiver_base>(const op_build&, const children&)> make;
+  /// stream, source, hop: makes the first operator of the stage that reads.
+  std::function<std::shared_ptr<record_receiver>(const op_build&, const children&)> make_root;
+  std::optional<state_spec> state;
+  std::string topic;                      // stream, to; late topic of a window (may be empty)
+  schema_info schema;                     // of the values in the topic (stream, hop, to)
+  check_fn check = nullptr;               // of those values
+  std::string parameters;                 // part of the fingerprint: window size, lateness, …
+  milliseconds output_delay{0};           // how far results lag behind the watermark
+  std::optional<milliseconds> idle_after;  // stream
+  source_factory source;                  // source
+};
+
+struct graph {
+  std::string app;
+  std::vector<op_node> ops;
+  std::vector<std::string> problems;  // found while building, reported by compile
+
+  op_id add(op_node node) {
+    ops.push_back(std::move(node));
+    return static_cast<op_id>(ops.size() - 1);
+  }
+};
+
+/// Sends an element to all operators that follow.
+template <class T>
+class outlet {
+ public:
+  explicit outlet(const children& to) {
+    to_.reserve(to.size());
+    for (const auto& child : to) to_.push_back(std::static_pointer_cast<receiver<T>>(child));
+  }
+  void push(const T& value, step_context& ctx) const {
+    for (const auto& r : to_) r->receive(value, ctx);
+  }
+
+ private:
+  std::vector<std::shared_ptr<receiver<T>>> to_;
+};
+
+}  // namespace kappa::detail

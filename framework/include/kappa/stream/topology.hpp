@@ -1,0 +1,101 @@
+// The topology: an app's graph, cut into stages.
+//
+// A stage is what is deployed, replayed, paused and versioned: inputs → operators → at most one
+// keyed state → outputs. Cuts are made at key hops and where two keyed states would meet. Stage
+// names are stable: that of the keyed state, else of the source, else of the key hop, else of the
+// first public topic.
+//
+// Threading: immutable after `compile`; `make_program` may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kappa/core/error.hpp"
+#include "kappa/stream/app.hpp"
+
+namespace kappa {
+
+/// What flows into a stage.
+struct input_spec {
+  std::string topic;                // for a source: its name
+  bool internal = false;            // written by stages of this app, with markers
+  std::vector<std::string> writers;  // those stages
+  schema_info schema;
+  std::optional<milliseconds> idle_after;  // outside topics
+  detail::op_id root = 0;
+};
+
+enum class port_kind {
+  internal,  // a repartition topic or an edge between stages: gets markers
+  public_topic,
+  late
+};
+
+/// What a stage writes.
+struct port_spec {
+  port_kind kind{};
+  std::string topic;
+  schema_info schema;
+  detail::check_fn check = nullptr;
+};
+
+struct op_spec {
+  detail::op_id id = 0;
+  detail::op_kind kind{};
+  std::string name;
+};
+
+struct stage_spec {
+  std::string app;
+  std::string name;
+  kappa::generation generation{1};
+  std::vector<input_spec> inputs;
+  std::optional<source_factory> source;  // a source stage: one input, one task
+  std::vector<op_spec> ops;              // in the order of op_index
+  std::vector<port_spec> ports;
+  std::optional<std::string> state;  // name of the keyed state
+  schema_info state_schema;
+  detail::check_fn state_check = nullptr;
+  milliseconds output_delay{0};
+  std::uint64_t fingerprint = 0;  // changes when the state or outputs would be others
+
+  /// "flights.hourly-delays.g1."
+  [[nodiscard]] std::string prefix() const;
+  [[nodiscard]] std::string epochs_topic() const { return prefix() + "epochs"; }
+};
+
+/// A stage's operators, made for one task.
+struct stage_program {
+  std::vector<std::shared_ptr<detail::record_receiver>> roots;  // one an input
+  std::vector<detail::timer_receiver*> timers;                  // by op_index; null: none
+  std::vector<std::shared_ptr<detail::receiver_base>> ops;      // keeps them alive
+};
+
+class topology {
+ public:
+  /// errc::bad_config lists what is wrong, one problem a line, each with its mend.
+  [[nodiscard]] static result<topology> compile(const app& a);
+
+  [[nodiscard]] const std::string& app_name() const { return graph_->app; }
+  /// In an order in which every stage comes after those that it reads from.
+  [[nodiscard]] const std::vector<stage_spec>& stages() const { return stages_; }
+  /// Null when there is no such stage.
+  [[nodiscard]] const stage_spec* find(const std::string& stage) const;
+  [[nodiscard]] std::string dead_letters_topic() const { return app_name() + ".dead-letters"; }
+
+  [[nodiscard]] stage_program make_program(const stage_spec& stage, keyed_table_base* state) const;
+  /// Makes the stage's keyed table over its store.
+  [[nodiscard]] std::unique_ptr<keyed_table_base> make_table(const stage_spec& stage, state_store& store,
+                                                             std::size_t table,
+                                                             const keyed_table_options& options) const;
+
+ private:
+  std::shared_ptr<const detail::graph> graph_;
+  std::vector<stage_spec> stages_;
+};
+
+}  // namespace kappa

@@ -1,0 +1,39 @@
+// A lane: puts closed epochs into one log transaction each time, T1 after T1.
+//
+// Owns the app's writer. After an error whose outcome is unknown it does what DESIGN asks:
+// destroys the writer, takes a new one, reads the log's end, and only then answers.
+//
+// Threading: one thread at a time; `commit` blocks.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kappa/core/logger.hpp"
+#include "kappa/log/event_log.hpp"
+#include "kappa/task/epoch.hpp"
+
+namespace kappa {
+
+class commit_lane {
+ public:
+  commit_lane(std::shared_ptr<event_log> log, writer_options options, log_sink log_to = no_log);
+
+  /// Takes the app. errc::owned names the holder.
+  [[nodiscard]] result<void> open();
+
+  /// Commits the epochs, all or none; gives the bases of each one's appends. A retriable error:
+  /// the same epochs may be given again. Otherwise the app must stop.
+  [[nodiscard]] result<std::vector<std::vector<offset>>> commit(std::span<const epoch_ptr> epochs);
+
+ private:
+  result<std::optional<std::vector<std::vector<offset>>>> find_out(std::span<const epoch_ptr> epochs);
+
+  std::shared_ptr<event_log> log_;
+  writer_options options_;
+  log_sink log_to_;
+  std::unique_ptr<log_writer> writer_;
+};
+
+}  // namespace kappa

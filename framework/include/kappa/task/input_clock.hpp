@@ -1,0 +1,70 @@
+// Event time of one input of a task.
+//
+// A topic from outside is one channel, driven by its valid records. An internal topic has one
+// channel for each upstream task, driven by its markers; the input's watermark is the minimum over
+// the channels that are not idle, and one not yet seen counts as "before everything".
+//
+// Threading: the task's thread. Part of the snapshot (encode/decode).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kappa/core/bytes.hpp"
+#include "kappa/core/error.hpp"
+#include "kappa/core/time.hpp"
+#include "kappa/task/marker.hpp"
+
+namespace kappa {
+
+class input_clock {
+ public:
+  /// A topic from outside, or a source.
+  [[nodiscard]] static input_clock outside();
+  /// An internal topic: (stage, number of tasks) of each writer.
+  [[nodiscard]] static input_clock internal(
+      const std::vector<std::pair<std::string, std::int32_t>>& writers);
+
+  /// A valid record (outside inputs: it drives the watermark; internal ones: only `largest`).
+  void observe(timestamp event_time);
+  /// A marker of an upstream task. An unknown writer is an error that names it.
+  [[nodiscard]] result<void> observe(const marker& m);
+  /// Outside inputs: decided by the task, logged in its epoch record.
+  void set_idle();
+  void advance(timestamp t);
+  void set_end();
+
+  /// Largest event time of the valid records so far.
+  [[nodiscard]] timestamp largest() const { return largest_; }
+  /// Minimum over the channels that are neither idle nor ended; nothing when there is none.
+  [[nodiscard]] std::optional<timestamp> watermark() const;
+  /// All channels have ended.
+  [[nodiscard]] bool ended() const;
+  /// No channel holds event time back, and not all have ended.
+  [[nodiscard]] bool idle() const;
+  /// What has been taken in of each origin, as told by the channels (minimum where several tell).
+  [[nodiscard]] through_map through() const;
+
+  void encode(byte_writer& out) const;
+  /// Reads what `encode` wrote into a clock with the same channels.
+  [[nodiscard]] bool decode(byte_reader& in);
+
+ private:
+  enum class state : std::uint8_t { unseen, live, idle, ended };
+  struct channel {
+    std::string stage;
+    kappa::partition task;
+    input_clock::state state = input_clock::state::unseen;
+    timestamp watermark = min_time;
+    through_map through;
+  };
+
+  bool outside_ = true;
+  std::vector<channel> channels_;
+  timestamp largest_ = min_time;
+};
+
+}  // namespace kappa

@@ -1,0 +1,42 @@
+// How an app lies on a log: which topics there are, with how many partitions, and so how many
+// tasks each stage has.
+//
+// Threading: plain values; `lay_out` blocks (it creates topics).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kappa/core/error.hpp"
+#include "kappa/log/event_log.hpp"
+#include "kappa/stream/topology.hpp"
+#include "kappa/task/epoch_builder.hpp"
+
+namespace kappa {
+
+struct layout_options {
+  /// Partitions of the topics that the app creates, 1 … 1024. Fixed once they exist.
+  std::int32_t partitions = 4;
+  /// Create topics from outside that do not exist (tests); otherwise they are an error.
+  bool create_inputs = false;
+  std::size_t max_record_bytes = log_limits::default_max_record_bytes;
+};
+
+struct stage_layout {
+  std::int32_t tasks = 1;
+  std::vector<port_layout> ports;
+  /// For each input: (writer stage, its tasks); empty for topics from outside.
+  std::vector<std::vector<std::pair<std::string, std::int32_t>>> writers;
+};
+
+using app_layout = std::map<std::string, stage_layout>;  // by stage
+
+/// Creates what is missing and checks what is there. errc::bad_config names topic and mend: a
+/// missing input, a compacted events topic, another partition count, inputs that are not
+/// co-partitioned, a topic of another app.
+[[nodiscard]] result<app_layout> lay_out(const topology& t, event_log& log, const layout_options& options);
+
+}  // namespace kappa

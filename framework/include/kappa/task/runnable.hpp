@@ -1,0 +1,109 @@
+// What a host does with a task, whatever it reads from: run it, close its epochs, tell it what is
+// durable. No threads here; a host may run tasks on any.
+//
+// One turn of a host:
+//   run(budget) … → should_close(now)? → close(now) → T1 (a commit lane) → committed(…)
+//   → snapshot_ready()? → store().commit on a state thread (T2) → snapshot_done()
+//
+// Threading: one thread at a time, except where said.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kappa/core/error.hpp"
+#include "kappa/core/time.hpp"
+#include "kappa/log/event_log.hpp"
+#include "kappa/state/keyed_table.hpp"
+#include "kappa/state/state_store.hpp"
+#include "kappa/task/epoch.hpp"
+
+namespace kappa {
+
+enum class task_phase { replaying, live, finished };
+
+struct run_status {
+  std::size_t steps = 0;
+  /// There is more to do now: run again.
+  bool more = false;
+  /// Waits for a T1 or a T2 before it may go on (bounded depth, bounded dirty bytes).
+  bool blocked = false;
+};
+
+struct task_progress {
+  task_phase phase = task_phase::replaying;
+  std::uint64_t records_in = 0;   // since the task was opened, replay left out
+  std::uint64_t records_out = 0;
+  std::uint64_t replayed = 0;
+  std::uint64_t replay_total = 0;  // offsets to replay
+  std::uint64_t dead_letters = 0;
+  std::uint64_t late_records = 0;
+  std::uint64_t lag = 0;           // offsets between position and the log's end
+  std::uint64_t epochs = 0;        // committed
+  std::uint64_t snapshots = 0;
+  std::uint64_t timers_fired = 0;
+  std::size_t dirty_bytes = 0;
+  std::size_t cache_bytes = 0;
+  timestamp watermark = min_time;
+};
+
+/// As of which positions an answer is.
+struct read_position {
+  std::vector<std::string> inputs;
+  std::vector<offset> positions;
+  /// The task is still replaying: the answer may be older than what was answered before.
+  bool stale = false;
+};
+
+class runnable_task {
+ public:
+  virtual ~runnable_task() = default;
+
+  [[nodiscard]] virtual const task_id& id() const = 0;
+
+  /// Does up to `budget` steps. An error means that the task cannot go on as it is: drop it and
+  /// open it anew.
+  [[nodiscard]] virtual result<run_status> run(std::size_t budget) = 0;
+
+  [[nodiscard]] virtual bool should_close(timestamp now) const = 0;
+  /// The open epoch, closed; null when there is nothing to commit. `final`: an orderly stop (the
+  /// next snapshot is due at once).
+  [[nodiscard]] virtual result<epoch_ptr> close(timestamp now, bool final) = 0;
+  /// When `should_close` could become true without new input; nothing: never.
+  [[nodiscard]] virtual std::optional<timestamp> next_deadline() const = 0;
+
+  /// T1 of the oldest epoch in flight is durable. `bases`: of its appends, in order.
+  virtual void committed(epoch_number e, const std::vector<offset>& bases) = 0;
+  /// Epochs that are closed but not yet committed.
+  [[nodiscard]] virtual std::size_t in_flight() const = 0;
+
+  /// Moves event time of the inputs from outside to `t`, as a logged fact: for tests, and for
+  /// quiet inputs whose windows should close. Takes effect in the next epoch.
+  virtual void advance_event_time(timestamp t) = 0;
+
+  /// A frozen snapshot whose T1 is durable, to write with `store()->commit`. Given once.
+  [[nodiscard]] virtual std::optional<state_delta> snapshot_ready() = 0;
+  virtual void snapshot_done() = 0;
+  /// A snapshot is frozen or being written.
+  [[nodiscard]] virtual bool snapshot_pending() const = 0;
+  /// Null: the task keeps no state.
+  [[nodiscard]] virtual state_store* store() = 0;
+
+  /// All inputs have ended, everything is committed.
+  [[nodiscard]] virtual bool finished() const = 0;
+  [[nodiscard]] virtual task_progress progress() const = 0;
+
+  /// Calls `on_data` from a thread of the log when there may be new input.
+  [[nodiscard]] virtual result<std::vector<std::unique_ptr<subscription>>> subscribe(
+      std::function<void()> on_data) = 0;
+
+  /// The keyed state (null: none) and as of where committed reads are.
+  [[nodiscard]] virtual keyed_table_base* table() = 0;
+  [[nodiscard]] virtual read_position read_at(read_level level) const = 0;
+};
+
+}  // namespace kappa

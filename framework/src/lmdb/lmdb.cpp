@@ -1,0 +1,550 @@
+#include "lmdb/lmdb.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <system_error>
+
+namespace kappa::lmdb {
+
+namespace {
+
+// Files are kept this much longer than their last used page. LMDB does not write a page that a
+// transaction took from the end and gave back, so without it a sound file could be shorter than
+// its last used page, and "shorter" could not be refused as truncation.
+constexpr std::uint64_t ahead_bytes = std::uint64_t{1} << 20;
+constexpr std::size_t max_pooled_readers = 32;
+
+MDB_val to_val(bytes_view b) { return {b.size(), const_cast<char*>(b.data())}; }
+bytes_view to_view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
+
+// The one permitted global: LMDB must not have one file open twice in a process (its locks would
+// be lost when the first of the two closes).
+struct registry {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::pair<dev_t, ino_t>, std::weak_ptr<environment>> open;
+};
+registry& the_registry() {
+  static registry r;
+  return r;
+}
+
+errc code_of(int rc) {
+  switch (rc) {
+    case MDB_NOTFOUND:
+    case ENOENT:
+      return errc::not_found;
+    case MDB_MAP_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return errc::no_space;
+    case MDB_CORRUPTED:
+    case MDB_KEYEXIST:  // only where keys must grow: what is there is not what it should be
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_INCOMPATIBLE:
+      return errc::corrupt;
+    case MDB_BAD_VALSIZE:
+    case EINVAL:
+      return errc::invalid_argument;
+    case MDB_READERS_FULL:
+      return errc::unavailable;
+    default:
+      return errc::io;
+  }
+}
+
+}  // namespace
+
+std::filesystem::path data_file(const std::filesystem::path& folder) { return folder / "data.mdb"; }
+
+error environment::failed(int rc, std::string_view what) const {
+  std::string message{what};
+  message += ": ";
+  message += mdb_strerror(rc);
+  return {code_of(rc), data_file(folder_).string(), std::move(message), rc == MDB_READERS_FULL};
+}
+
+// ---- transactions
+
+result<std::optional<bytes_view>> txn_base::get(dbi db, bytes_view key) const {
+  auto k = to_val(key);
+  MDB_val v;
+  const int rc = mdb_get(txn_, db.value, &k, &v);
+  if (rc == MDB_NOTFOUND) return std::optional<bytes_view>{};
+  if (rc != 0) return fail(env_->failed(rc, "get"));
+  return std::optional<bytes_view>{to_view(v)};
+}
+
+MDB_stat txn_base::stat(dbi db) const {
+  MDB_stat s{};
+  mdb_stat(txn_, db.value, &s);
+  return s;
+}
+
+result<std::uint64_t> txn_base::entries(dbi db) const {
+  MDB_stat s{};
+  if (const int rc = mdb_stat(txn_, db.value, &s); rc != 0) return fail(env_->failed(rc, "stat"));
+  return std::uint64_t{s.ms_entries};
+}
+
+read_txn& read_txn::operator=(read_txn&& other) noexcept {
+  if (this != &other) {
+    end();
+    env_ = std::move(other.env_);
+    txn_ = std::exchange(other.txn_, nullptr);
+    active_ = std::exchange(other.active_, false);
+  }
+  return *this;
+}
+
+void read_txn::reset() {
+  if (!active_) return;
+  mdb_txn_reset(txn_);
+  active_ = false;
+  env_->leave();
+}
+
+result<void> read_txn::renew() {
+  reset();
+  if (auto r = env_->start_read(txn_); !r) return r;
+  active_ = true;
+  return {};
+}
+
+void read_txn::end() {
+  if (!txn_) return;
+  reset();
+  {
+    const std::lock_guard lock{env_->pool_mutex_};
+    if (env_->pool_.size() < max_pooled_readers) {
+      env_->pool_.push_back(std::exchange(txn_, nullptr));
+    }
+  }
+  if (txn_) mdb_txn_abort(std::exchange(txn_, nullptr));
+  env_.reset();
+}
+
+error write_txn::failed(int rc, std::string_view what) {
+  if (rc == MDB_MAP_FULL) map_full_ = true;
+  return env_->failed(rc, what);
+}
+
+result<void> write_txn::put(dbi db, bytes_view key, bytes_view value, unsigned flags) {
+  auto k = to_val(key);
+  auto v = to_val(value);
+  if (const int rc = mdb_put(txn_, db.value, &k, &v, flags); rc != 0) return fail(failed(rc, "put"));
+  return {};
+}
+
+result<char*> write_txn::reserve(dbi db, bytes_view key, std::size_t size, unsigned flags) {
+  auto k = to_val(key);
+  MDB_val v{size, nullptr};
+  if (const int rc = mdb_put(txn_, db.value, &k, &v, flags | MDB_RESERVE); rc != 0) {
+    return fail(failed(rc, "put"));
+  }
+  return static_cast<char*>(v.mv_data);
+}
+
+result<bool> write_txn::erase(dbi db, bytes_view key) {
+  auto k = to_val(key);
+  const int rc = mdb_del(txn_, db.value, &k, nullptr);
+  if (rc == MDB_NOTFOUND) return false;
+  if (rc != 0) return fail(failed(rc, "erase"));
+  return true;
+}
+
+result<void> write_txn::clear(dbi db) {
+  if (const int rc = mdb_drop(txn_, db.value, 0); rc != 0) return fail(failed(rc, "clear"));
+  return {};
+}
+
+result<dbi> write_txn::create_dbi(const std::string& name, unsigned flags) {
+  if (!dbi_lock_.owns_lock()) dbi_lock_ = std::unique_lock{env_->dbi_mutex_};
+  dbi db;
+  const int rc = mdb_dbi_open(txn_, name.c_str(), flags | MDB_CREATE, &db.value);
+  if (rc != 0) return fail(failed(rc, "open database " + name));
+  opened_.emplace_back(name, db);
+  return db;
+}
+
+result<void> write_txn::commit() {
+  const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
+  if (rc == 0) {
+    const std::lock_guard lock{env_->handles_mutex_};
+    for (const auto& [name, db] : opened_) env_->handles_.insert_or_assign(name, db);
+  }
+  error e;
+  if (rc != 0) e = failed(rc, "commit");
+  const auto env = env_;
+  finished();
+  if (rc == 0) return {};
+  // When the meta page could not be written LMDB does not know what is on disk, and says so to
+  // every later transaction.
+  MDB_txn* probe = nullptr;
+  env->enter();
+  const int after = mdb_txn_begin(env->env_, nullptr, MDB_RDONLY, &probe);
+  if (after == 0) mdb_txn_abort(probe);
+  env->leave();
+  if (after == MDB_PANIC) {
+    e.code = errc::indefinite;
+    e.message += "; the outcome is unknown, open it again";
+  }
+  return fail(std::move(e));
+}
+
+void write_txn::abort() {
+  if (!txn_) return;
+  mdb_txn_abort(std::exchange(txn_, nullptr));
+  finished();
+}
+
+void write_txn::finished() {
+  if (dbi_lock_.owns_lock()) dbi_lock_.unlock();
+  opened_.clear();
+  const auto env = std::move(env_);
+  env->leave();
+}
+
+// ---- cursor
+
+result<cursor> cursor::open(const txn_base& txn, dbi db) {
+  MDB_cursor* c = nullptr;
+  if (const int rc = mdb_cursor_open(txn.raw(), db.value, &c); rc != 0) {
+    return fail(txn.env().failed(rc, "open cursor"));
+  }
+  return cursor{c, &txn.env()};
+}
+
+cursor::~cursor() {
+  if (cursor_) mdb_cursor_close(cursor_);
+}
+
+result<bool> cursor::move(MDB_cursor_op op, bytes_view key) {
+  auto k = to_val(key);
+  MDB_val v{0, nullptr};
+  const int rc = mdb_cursor_get(cursor_, &k, &v, op);
+  if (rc == MDB_NOTFOUND) return false;
+  if (rc != 0) return fail(env_->failed(rc, "read"));
+  key_ = to_view(k);
+  value_ = to_view(v);
+  return true;
+}
+
+result<void> cursor::erase(write_txn& txn) {
+  if (const int rc = mdb_cursor_del(cursor_, 0); rc != 0) return fail(txn.failed(rc, "erase"));
+  return {};
+}
+
+result<void> cursor::put(write_txn& txn, bytes_view key, bytes_view value, unsigned flags) {
+  auto k = to_val(key);
+  auto v = to_val(value);
+  if (const int rc = mdb_cursor_put(cursor_, &k, &v, flags); rc != 0) {
+    return fail(txn.failed(rc, "put"));
+  }
+  return {};
+}
+
+// ---- environment
+
+result<std::shared_ptr<environment>> environment::open(const environment_options& options) {
+  std::error_code ec;
+  if (!options.read_only) {
+    std::filesystem::create_directories(options.folder, ec);
+    if (ec) {
+      return fail(ec == std::errc::no_space_on_device ? errc::no_space : errc::io,
+                  options.folder.string(), "cannot make the folder: " + ec.message());
+    }
+  }
+  auto& reg = the_registry();
+  std::unique_lock lock{reg.mutex};
+  for (;;) {
+    struct ::stat st {};
+    if (::stat(data_file(options.folder).c_str(), &st) != 0) {
+      if (errno == ENOENT && options.read_only) {
+        return fail(errc::not_found, data_file(options.folder).string(), "there is none");
+      }
+      break;
+    }
+    const auto found = reg.open.find({st.st_dev, st.st_ino});
+    if (found == reg.open.end()) break;
+    if (auto env = found->second.lock()) {
+      if (env->read_only_ && !options.read_only) {
+        return fail(errc::invalid_argument, data_file(options.folder).string(),
+                    "this process has it open read-only; close that first");
+      }
+      return env;
+    }
+    reg.changed.wait(lock);  // its last owner is just closing it
+  }
+  auto env = open_new(options);
+  if (!env) return env;
+  reg.open[(*env)->identity_] = *env;
+  (*env)->registered_ = true;
+  return env;
+}
+
+result<std::shared_ptr<environment>> environment::open_new(const environment_options& options) {
+  std::shared_ptr<environment> env{new environment};
+  env->folder_ = options.folder;
+  env->read_only_ = options.read_only;
+  env->process_ = ::getpid();
+  int rc = mdb_env_create(&env->env_);
+  if (rc == 0) rc = mdb_env_set_maxdbs(env->env_, options.max_dbs);
+  if (rc == 0) rc = mdb_env_set_maxreaders(env->env_, options.max_readers);
+  if (rc == 0) rc = mdb_env_set_mapsize(env->env_, options.map_bytes);
+  if (rc != 0) return fail(env->failed(rc, "set up"));
+  const unsigned flags = MDB_NOTLS | (options.read_only ? unsigned{MDB_RDONLY} : 0U);
+  rc = mdb_env_open(env->env_, options.folder.c_str(), flags, 0644);
+  if (rc != 0) {
+    auto e = env->failed(rc, "open");
+    if (rc == ENOENT) e.code = options.read_only ? errc::not_found : errc::io;
+    return fail(std::move(e));
+  }
+  struct ::stat st {};
+  if (::stat(data_file(options.folder).c_str(), &st) != 0) {
+    return fail(errc::io, data_file(options.folder).string(), std::strerror(errno));
+  }
+  env->identity_ = {st.st_dev, st.st_ino};
+  MDB_stat s{};
+  mdb_env_stat(env->env_, &s);
+  env->page_bytes_ = s.ms_psize;
+  if (auto ok = env->check_file(); !ok) return fail(ok.error());
+  if (!options.read_only) env->clean_readers();
+  return env;
+}
+
+environment::~environment() {
+  // After a fork the child must not touch the parent's locks: leave all as it is.
+  if (!env_ || process_ != ::getpid()) return;
+  // One that was never registered failed to open, and `open` holds the registry's lock.
+  std::unique_lock<std::mutex> lock;
+  if (registered_) lock = std::unique_lock{the_registry().mutex};
+  for (auto* txn : pool_) mdb_txn_abort(txn);
+  mdb_env_close(env_);
+  if (!registered_) return;
+  the_registry().open.erase(identity_);
+  lock.unlock();
+  the_registry().changed.notify_all();
+}
+
+result<void> environment::check_file() const {
+  const auto s = read_stats();
+  if (s.file_bytes >= s.used_bytes) return {};
+  return fail(errc::corrupt, data_file(folder_).string(),
+              "the file is " + std::to_string(s.file_bytes) + " bytes, its last used page ends at " +
+                  std::to_string(s.used_bytes) + ": it was cut short");
+}
+
+environment_stats environment::stats() {
+  enter();  // what it reads is in the map
+  const auto out = read_stats();
+  leave();
+  return out;
+}
+
+environment_stats environment::read_stats() const {
+  environment_stats out;
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  int fd = -1;
+  struct ::stat st {};
+  if (mdb_env_get_fd(env_, &fd) == 0 && ::fstat(fd, &st) == 0) {
+    out.file_bytes = static_cast<std::uint64_t>(st.st_size);
+  }
+  out.map_bytes = info.me_mapsize;
+  // A fresh file has its two meta pages only.
+  out.used_bytes = (std::uint64_t{info.me_last_pgno} + 1) * page_bytes_;
+  out.last_transaction = info.me_last_txnid;
+  return out;
+}
+
+void environment::keep_file_ahead() {
+  const auto s = read_stats();
+  if (s.file_bytes >= s.used_bytes + ahead_bytes / 2) return;
+  int fd = -1;
+  if (mdb_env_get_fd(env_, &fd) != 0) return;
+  // Holes only; where the system forbids it the file stays as it is, and all still works.
+  const auto wanted = (s.used_bytes + 2 * ahead_bytes) / ahead_bytes * ahead_bytes;
+  [[maybe_unused]] const int rc = ::ftruncate(fd, static_cast<off_t>(wanted));
+}
+
+void environment::enter() {
+  std::unique_lock lock{gate_mutex_};
+  gate_changed_.wait(lock, [&] { return !closed_; });
+  ++active_;
+}
+
+void environment::leave() {
+  bool wake = false;
+  {
+    const std::lock_guard lock{gate_mutex_};
+    wake = --active_ == 0 && closed_;
+  }
+  if (wake) gate_changed_.notify_all();
+}
+
+result<void> environment::change_map(const std::function<std::uint64_t(std::uint64_t)>& size) {
+  std::unique_lock lock{gate_mutex_};
+  gate_changed_.wait(lock, [&] { return !closed_; });
+  closed_ = true;
+  gate_changed_.wait(lock, [&] { return active_ == 0; });
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  const auto wanted = size(info.me_mapsize);
+  const int rc = wanted == info.me_mapsize ? 0 : mdb_env_set_mapsize(env_, wanted);
+  closed_ = false;
+  lock.unlock();
+  gate_changed_.notify_all();
+  if (rc != 0) return fail(failed(rc, "set the size of the map"));
+  return {};
+}
+
+result<void> environment::grow(std::uint64_t seen_map_bytes) {
+  return change_map([&](std::uint64_t now) { return now > seen_map_bytes ? now : now * 2; });
+}
+
+result<void> environment::take_over_map() {
+  return change_map([](std::uint64_t) { return std::uint64_t{0}; });
+}
+
+int environment::clean_readers() {
+  int dead = 0;
+  mdb_reader_check(env_, &dead);
+  return dead;
+}
+
+result<void> environment::start_read(MDB_txn*& txn) {
+  for (int attempt = 0;; ++attempt) {
+    enter();
+    const int rc = txn ? mdb_txn_renew(txn) : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    if (rc == 0) return {};
+    leave();
+    if (attempt < 8 && rc == MDB_MAP_RESIZED) {
+      if (auto r = take_over_map(); !r) return r;
+      continue;
+    }
+    if (attempt < 8 && rc == MDB_READERS_FULL) {
+      {
+        // Slots of our own that nobody uses now.
+        const std::lock_guard lock{pool_mutex_};
+        for (auto* pooled : pool_) mdb_txn_abort(pooled);
+        pool_.clear();
+      }
+      clean_readers();
+      continue;
+    }
+    return fail(failed(rc, "begin reading"));
+  }
+}
+
+result<read_txn> environment::begin_read() {
+  MDB_txn* txn = nullptr;
+  {
+    const std::lock_guard lock{pool_mutex_};
+    if (!pool_.empty()) {
+      txn = pool_.back();
+      pool_.pop_back();
+    }
+  }
+  if (auto r = start_read(txn); !r) {
+    if (txn) mdb_txn_abort(txn);
+    return fail(r.error());
+  }
+  return read_txn{shared_from_this(), txn};
+}
+
+result<write_txn> environment::begin_write() {
+  if (process_ != ::getpid()) bug("an LMDB environment was used after fork");
+  if (read_only_) {
+    return fail(errc::invalid_argument, data_file(folder_).string(), "it is open read-only");
+  }
+  for (int attempt = 0;; ++attempt) {
+    enter();
+    MDB_txn* txn = nullptr;
+    const int rc = mdb_txn_begin(env_, nullptr, 0, &txn);
+    if (rc == 0) {
+      keep_file_ahead();
+      MDB_envinfo info{};
+      mdb_env_info(env_, &info);
+      return write_txn{shared_from_this(), txn, info.me_mapsize};
+    }
+    leave();
+    if (attempt < 8 && rc == MDB_MAP_RESIZED) {
+      if (auto r = take_over_map(); !r) return fail(r.error());
+      continue;
+    }
+    return fail(failed(rc, "begin writing"));
+  }
+}
+
+result<void> environment::write(const std::function<result<void>(write_txn&)>& f) {
+  for (;;) {
+    bool full = false;
+    std::uint64_t seen = 0;
+    {
+      auto txn = begin_write();
+      if (!txn) return fail(txn.error());
+      seen = txn->map_bytes();
+      auto r = f(*txn);
+      full = txn->map_full();
+      if (r) {
+        r = txn->commit();
+        full = txn->map_full();
+        if (r) return {};
+      }
+      if (!full) return r;
+    }
+    if (auto r = grow(seen); !r) return r;
+  }
+}
+
+result<std::optional<dbi>> environment::find_dbi(const std::string& name) {
+  {
+    const std::lock_guard lock{handles_mutex_};
+    if (const auto it = handles_.find(name); it != handles_.end()) return it->second;
+  }
+  // A handle that was opened in a transaction is everybody's only once that one is committed.
+  MDB_txn* txn = nullptr;
+  if (auto r = start_read(txn); !r) return fail(r.error());
+  dbi db;
+  int rc = 0;
+  {
+    const std::lock_guard one_at_a_time{dbi_mutex_};
+    rc = mdb_dbi_open(txn, name.c_str(), 0, &db.value);
+    if (rc == 0) {
+      rc = mdb_txn_commit(txn);
+    } else {
+      mdb_txn_abort(txn);
+    }
+  }
+  leave();
+  if (rc == MDB_NOTFOUND) return std::optional<dbi>{};
+  if (rc != 0) return fail(failed(rc, "open database " + name));
+  const std::lock_guard lock{handles_mutex_};
+  handles_.insert_or_assign(name, db);
+  return std::optional<dbi>{db};
+}
+
+result<dbi> environment::open_dbi(const std::string& name, unsigned flags) {
+  auto found = find_dbi(name);
+  if (!found) return fail(found.error());
+  if (*found) return **found;
+  dbi db;
+  auto r = write([&](write_txn& txn) -> result<void> {
+    auto made = txn.create_dbi(name, flags);
+    if (!made) return fail(made.error());
+    db = *made;
+    return {};
+  });
+  if (!r) return fail(r.error());
+  return db;
+}
+
+}  // namespace kappa::lmdb

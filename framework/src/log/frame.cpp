@@ -1,0 +1,67 @@
+#include "log/frame.hpp"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace kappa::detail {
+
+namespace {
+
+constexpr std::size_t unsummed_bytes = offsetof(frame_header, checksum) + sizeof(std::uint64_t);
+
+std::uint64_t sum(bytes_view frame, std::uint64_t seed) {
+  return checksum(frame.substr(unsummed_bytes), seed);
+}
+
+tl::unexpected<error> damaged(const topic_partition& tp, offset at, std::string_view what) {
+  return fail(errc::corrupt, fmt::format("{}@{}", tp.text(), at.value),
+              fmt::format("damaged frame: {}; `kappa salvage` copies what is sound", what));
+}
+
+}  // namespace
+
+std::uint64_t frame_seed(const topic_partition& tp) {
+  return checksum(tp.topic + "#" + std::to_string(tp.partition.value));
+}
+
+void write_frame(char* to, const frame_part& part, offset base, std::uint64_t seed) {
+  frame_header h;
+  h.base = base.value;
+  h.first = base.value + part.first_delta;
+  h.last = h.first + part.count - 1;
+  h.max_time_ms = part.max_time.time_since_epoch().count();
+  h.count = part.count;
+  h.body_bytes = static_cast<std::uint32_t>(part.body.size());
+  std::memcpy(to, &h, sizeof h);
+  std::memcpy(to + sizeof h, part.body.data(), part.body.size());
+  h.checksum = sum({to, part.frame_bytes()}, seed);
+  std::memcpy(to + offsetof(frame_header, checksum), &h.checksum, sizeof h.checksum);
+}
+
+std::optional<frame_header> peek_frame(bytes_view stored) {
+  frame_header h;
+  if (stored.size() < sizeof h) return std::nullopt;
+  std::memcpy(&h, stored.data(), sizeof h);
+  if (h.magic != frame_header::right_magic || h.version != frame_header::right_version ||
+      h.header_bytes != sizeof h || stored.size() - sizeof h != h.body_bytes) {
+    return std::nullopt;
+  }
+  return h;
+}
+
+result<frame_header> check_frame(bytes_view stored, std::uint64_t seed, const topic_partition& tp,
+                                 offset at) {
+  const auto h = peek_frame(stored);
+  if (!h) return damaged(tp, at, "its header is wrong");
+  if (h->checksum != sum(stored, seed)) return damaged(tp, at, "its checksum is wrong");
+  // What the checksum says is as it was written; that it was written well is checked too, because
+  // readers walk the records without looking at bounds.
+  if (h->first != at.value || h->last - h->first + 1 != h->count || h->first < h->base ||
+      !valid_records(stored.substr(sizeof(frame_header)), h->count)) {
+    return damaged(tp, at, "its records are malformed");
+  }
+  return *h;
+}
+
+}  // namespace kappa::detail

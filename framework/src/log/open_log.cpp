@@ -1,0 +1,30 @@
+#include "kappa/log/open_log.hpp"
+
+#include <string_view>
+
+#include "kappa/log/embedded_log.hpp"
+#include "kappa/log/memory_log.hpp"
+
+namespace kappa {
+
+result<std::shared_ptr<event_log>> open_log(const open_log_options& options) {
+  const std::string_view url = options.url;
+  const auto colon = url.find(':');
+  const auto scheme = url.substr(0, colon);
+  const auto rest = colon == std::string_view::npos ? std::string_view{} : url.substr(colon + 1);
+  if (scheme == "memory") return std::shared_ptr<event_log>{memory_log::create()};
+  if (scheme == "lmdb") {
+    if (rest.empty()) {
+      return fail(errc::bad_config, options.url, "name the folder: lmdb:FOLDER");
+    }
+    embedded_log_options embedded;
+    embedded.folder = std::string{rest};
+    embedded.frame_bytes = options.frame_bytes;
+    embedded.read_only = options.read_only;
+    embedded.log = options.log;
+    return open_embedded_log(embedded);
+  }
+  return fail(errc::bad_config, options.url, "not a log; known are lmdb:FOLDER and memory:");
+}
+
+}  // namespace kappa

@@ -1,0 +1,336 @@
+#include "kappa/state/timer_table.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include "state/sort_by_key.hpp"
+
+namespace kappa {
+
+bytes encode_timer(const timer& t) {
+  bytes out;
+  append_ordered(out, std::int64_t{t.time.time_since_epoch().count()});
+  out.push_back(static_cast<char>(t.op >> 8));
+  out.push_back(static_cast<char>(t.op & 0xff));
+  out.append(t.key);
+  return out;
+}
+
+std::optional<timer> decode_timer(bytes_view in) {
+  const auto time = read_ordered(in);
+  if (!time || in.size() < 10) return std::nullopt;
+  timer t;
+  t.time = timestamp{milliseconds{*time}};
+  t.op = static_cast<std::uint16_t>(static_cast<unsigned char>(in[8]) << 8 |
+                                    static_cast<unsigned char>(in[9]));
+  t.key = in.substr(10);
+  return t;
+}
+
+namespace {
+
+using detail::heap_bytes;
+
+constexpr std::size_t head_bytes = 10;
+constexpr std::size_t longest_plain_key = 400;
+constexpr std::size_t long_key_prefix = 384;
+constexpr std::size_t read_ahead = 1024;
+
+/// A timer in the order and form in which it is kept. `place` is what is compared and what LMDB
+/// sorts; `rest` is what of a long key does not fit there.
+struct kept_timer {
+  bytes place;
+  bytes rest;
+
+  friend bool operator<(const kept_timer& a, const kept_timer& b) { return a.place < b.place; }
+  friend bool operator==(const kept_timer& a, const kept_timer& b) { return a.place == b.place; }
+};
+
+struct place_before {
+  using is_transparent = void;
+  bool operator()(const kept_timer& a, const kept_timer& b) const { return a.place < b.place; }
+  bool operator()(const kept_timer& a, bytes_view b) const { return a.place < b; }
+  bool operator()(bytes_view a, const kept_timer& b) const { return a < b.place; }
+};
+struct place_hash {
+  using is_transparent = void;
+  using is_avalanching = void;
+  std::size_t operator()(bytes_view place) const { return checksum(place); }
+};
+struct place_equal {
+  using is_transparent = void;
+  bool operator()(bytes_view a, bytes_view b) const { return a == b; }
+};
+
+kept_timer keep(const timer& t) {
+  kept_timer k{encode_timer(t), {}};
+  if (t.key.size() > longest_plain_key) {
+    k.rest = t.key.substr(long_key_prefix);
+    k.place.resize(head_bytes + long_key_prefix);
+    const auto hash = checksum128(t.key);
+    // The last byte makes it longer than any plain one: the two cannot be taken for each other.
+    byte_writer{k.place}.put(hash.high).put(hash.low).put('\xff');
+  }
+  return k;
+}
+
+std::optional<timer> give_back(bytes_view place, bytes_view rest) {
+  auto t = decode_timer(place);
+  if (t && !rest.empty()) {
+    if (t->key.size() < long_key_prefix) return std::nullopt;
+    t->key.resize(long_key_prefix);
+    t->key.append(rest);
+  }
+  return t;
+}
+
+// The timers are base + added - removed, where the base is the frozen set over the store.
+//
+// Everything before the read-ahead's front in the base is removed, so first_due never passes over
+// removed timers twice, whether or not a snapshot has deleted them. `resume_` is where the base
+// goes on behind the read-ahead.
+class the_timer_table final : public timer_table {
+ public:
+  the_timer_table(state_store& store, std::size_t table) : store_{store}, table_{table} {}
+
+  void begin_step(epoch_number) override {
+    if (in_step_) bug("a step begins inside a step");
+    in_step_ = true;
+  }
+
+  void commit_step() override {
+    require_step();
+    undo_.clear();
+    passed_.clear();
+    in_step_ = false;
+  }
+
+  void rollback_step() override {
+    require_step();
+    for (auto u = undo_.rbegin(); u != undo_.rend(); ++u) {
+      if (u->was != standing::added) drop_added(u->timer.place);
+      if (u->was != standing::removed) drop_removed(u->timer.place);
+      if (u->was == standing::added) put_added(std::move(u->timer));
+      else if (u->was == standing::removed) put_removed(u->timer.place);
+    }
+    // What the failed step's look for due timers passed over as removed.
+    for (auto p = passed_.rbegin(); p != passed_.rend(); ++p) ahead_.push_front(std::move(*p));
+    undo_.clear();
+    passed_.clear();
+    in_step_ = false;
+  }
+
+  void durable(epoch_number) override {}
+
+  void add(const timer& t) override {
+    require_step();
+    auto k = keep(t);
+    if (added_.contains(k)) return;
+    const bool was_removed = drop_removed(k.place);
+    undo_.push_back({k, was_removed ? standing::removed : standing::base});
+    // Whether the base has it too is not looked up: to write it once more does no harm.
+    put_added(std::move(k));
+  }
+
+  void remove(const timer& t) override {
+    require_step();
+    auto k = keep(t);
+    if (is_removed(k.place)) return;
+    const bool was_added = drop_added(k.place);
+    put_removed(k.place);
+    undo_.push_back({std::move(k), was_added ? standing::added : standing::base});
+  }
+
+  result<std::optional<timer>> first_due(timestamp limit) override {
+    for (;;) {
+      while (!ahead_.empty() && is_removed(ahead_.front().place)) {
+        if (in_step_) passed_.push_back(std::move(ahead_.front()));
+        ahead_.pop_front();
+      }
+      if (!ahead_.empty() || base_ended_) break;
+      if (auto ok = fill(); !ok) return fail(std::move(ok.error()));
+    }
+    const kept_timer* first = ahead_.empty() ? nullptr : &ahead_.front();
+    if (!added_.empty() && (first == nullptr || *added_.begin() < *first)) {
+      first = &*added_.begin();
+    }
+    if (first == nullptr) return std::nullopt;
+    // Asked for each record: a timer that is not due costs no allocation.
+    const auto time = read_ordered(first->place);
+    if (time && timestamp{milliseconds{*time}} > limit) return std::nullopt;
+    auto t = give_back(first->place, first->rest);
+    if (!t) return fail(errc::corrupt, store_.subject(table_, first->place), "is no timer");
+    return t;
+  }
+
+  frozen_delta freeze() override {
+    if (in_step_) bug("a table is frozen inside a step");
+    if (frozen_ != nullptr) bug("a table is frozen twice");
+    // The base becomes what is now base + added - removed; its first timer may be a new one.
+    while (!ahead_.empty() && is_removed(ahead_.front().place)) {
+      ahead_.pop_front();
+    }
+    if (!ahead_.empty()) {
+      resume_ = ahead_.front().place;
+      base_ended_ = false;
+    }
+    if (!added_.empty() && (base_ended_ || added_.begin()->place < resume_)) {
+      resume_ = added_.begin()->place;
+      base_ended_ = false;
+    }
+    ahead_.clear();
+
+    std::vector<const bytes*> removed;
+    removed.reserve(removed_.size());
+    for (const auto& place : removed_) removed.push_back(&place);
+    detail::sort_by_key(removed, [](const bytes& place) -> const bytes& { return place; });
+    auto delta = std::make_shared<table_delta>();
+    delta->reserve(added_.size() + removed.size());
+    auto next_removed = removed.begin();
+    const auto take_removed_before = [&](const bytes* bound) {
+      for (; next_removed != removed.end() && (bound == nullptr || **next_removed < *bound);
+           ++next_removed) {
+        delta->emplace_back(**next_removed, std::nullopt);
+      }
+    };
+    while (!added_.empty()) {
+      auto node = added_.extract(added_.begin());
+      take_removed_before(&node.value().place);
+      delta->emplace_back(std::move(node.value().place), std::move(node.value().rest));
+    }
+    take_removed_before(nullptr);
+    removed_ = {};
+    frozen_bytes_ = 0;
+    for (const auto& [key, value] : *delta) {
+      frozen_bytes_ += sizeof(table_delta::value_type) + heap_bytes(key);
+      if (value) frozen_bytes_ += heap_bytes(*value);
+    }
+    dirty_bytes_ = 0;
+    frozen_ = std::move(delta);
+    return frozen_;
+  }
+
+  void thaw() override {
+    if (frozen_ == nullptr) bug("a table is thawed that is not frozen");
+    frozen_.reset();
+    frozen_bytes_ = 0;
+  }
+
+  std::size_t dirty_bytes() const override { return dirty_bytes_; }
+  std::size_t frozen_bytes() const override { return frozen_bytes_; }
+  std::size_t cache_bytes() const override {
+    return dirty_bytes_ + frozen_bytes_ + ahead_.size() * (sizeof(kept_timer) + 32);
+  }
+
+ private:
+  enum class standing { base, added, removed };  // what the table said of it before
+  struct undo {
+    kept_timer timer;
+    standing was;
+  };
+
+  static std::size_t added_bytes(const kept_timer& k) {
+    return sizeof(kept_timer) + 48 + heap_bytes(k.place) + heap_bytes(k.rest);
+  }
+  static std::size_t removed_bytes(bytes_view place) { return 2 * sizeof(bytes) + heap_bytes(place); }
+
+  void require_step() const {
+    if (!in_step_) bug("timers were changed outside a step");
+  }
+  bool is_removed(bytes_view place) const { return !removed_.empty() && removed_.contains(place); }
+  void put_added(kept_timer k) {
+    dirty_bytes_ += added_bytes(k);
+    added_.insert(std::move(k));
+  }
+  bool drop_added(bytes_view place) {
+    const auto it = added_.find(place);
+    if (it == added_.end()) return false;
+    dirty_bytes_ -= added_bytes(*it);
+    added_.erase(it);
+    return true;
+  }
+  void put_removed(const bytes& place) {
+    dirty_bytes_ += removed_bytes(place);
+    removed_.insert(place);
+  }
+  bool drop_removed(bytes_view place) {
+    const auto it = removed_.find(place);
+    if (it == removed_.end()) return false;
+    dirty_bytes_ -= removed_bytes(place);
+    removed_.erase(it);
+    return true;
+  }
+
+  /// Reads the base from `resume_` on into the (empty) read-ahead. The frozen set wins over the
+  /// store, which may or may not have it yet.
+  result<void> fill() {
+    static const table_delta none;
+    const auto& frozen = frozen_ != nullptr ? *frozen_ : none;
+    auto next_frozen = detail::first_not_before(frozen, resume_);
+    bytes last;  // the last place that was looked at
+    std::size_t looked_at = 0;
+    const auto full = [&] { return ahead_.size() >= read_ahead || looked_at >= 8 * read_ahead; };
+    // Takes frozen ones before `bound`; false when the read-ahead is full.
+    const auto take_frozen = [&](std::optional<bytes_view> bound) {
+      for (; next_frozen != frozen.end() && (!bound || bytes_view{next_frozen->first} < *bound);
+           ++next_frozen, ++looked_at) {
+        if (full()) return false;
+        last = next_frozen->first;
+        if (next_frozen->second) ahead_.push_back({next_frozen->first, *next_frozen->second});
+      }
+      return true;
+    };
+    bool more = false;
+    auto ok = store_.scan(table_, resume_, {}, [&](bytes_view place, bytes_view rest) {
+      if (!take_frozen(place) || full()) {
+        more = true;
+        return false;
+      }
+      ++looked_at;
+      last = place;
+      if (next_frozen != frozen.end() && next_frozen->first == place) {
+        if (next_frozen->second) ahead_.push_back({next_frozen->first, *next_frozen->second});
+        ++next_frozen;
+      } else {
+        ahead_.push_back({bytes{place}, bytes{rest}});
+      }
+      return true;
+    });
+    if (!ok) return ok;
+    if (!more) more = !take_frozen(std::nullopt);
+    base_ended_ = !more;
+    if (more) {
+      resume_ = std::move(last);
+      resume_.push_back('\0');  // the next place after it
+    }
+    return {};
+  }
+
+  state_store& store_;
+  const std::size_t table_;
+  bool in_step_ = false;
+
+  std::set<kept_timer, place_before> added_;  // since the last freeze; disjoint from removed_
+  boost::unordered_flat_set<bytes, place_hash, place_equal> removed_;
+  frozen_delta frozen_;
+  std::deque<kept_timer> ahead_;
+  bytes resume_;
+  bool base_ended_ = false;
+
+  std::vector<undo> undo_;
+  std::vector<kept_timer> passed_;  // in this step, from the read-ahead's front
+  std::size_t dirty_bytes_ = 0;
+  std::size_t frozen_bytes_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<timer_table> timer_table::create(state_store& store, std::size_t table) {
+  return std::make_unique<the_timer_table>(store, table);
+}
+
+}  // namespace kappa

@@ -1,0 +1,383 @@
+#include "kappa/stream/topology.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace kappa {
+namespace detail {
+
+std::string_view name_of(op_kind kind) {
+  switch (kind) {
+    case op_kind::stream: return "stream";
+    case op_kind::source: return "source";
+    case op_kind::validate: return "validate";
+    case op_kind::filter: return "filter";
+    case op_kind::map: return "map";
+    case op_kind::flat_map: return "flat_map";
+    case op_kind::merge: return "merge";
+    case op_kind::hop: return "key_by";
+    case op_kind::already_keyed: return "already_keyed";
+    case op_kind::fold: return "fold";
+    case op_kind::window_fold: return "window fold";
+    case op_kind::process: return "process";
+    case op_kind::to: return "to";
+  }
+  return "operator";
+}
+
+namespace {
+
+bool stateful(const op_node& n) { return n.state.has_value(); }
+bool begins_stage(const op_node& n) {
+  return n.kind == op_kind::stream || n.kind == op_kind::source || n.kind == op_kind::hop;
+}
+
+bool good_name(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
+
+// Finds out which operators belong to which stage.
+//
+// A stage's operators are found from its stateful operator (or, without one, from its outputs):
+// upwards to the hops, topics and sources that feed it, downwards to the next hop or output. An
+// operator before the state may belong to several stages that read the same input; it is then
+// made in each of them.
+class cutter {
+ public:
+  explicit cutter(const graph& g) : g_{g}, below_(g.ops.size()) {
+    for (op_id id = 0; id < g.ops.size(); ++id) {
+      for (const auto in : g.ops[id].inputs) below_[in].push_back(id);
+    }
+  }
+
+  struct cut {
+    std::set<op_id> ops;        // without the operators that begin the stage
+    std::set<op_id> begins;     // streams, sources, hops that feed it
+    // (merge, input): the input comes out of another stage, through a topic between them
+    std::set<std::pair<op_id, op_id>> edges;
+    std::optional<op_id> state;
+  };
+
+  std::vector<cut> run(std::vector<std::string>& problems) {
+    std::vector<cut> cuts;
+    std::set<op_id> taken;
+    for (op_id id = 0; id < g_.ops.size(); ++id) {
+      if (!stateful(g_.ops[id])) continue;
+      cut c;
+      c.state = id;
+      collect(id, c, problems);
+      taken.insert(c.ops.begin(), c.ops.end());
+      cuts.push_back(std::move(c));
+    }
+    // What no state covers: outputs and hops that hang on stateless operators. They join the
+    // stage that already holds their input, or make a stage of their own for each input.
+    for (op_id id = 0; id < g_.ops.size(); ++id) {
+      const auto& n = g_.ops[id];
+      if ((n.kind != op_kind::to && n.kind != op_kind::hop) || taken.contains(id)) continue;
+      cut c;
+      collect(id, c, problems);
+      const auto same = std::find_if(cuts.begin(), cuts.end(), [&](const cut& other) {
+        return other.begins == c.begins && other.edges == c.edges && !c.begins.empty();
+      });
+      if (same != cuts.end()) {
+        same->ops.insert(c.ops.begin(), c.ops.end());
+      } else {
+        cuts.push_back(std::move(c));
+      }
+    }
+    return cuts;
+  }
+
+ private:
+  // Upwards from `id`, then down from all stateful or merged operators to the stage's outputs.
+  void collect(op_id id, cut& c, std::vector<std::string>& problems) {
+    c.ops.insert(id);
+    up(id, c, problems);
+    if (c.state) down(*c.state, c, problems);
+  }
+
+  void up(op_id id, cut& c, std::vector<std::string>& problems) {
+    for (const auto in : g_.ops[id].inputs) {
+      const auto& above = g_.ops[in];
+      if (begins_stage(above)) {
+        c.begins.insert(in);
+        continue;
+      }
+      if (g_.ops[id].kind == op_kind::merge && after_state(in)) {
+        c.edges.insert({id, in});
+        continue;
+      }
+      if (stateful(above) && c.state && *c.state != in) {
+        problems.push_back(fmt::format(
+            "\"{}\" follows \"{}\" in one stage, and a stage has one keyed state: put a key_by between "
+            "them",
+            g_.ops[*c.state].name, above.name));
+        continue;
+      }
+      if (c.ops.insert(in).second) up(in, c, problems);
+    }
+  }
+
+  void down(op_id id, cut& c, std::vector<std::string>& problems) {
+    for (const auto next : below_[id]) {
+      const auto& n = g_.ops[next];
+      if (stateful(n)) continue;  // reported by `up`
+      if (n.kind == op_kind::merge) continue;  // the edge is an output of this stage
+      if (!c.ops.insert(next).second) continue;
+      if (n.kind != op_kind::hop) down(next, c, problems);
+    }
+  }
+
+  bool after_state(op_id id) const {
+    const auto& n = g_.ops[id];
+    if (stateful(n)) return true;
+    if (begins_stage(n)) return false;
+    if (n.kind == op_kind::merge) return false;
+    return std::any_of(n.inputs.begin(), n.inputs.end(), [&](op_id in) { return after_state(in); });
+  }
+
+  const graph& g_;
+  std::vector<std::vector<op_id>> below_;
+};
+
+std::string stage_name(const graph& g, const cutter::cut& c) {
+  if (c.state) return g.ops[*c.state].name;
+  for (const auto id : c.begins) {
+    if (g.ops[id].kind == op_kind::source) return g.ops[id].name;
+  }
+  for (const auto kind : {op_kind::hop, op_kind::to}) {
+    for (const auto id : c.ops) {
+      if (g.ops[id].kind == kind) return g.ops[id].name;
+    }
+  }
+  return "";
+}
+
+}  // namespace
+}  // namespace detail
+
+using detail::op_id;
+using detail::op_kind;
+
+std::string stage_spec::prefix() const { return fmt::format("{}.{}.g{}.", app, name, generation.value); }
+
+const stage_spec* topology::find(const std::string& stage) const {
+  const auto at = std::find_if(stages_.begin(), stages_.end(),
+                               [&](const stage_spec& s) { return s.name == stage; });
+  return at == stages_.end() ? nullptr : &*at;
+}
+
+result<topology> topology::compile(const app& a) {
+  topology t;
+  auto g = std::make_shared<detail::graph>(a.graph());
+  t.graph_ = g;
+  auto problems = g->problems;
+  if (!detail::good_name(g->app)) {
+    problems.push_back(fmt::format("the app's name \"{}\" may hold letters, digits, '-', '_' and '.'", g->app));
+  }
+  for (const auto& n : g->ops) {
+    if (!detail::good_name(n.name)) {
+      problems.push_back(fmt::format("{} \"{}\": a name may hold letters, digits, '-', '_' and '.'",
+                                     detail::name_of(n.kind), n.name));
+    }
+  }
+
+  auto cuts = detail::cutter{*g}.run(problems);
+
+  // Every stage, with its outputs, before the inputs that refer to them.
+  std::map<op_id, std::vector<std::string>> hop_writers;  // hop → stages that write it
+  std::map<op_id, std::string> hop_topics;
+  std::set<std::string> names;
+  for (const auto& c : cuts) {
+    stage_spec s;
+    s.app = g->app;
+    s.name = detail::stage_name(*g, c);
+    if (!names.insert(s.name).second) {
+      problems.push_back(fmt::format("two stages are named \"{}\": names must be unique", s.name));
+    }
+    for (const auto id : c.ops) {
+      const auto& n = g->ops[id];
+      s.ops.push_back({id, n.kind, n.name});
+      if (n.kind == op_kind::hop) {
+        hop_topics[id] = s.prefix() + n.name;
+        hop_writers[id].push_back(s.name);
+        s.ports.push_back({port_kind::internal, hop_topics[id], n.schema, n.check});
+      } else if (n.kind == op_kind::to) {
+        s.ports.push_back({port_kind::public_topic, n.topic, n.schema, n.check});
+      } else if (n.kind == op_kind::window_fold) {
+        s.ports.push_back({port_kind::late,
+                           n.topic.empty() ? fmt::format("{}.{}.late", g->app, n.name) : n.topic,
+                           {"bytes", 0, 1, "bytes", nullptr}, nullptr});
+      }
+      s.output_delay = std::max(s.output_delay, n.output_delay);
+    }
+    if (c.state) {
+      s.state = g->ops[*c.state].name;
+      s.state_schema = g->ops[*c.state].state->schema;
+      s.state_check = g->ops[*c.state].state->check;
+    }
+    if (!c.edges.empty()) {
+      problems.push_back(fmt::format(
+          "\"{}\" merges a stream that comes out of a keyed stage: call key_by on both streams, then merge",
+          s.name));
+    }
+    t.stages_.push_back(std::move(s));
+  }
+
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    auto& s = t.stages_[i];
+    for (const auto id : cuts[i].begins) {
+      const auto& n = g->ops[id];
+      input_spec in;
+      in.root = id;
+      in.schema = n.schema;
+      if (n.kind == op_kind::source) {
+        in.topic = n.name;
+        s.source = n.source;
+      } else if (n.kind == op_kind::stream) {
+        in.topic = n.topic;
+        in.idle_after = n.idle_after;
+      } else {
+        in.topic = hop_topics[id];
+        in.internal = true;
+        in.writers = hop_writers[id];
+      }
+      s.ops.push_back({id, n.kind, n.name});
+      s.inputs.push_back(std::move(in));
+    }
+    if (s.inputs.empty()) {
+      problems.push_back(fmt::format("stage \"{}\" has no input", s.name));
+    }
+    if (s.source && s.inputs.size() > 1) {
+      problems.push_back(fmt::format(
+          "stage \"{}\" merges a source with another input: put a key_by or a topic between", s.name));
+    }
+    if (s.source && s.state) {
+      problems.push_back(fmt::format(
+          "stage \"{}\" keeps keyed state behind a source: put a key_by between them", s.name));
+    }
+    // Public topics of this app have no markers, so reading them back would lose event time.
+    for (const auto& in : s.inputs) {
+      if (in.internal || s.source) continue;
+      for (const auto& other : t.stages_) {
+        for (const auto& port : other.ports) {
+          if (port.topic == in.topic) {
+            problems.push_back(fmt::format(
+                "stage \"{}\" reads topic \"{}\", which stage \"{}\" of this app writes: continue from "
+                "the stream that you called .to(\"{}\") on",
+                s.name, in.topic, other.name, in.topic));
+          }
+        }
+      }
+    }
+    std::string shape = s.name;
+    for (const auto& in : s.inputs) shape += "|in " + in.topic;
+    for (const auto& op : s.ops) {
+      shape += fmt::format("|{} {} {}", detail::name_of(op.kind), op.name, g->ops[op.id].parameters);
+    }
+    s.fingerprint = checksum(shape);
+  }
+  std::set<std::string> written;
+  for (const auto& s : t.stages_) {
+    for (const auto& port : s.ports) {
+      if (!written.insert(port.topic).second) {
+        problems.push_back(fmt::format("topic \"{}\" is written in two places: merge the streams before "
+                                       ".to, or name another topic",
+                                       port.topic));
+      }
+    }
+  }
+  if (t.stages_.empty() && problems.empty()) {
+    problems.push_back("the app has no stage: end its streams with .to, key_by or a keyed state");
+  }
+  if (!problems.empty()) {
+    return fail(errc::bad_config, "app " + g->app, fmt::format("{}", fmt::join(problems, "\n  ")));
+  }
+
+  // Writers before readers; the graph has no cycles because it grows by appending.
+  std::vector<stage_spec> ordered;
+  std::set<std::string> placed;
+  while (ordered.size() < t.stages_.size()) {
+    for (const auto& s : t.stages_) {
+      if (placed.contains(s.name)) continue;
+      const bool ready = std::all_of(s.inputs.begin(), s.inputs.end(), [&](const input_spec& in) {
+        return std::all_of(in.writers.begin(), in.writers.end(),
+                           [&](const std::string& w) { return placed.contains(w); });
+      });
+      if (!ready) continue;
+      placed.insert(s.name);
+      ordered.push_back(s);
+    }
+  }
+  t.stages_ = std::move(ordered);
+  return t;
+}
+
+stage_program topology::make_program(const stage_spec& stage, keyed_table_base* state) const {
+  stage_program program;
+  program.timers.resize(stage.ops.size(), nullptr);
+
+  std::map<op_id, detail::op_index> index;
+  for (std::size_t i = 0; i < stage.ops.size(); ++i) {
+    index[stage.ops[i].id] = static_cast<detail::op_index>(i);
+  }
+  // Ports were numbered in the order of the operators that own them.
+  std::map<op_id, detail::port_index> ports;
+  detail::port_index next_port = 0;
+  for (const auto& op : stage.ops) {
+    const bool owns = (op.kind == op_kind::hop || op.kind == op_kind::to || op.kind == op_kind::window_fold);
+    const bool begins = std::any_of(stage.inputs.begin(), stage.inputs.end(),
+                                    [&](const input_spec& in) { return in.root == op.id; });
+    if (owns && !begins) ports[op.id] = next_port++;
+  }
+
+  std::map<op_id, std::shared_ptr<detail::receiver_base>> made;
+  const auto build_of = [&](op_id id) {
+    detail::op_build b;
+    b.op = index.at(id);
+    if (const auto p = ports.find(id); p != ports.end()) b.port = p->second;
+    if (graph_->ops[id].state) b.state = state;
+    b.timers = &program.timers;
+    return b;
+  };
+  // Operators have higher numbers than their inputs: made from the last to the first, every
+  // operator finds those that follow it.
+  const auto children_of = [&](op_id id) {
+    detail::children below;
+    for (auto& [other, receiver] : made) {
+      const auto& ins = graph_->ops[other].inputs;
+      // A merge of a stream with itself gets each element twice.
+      for (auto n = std::count(ins.begin(), ins.end(), id); n > 0; --n) below.push_back(receiver);
+    }
+    return below;
+  };
+  std::set<op_id> roots;
+  for (const auto& in : stage.inputs) roots.insert(in.root);
+  for (auto at = index.rbegin(); at != index.rend(); ++at) {
+    const auto id = at->first;
+    if (roots.contains(id)) continue;
+    made[id] = graph_->ops[id].make(build_of(id), children_of(id));
+  }
+  for (const auto& in : stage.inputs) {
+    program.roots.push_back(graph_->ops[in.root].make_root(build_of(in.root), children_of(in.root)));
+  }
+  for (auto& [id, receiver] : made) program.ops.push_back(std::move(receiver));
+  return program;
+}
+
+std::unique_ptr<keyed_table_base> topology::make_table(const stage_spec& stage, state_store& store,
+                                                       std::size_t table,
+                                                       const keyed_table_options& options) const {
+  for (const auto& op : stage.ops) {
+    if (const auto& state = graph_->ops[op.id].state) return state->make_table(store, table, options);
+  }
+  return nullptr;
+}
+
+}  // namespace kappa

@@ -1,0 +1,83 @@
+#include "kappa/task/commit_lane.hpp"
+
+#include <fmt/format.h>
+
+#include "kappa/core/failpoint.hpp"
+
+namespace kappa {
+
+commit_lane::commit_lane(std::shared_ptr<event_log> log, writer_options options, log_sink log_to)
+    : log_{std::move(log)}, options_{std::move(options)}, log_to_{std::move(log_to)} {}
+
+result<void> commit_lane::open() {
+  writer_.reset();
+  auto writer = log_->open_writer(options_);
+  if (!writer) return fail(writer.error());
+  writer_ = std::move(*writer);
+  return {};
+}
+
+// Whether the epochs were committed after all: each position tells which epoch moved it last.
+result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(std::span<const epoch_ptr> epochs) {
+  std::vector<std::vector<offset>> bases;
+  for (const auto& e : epochs) {
+    auto position = log_->position(e->moves.at(0).key);
+    if (!position) return fail(position.error());
+    const auto meta = *position ? decode_metadata((*position)->metadata) : std::nullopt;
+    if (!meta || meta->epoch < e->number) return std::optional<std::vector<std::vector<offset>>>{};
+    // Only this task writes its partition of the epochs topic, so its records are the last ones.
+    std::vector<offset> own(e->appends.size(), offset{-1});
+    if (e->epochs_append) {
+      const auto& a = e->appends[*e->epochs_append];
+      auto bounds = log_->bounds(a.to);
+      if (!bounds) return fail(bounds.error());
+      std::int64_t later = 0;
+      bool passed = false;
+      for (const auto& other : epochs) {
+        if (passed && other->task == e->task && other->epochs_append) {
+          later += other->appends[*other->epochs_append].records->count();
+        }
+        if (other == e) passed = true;
+      }
+      own[*e->epochs_append] = bounds->latest - later - std::int64_t{a.records->count()};
+    }
+    bases.push_back(std::move(own));
+  }
+  return std::optional{std::move(bases)};
+}
+
+result<std::vector<std::vector<offset>>> commit_lane::commit(std::span<const epoch_ptr> epochs) {
+  if (!writer_) {
+    if (auto opened = open(); !opened) return fail(opened.error());
+  }
+  log_transaction tx;
+  for (const auto& e : epochs) {
+    tx.appends.insert(tx.appends.end(), e->appends.begin(), e->appends.end());
+    tx.moves.insert(tx.moves.end(), e->moves.begin(), e->moves.end());
+  }
+  failpoint::hit("t1.before_commit");
+  auto receipt = writer_->commit(tx);
+  failpoint::hit("t1.after_commit");
+  if (!receipt) {
+    if (receipt.error().code != errc::indefinite) return fail(receipt.error());
+    log_to_(log_level::warning, "outcome of a commit is unknown: reading the log's end",
+            {{"app", options_.app}, {"error", receipt.error().text()}});
+    if (auto opened = open(); !opened) return fail(opened.error());
+    auto found = find_out(epochs);
+    if (!found) return fail(found.error());
+    if (*found) return std::move(**found);
+    auto e = receipt.error();
+    e.retriable = true;  // nothing of it is in the log
+    return fail(std::move(e));
+  }
+  std::vector<std::vector<offset>> bases;
+  std::size_t at = 0;
+  for (const auto& e : epochs) {
+    const auto begin = receipt->bases.begin() + static_cast<std::ptrdiff_t>(at);
+    bases.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(e->appends.size()));
+    at += e->appends.size();
+  }
+  return bases;
+}
+
+}  // namespace kappa

@@ -1,0 +1,169 @@
+#include "kappa/task/epoch_builder.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "kappa/core/partitioner.hpp"
+
+namespace kappa {
+
+epoch_builder::epoch_builder(task_id task, std::vector<port_layout> ports, std::string dead_letters_topic)
+    : task_{std::move(task)}, ports_{std::move(ports)}, dead_letters_topic_{std::move(dead_letters_topic)} {
+  for (const auto& p : ports_) slots_.emplace_back(static_cast<std::size_t>(p.partitions));
+}
+
+epoch_builder::slot& epoch_builder::slot_of(std::size_t port, partition p) {
+  auto& s = slots_[port][static_cast<std::size_t>(p.value)];
+  if (!s.batch) s.batch = std::make_shared<record_batch>();
+  return s;
+}
+
+// The batch to add to within a step; where it stood before the step is kept.
+record_batch& epoch_builder::batch_of(std::size_t port, partition p) {
+  auto& s = slot_of(port, p);
+  if (s.step != step_) {
+    s.step = step_;
+    s.before = s.batch->position();
+    touched_.push_back(&s);
+  }
+  return *s.batch;
+}
+
+void epoch_builder::begin_step(const step_origin* origin) {
+  origin_ = origin;
+  ++step_;
+  touched_.clear();
+  records_in_step_ = 0;
+  bytes_before_step_ = bytes_;
+}
+
+void epoch_builder::commit_step() {
+  records_ += records_in_step_;
+  origin_ = nullptr;
+}
+
+void epoch_builder::rollback_step() {
+  for (auto* s : touched_) s->batch->rewind(s->before);
+  touched_.clear();
+  bytes_ = bytes_before_step_;
+  origin_ = nullptr;
+}
+
+bytes_view epoch_builder::cause_headers() {
+  if (headers_step_ == step_) return headers_;
+  headers_step_ = step_;
+  headers_.clear();
+  const auto cause = fmt::format("{}@{}", origin_->where.text(), origin_->offset);
+  const std::array<header_view, 1> list{header_view{"kappa.cause", cause}};
+  encode_headers(headers_, list);
+  return headers_;
+}
+
+void epoch_builder::emit(detail::port_index port, std::optional<bytes_view> placed_by,
+                         std::optional<bytes_view> key, bytes_view value, timestamp time) {
+  const auto& layout = ports_[port];
+  const auto to = placed_by ? partition_of(*placed_by, layout.partitions)
+                            : partition{task_.partition.value % layout.partitions};
+  // Records between stages stay bare; public ones know their cause.
+  const auto headers = layout.spec.kind == port_kind::internal ? bytes_view{} : cause_headers();
+  const auto size = sizeof(detail::wire_record_head) + value.size() + (key ? key->size() : 0) +
+                    headers.size() + 16;
+  if (size > layout.max_record_bytes) {
+    throw detail::step_failure{
+        error{errc::too_large, layout.spec.topic,
+              fmt::format("a record of {} bytes; the topic's limit is {}", size, layout.max_record_bytes)}};
+  }
+  auto& batch = batch_of(port, to);
+  const auto before = batch.size_bytes();
+  batch.add(time, key, value, headers);
+  bytes_ += batch.size_bytes() - before;
+  ++records_in_step_;
+}
+
+void epoch_builder::emit_late(detail::port_index port) {
+  if (origin_ == nullptr || origin_->record == nullptr) bug("late outside of a record's step");
+  const auto& r = *origin_->record;
+  emit(port, r.key, r.key, r.value.value_or(bytes_view{}), r.time);
+}
+
+void epoch_builder::add(const dead_letter& d) {
+  if (!dead_) dead_ = std::make_shared<record_batch>();
+  bytes headers;
+  const auto code = std::string{name_of(d.reason.code)};
+  const auto text = d.reason.subject.empty() ? d.reason.message : d.reason.subject + ": " + d.reason.message;
+  const auto task = task_.text();
+  std::vector<header_view> list{{"kappa.error", text},      {"kappa.code", code},
+                                {"kappa.stage", task_.stage}, {"kappa.task", task},
+                                {"kappa.operator", d.op},   {"kappa.position", d.position}};
+  std::string timer;
+  if (d.timer_time) {
+    timer = format_time(*d.timer_time);
+    list.push_back({"kappa.timer", timer});
+  }
+  // The original's headers stay readable under their own names.
+  for (const auto& h : headers_view{d.headers}) list.push_back(h);
+  encode_headers(headers, list);
+  const auto before = dead_->size_bytes();
+  dead_->add(d.time, d.key, d.value, headers);
+  bytes_ += dead_->size_bytes() - before;
+  ++dead_letters_;
+}
+
+bool epoch_builder::has_internal_ports() const {
+  return std::any_of(ports_.begin(), ports_.end(),
+                     [](const port_layout& p) { return p.spec.kind == port_kind::internal; });
+}
+
+void epoch_builder::add(const marker& m) {
+  const auto value = encode_marker(m);
+  bytes headers;
+  const std::array<header_view, 1> list{header_view{marker_header, value}};
+  encode_headers(headers, list);
+  for (std::size_t port = 0; port < ports_.size(); ++port) {
+    if (ports_[port].spec.kind != port_kind::internal) continue;
+    for (std::int32_t p = 0; p < ports_[port].partitions; ++p) {
+      auto& batch = *slot_of(port, partition{p}).batch;
+      const auto before = batch.size_bytes();
+      batch.add(m.watermark, std::nullopt, bytes_view{}, headers);
+      bytes_ += batch.size_bytes() - before;
+    }
+  }
+}
+
+void epoch_builder::add_to_epochs_topic(const std::string& topic, bytes_view value, timestamp now) {
+  if (!epochs_) epochs_ = std::make_shared<record_batch>();
+  epochs_topic_ = topic;
+  epochs_->add(now, std::nullopt, value, bytes_view{});
+  bytes_ += value.size();
+}
+
+std::shared_ptr<closed_epoch> epoch_builder::close(epoch_number number,
+                                                   std::vector<log_transaction::move> moves) {
+  auto e = std::make_shared<closed_epoch>();
+  e->task = task_;
+  e->number = number;
+  e->moves = std::move(moves);
+  e->output_bytes = bytes_;
+  for (std::size_t port = 0; port < ports_.size(); ++port) {
+    for (std::size_t p = 0; p < slots_[port].size(); ++p) {
+      auto& s = slots_[port][p];
+      if (!s.batch || s.batch->empty()) continue;
+      e->appends.push_back(
+          {{ports_[port].spec.topic, partition{static_cast<std::int32_t>(p)}}, std::move(s.batch)});
+      s = slot{};
+    }
+  }
+  if (dead_ && !dead_->empty()) e->appends.push_back({{dead_letters_topic_, partition{0}}, std::move(dead_)});
+  if (epochs_ && !epochs_->empty()) {
+    e->epochs_append = e->appends.size();
+    e->appends.push_back({{epochs_topic_, task_.partition}, std::move(epochs_)});
+  }
+  dead_.reset();
+  epochs_.reset();
+  bytes_ = 0;
+  return e;
+}
+
+}  // namespace kappa

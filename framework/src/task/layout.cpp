@@ -1,0 +1,112 @@
+#include "kappa/task/layout.hpp"
+
+#include <fmt/format.h>
+
+namespace kappa {
+namespace {
+
+result<topic_config> require_topic(event_log& log, const topic_config& wanted) {
+  auto found = log.find_topic(wanted.name);
+  if (!found) return fail(found.error());
+  if (*found) {
+    const auto& have = **found;
+    if (have.owner != wanted.owner) {
+      return fail(errc::bad_config, "topic " + wanted.name,
+                  have.owner.empty()
+                      ? fmt::format("it is written from outside, but stage output of app {} would go there; a "
+                                    "topic has writers inside one app or outside: choose another name",
+                                    wanted.owner)
+                      : fmt::format("it belongs to app {}; choose another name", have.owner));
+    }
+    if (have.partitions != wanted.partitions) {
+      return fail(errc::bad_config, "topic " + wanted.name,
+                  fmt::format("it has {} partitions, the app wants {}: a change would remap keys; run with "
+                              "--partitions {}, or use a new generation",
+                              have.partitions, wanted.partitions, have.partitions));
+    }
+    if (have.compacted) {
+      return fail(errc::bad_config, "topic " + wanted.name,
+                  "it is compacted, which loses all but the last event of a key: set it to delete");
+    }
+    return have;
+  }
+  if (auto made = log.create_topic(wanted); !made) return fail(made.error());
+  return wanted;
+}
+
+}  // namespace
+
+result<app_layout> lay_out(const topology& t, event_log& log, const layout_options& options) {
+  if (options.partitions < 1 || options.partitions > log_limits::max_partitions) {
+    return fail(errc::bad_config, "partitions",
+                fmt::format("{} is not in 1 … {}", options.partitions, log_limits::max_partitions));
+  }
+  app_layout layout;
+  std::map<std::string, std::int32_t> partitions;  // of topics written by the app
+  for (const auto& stage : t.stages()) {
+    auto& l = layout[stage.name];
+    for (const auto& in : stage.inputs) {
+      std::int32_t n = 1;
+      if (stage.source) {
+        n = 1;
+      } else if (in.internal) {
+        n = partitions.at(in.topic);
+      } else {
+        auto found = log.find_topic(in.topic);
+        if (!found) return fail(found.error());
+        if (!*found && !options.create_inputs) {
+          return fail(errc::bad_config, fmt::format("stage {}", stage.name),
+                      fmt::format("its input topic \"{}\" does not exist: create it first", in.topic));
+        }
+        topic_config wanted;
+        wanted.name = in.topic;
+        wanted.partitions = *found ? (*found)->partitions : options.partitions;
+        if (*found && !(*found)->owner.empty()) {
+          // Another app's public topic is a topic from outside for this one.
+          if ((*found)->owner == t.app_name()) {
+            return fail(errc::bad_config, "topic " + in.topic, "this app wrote it in another version");
+          }
+          wanted.owner = (*found)->owner;
+        }
+        auto config = require_topic(log, wanted);
+        if (!config) return fail(config.error());
+        n = config->partitions;
+      }
+      if (&in != &stage.inputs.front() && n != l.tasks) {
+        return fail(errc::bad_config, fmt::format("stage {}", stage.name),
+                    fmt::format("its inputs are not co-partitioned: \"{}\" has {} partitions, \"{}\" has {}; "
+                                "repartition one with key_by",
+                                stage.inputs.front().topic, l.tasks, in.topic, n));
+      }
+      l.tasks = n;
+      std::vector<std::pair<std::string, std::int32_t>> writers;
+      for (const auto& w : in.writers) writers.emplace_back(w, layout.at(w).tasks);
+      l.writers.push_back(std::move(writers));
+    }
+    for (const auto& port : stage.ports) {
+      topic_config wanted;
+      wanted.name = port.topic;
+      wanted.partitions = options.partitions;
+      wanted.owner = t.app_name();
+      wanted.max_record_bytes = options.max_record_bytes;
+      auto config = require_topic(log, wanted);
+      if (!config) return fail(config.error());
+      partitions[port.topic] = config->partitions;
+      l.ports.push_back({port, config->partitions, config->max_record_bytes});
+    }
+    topic_config epochs;
+    epochs.name = stage.epochs_topic();
+    epochs.partitions = l.tasks;
+    epochs.owner = t.app_name();
+    epochs.max_record_bytes = log_limits::max_max_record_bytes;
+    if (auto made = require_topic(log, epochs); !made) return fail(made.error());
+  }
+  topic_config dead;
+  dead.name = t.dead_letters_topic();
+  dead.owner = t.app_name();
+  dead.max_record_bytes = log_limits::max_max_record_bytes;
+  if (auto made = require_topic(log, dead); !made) return fail(made.error());
+  return layout;
+}
+
+}  // namespace kappa

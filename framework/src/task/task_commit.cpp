@@ -1,0 +1,315 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "kappa/core/failpoint.hpp"
+#include "task/task_impl.hpp"
+
+namespace kappa::detail {
+
+// ── opening ───────────────────────────────────────────────────────────────────────────────────
+
+// Opens the next epoch. With several inputs its bounds are chosen here, before anything is
+// processed, so that replay can merge the same records again. False: nothing to do (only when
+// `only_with_work`).
+result<bool> task_impl::open_epoch(bool only_with_work) {
+  if (open_) return true;
+  const auto now = options_.clock();
+  if (several_inputs_) {
+    bool work = false;
+    bool capped = false;
+    for (auto& in : inputs_) {
+      auto bounds = options_.log->bounds(in->where());
+      if (!bounds) return fail(bounds.error());
+      auto end = bounds->latest;
+      if (in->end_bound) end = std::min(end, *in->end_bound);
+      const auto cap = in->next() + static_cast<std::int64_t>(options_.limits.max_epoch_records);
+      in->bound = std::max(in->next(), std::min(end, cap));
+      if (end > cap) capped = true;
+      if (in->bound > in->next()) work = true;
+      in->drained = in->bound == end;
+    }
+    find_flags(now);
+    if (only_with_work && !work && !flags_pending()) return false;
+    more_than_bound_ = capped;
+    exhausted_ = false;
+  }
+  open_ = true;
+  full_ = false;
+  opened_at_ = now;
+  last_fired_.reset();
+  record_ = {};
+  record_.number = last_epoch_ + 1;
+  record_.clock = now;
+  record_.code_version = options_.code_version;
+  for (auto& in : inputs_) in->from = in->next();
+  // What was decided holds from the opening on: a logged fact, so that replay sees it at the same
+  // place.
+  for (const auto i : flag_idle_) inputs_[i]->clock().set_idle();
+  for (const auto i : flag_ended_) inputs_[i]->clock().set_end();
+  if (flag_advance_) {
+    for (auto& in : inputs_) in->clock().advance(*flag_advance_);
+  }
+  record_.idle = std::move(flag_idle_);
+  record_.ended = std::move(flag_ended_);
+  record_.advance = flag_advance_;
+  flag_idle_.clear();
+  flag_ended_.clear();
+  flag_advance_.reset();
+  update_watermark();
+  changed_since_snapshot_ = true;
+  return true;
+}
+
+// Decides which inputs are idle (quiet for longer than their limit) or ended (--until-end).
+void task_impl::find_flags(timestamp now) {
+  flag_idle_.clear();
+  flag_ended_.clear();
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    auto& in = *inputs_[i];
+    if (in.had_record) {
+      in.had_record = false;
+      in.last_record_at = now;
+    }
+    if (in.spec().internal || in.clock().ended()) continue;
+    if (in.end_bound && in.next() >= *in.end_bound) {
+      flag_ended_.push_back(static_cast<std::uint32_t>(i));
+    } else if (in.spec().idle_after && in.drained && !in.clock().idle() &&
+               now - in.last_record_at >= *in.spec().idle_after) {
+      flag_idle_.push_back(static_cast<std::uint32_t>(i));
+    }
+  }
+}
+
+// ── closing ───────────────────────────────────────────────────────────────────────────────────
+
+bool task_impl::epoch_full() const {
+  return full_ || builder_.size_bytes() >= options_.limits.max_epoch_bytes ||
+         (!snapshot_pending() && dirty_bytes() >= options_.limits.max_dirty_bytes);
+}
+
+bool task_impl::should_close(timestamp now) const {
+  if (phase_ == task_phase::replaying) {
+    return !snapshot_pending() && replay_snapshot_allowed() && snapshot_due(now);
+  }
+  if (!open_) return in_flight_.empty() && !snapshot_pending() && snapshot_due(now);
+  if (in_flight_.size() >= options_.limits.max_epochs_in_flight) return false;
+  return epoch_full() || ended_quiet_ || now >= opened_at_ + options_.limits.commit_interval ||
+         flags_pending() || (exhausted_ && more_than_bound_);
+}
+
+std::optional<timestamp> task_impl::next_deadline() const {
+  std::optional<timestamp> at;
+  const auto sooner = [&](timestamp t) { at = at ? std::min(*at, t) : t; };
+  if (open_) sooner(opened_at_ + options_.limits.commit_interval);
+  if (changed_since_snapshot_ && !snapshot_pending()) sooner(last_snapshot_at_ + options_.limits.snapshot_interval);
+  if (phase_ == task_phase::live) {
+    for (const auto& in : inputs_) {
+      if (in->spec().idle_after && !in->clock().idle() && !in->clock().ended()) {
+        sooner(in->last_record_at + *in->spec().idle_after);
+      }
+    }
+  }
+  return at;
+}
+
+bool task_impl::needs_epoch_record() const {
+  return several_inputs_ || !record_.idle.empty() || !record_.ended.empty() || record_.advance ||
+         !record_.failed_records.empty() ||
+         !record_.failed_timers.empty() || began_between_timers_ || record_.fired_up_to.has_value();
+}
+
+// What the task may promise to those downstream: no later output will be older than this.
+result<marker> task_impl::current_marker() {
+  marker m;
+  m.stage = id_.stage;
+  m.generation = id_.generation;
+  m.task = id_.partition;
+  auto due = due_timer();
+  if (!due) return fail(due.error());
+  auto watermark = real_watermark_;
+  if (*due) {  // not all that this watermark lets out is out
+    const auto before = saturating_add((*due)->timer.time, milliseconds{-1});
+    watermark = std::min(watermark, before);
+  }
+  m.watermark = saturating_add(watermark, -stage_->output_delay);
+  if (last_marker_) m.watermark = std::max(m.watermark, last_marker_->watermark);
+  if (all_ended()) {
+    m.kind = *due ? marker_kind::watermark : marker_kind::end;
+  } else if (std::all_of(inputs_.begin(), inputs_.end(),
+                         [](const auto& in) { return in->clock().idle() || in->clock().ended(); })) {
+    m.kind = marker_kind::idle;
+  }
+  for (const auto& in : inputs_) {
+    if (!in->spec().internal) {
+      m.through[in->where()] = in->next();
+      continue;
+    }
+    for (const auto& [origin, next] : in->clock().through()) {
+      const auto [at, added] = m.through.try_emplace(origin, next);
+      if (!added) at->second = std::min(at->second, next);
+    }
+  }
+  return m;
+}
+
+result<epoch_ptr> task_impl::close(timestamp now, bool final) {
+  const bool snapshot = (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending();
+  if (!open_ || phase_ == task_phase::replaying) {
+    if (snapshot && in_flight_.empty() && (phase_ == task_phase::live || replay_snapshot_allowed())) {
+      freeze(last_epoch_);
+      frozen_->record.epochs_next = epochs_next_;
+      frozen_->durable = true;
+      last_snapshot_at_ = now;
+    }
+    return epoch_ptr{};
+  }
+  failpoint::hit("epoch.close");
+  auto due = due_timer();
+  if (!due) return fail(due.error());
+  auto m = current_marker();
+  if (!m) return fail(m.error());
+  if (builder_.has_internal_ports() && !(last_marker_ && *last_marker_ == *m)) builder_.add(*m);
+  last_marker_ = std::move(*m);
+
+  if (*due) {  // closed between two timer steps; nothing fired yet counts as "before all"
+    record_.fired_up_to = last_fired_.value_or(fired_timer{true, timer{min_time, 0, ""}});
+  }
+  if (birth_to_write_) {
+    builder_.add_to_epochs_topic(stage_->epochs_topic(), encode_birth(*birth_to_write_), now);
+  }
+  const bool with_record = needs_epoch_record();
+  if (with_record) {
+    for (const auto& in : inputs_) record_.inputs.push_back({in->from, in->next()});
+    builder_.add_to_epochs_topic(stage_->epochs_topic(), encode_epoch_record(record_), now);
+  }
+
+  const epoch_number number = last_epoch_ + 1;
+  flying_epoch flying;
+  flying.number = number;
+  std::vector<log_transaction::move> moves;
+  const auto metadata = encode_metadata({number, std::nullopt});
+  for (const auto& in : inputs_) {
+    flying.positions.push_back(in->next());
+    moves.push_back({{id_.app, id_.stage, id_.generation, id_.partition, in->spec().topic}, {in->next(), metadata}});
+  }
+  counters_.records_out += builder_.records();
+  auto e = builder_.close(number, std::move(moves));
+  flying.epochs_append = e->epochs_append;
+  flying.epochs_count = (birth_to_write_ ? 1 : 0) + (with_record ? 1 : 0);
+  in_flight_.push_back(std::move(flying));
+  last_epoch_ = number;
+  birth_to_write_.reset();
+  began_between_timers_ = due->has_value();
+  open_ = full_ = exhausted_ = false;
+  if (snapshot) {
+    freeze(number);
+    last_snapshot_at_ = now;
+  }
+  return epoch_ptr{std::move(e)};
+}
+
+void task_impl::committed(epoch_number e, const std::vector<offset>& bases) {
+  if (in_flight_.empty() || in_flight_.front().number != e) bug("an epoch was committed out of order");
+  auto& f = in_flight_.front();
+  if (f.epochs_append) epochs_next_ = bases.at(*f.epochs_append) + f.epochs_count;
+  durable_positions_ = std::move(f.positions);
+  in_flight_.pop_front();
+  for (auto* t : tables_) t->durable(e);
+  if (frozen_ && frozen_->record.epoch == e) {
+    frozen_->record.epochs_next = epochs_next_;
+    frozen_->durable = true;
+  }
+  ++counters_.epochs;
+}
+
+// ── snapshots ─────────────────────────────────────────────────────────────────────────────────
+
+std::size_t task_impl::dirty_bytes() const {
+  std::size_t n = 0;
+  for (const auto* t : tables_) n += t->dirty_bytes();
+  return n;
+}
+
+bool task_impl::snapshot_due(timestamp now) const {
+  return changed_since_snapshot_ && (now >= last_snapshot_at_ + options_.limits.snapshot_interval ||
+                                     dirty_bytes() >= options_.limits.max_dirty_bytes);
+}
+
+snapshot_record task_impl::snapshot_now(epoch_number e) const {
+  snapshot_record s;
+  s.epoch = e;
+  byte_writer w{s.clocks};
+  for (const auto& in : inputs_) {
+    s.inputs.push_back(in->spec().topic);
+    s.positions.push_back(in->next());
+    in->clock().encode(w);
+    w.put(std::int64_t{in->order.time_since_epoch().count()});
+  }
+  s.real_watermark = real_watermark_;
+  s.late_records = late_base_ + ctx_.late_records;
+  return s;
+}
+
+void task_impl::freeze(epoch_number e) {
+  failpoint::hit("t2.freeze");
+  frozen_snapshot f;
+  f.record = snapshot_now(e);
+  if (failpoint::broken("t2-mixed")) f.record.positions = durable_positions_;
+  for (auto* t : tables_) f.tables.push_back(t->freeze());
+  frozen_ = std::move(f);
+  changed_since_snapshot_ = false;
+}
+
+std::optional<state_delta> task_impl::snapshot_ready() {
+  if (!frozen_ || snapshot_running_) return std::nullopt;
+  if (!frozen_->durable && !failpoint::broken("t2-before-t1")) return std::nullopt;
+  state_delta d;
+  d.epoch = frozen_->record.epoch;
+  d.snapshot = encode_snapshot(frozen_->record);
+  d.tables = std::move(frozen_->tables);
+  snapshot_running_ = true;
+  return d;
+}
+
+void task_impl::snapshot_done() {
+  if (!snapshot_running_) bug("a snapshot ended that was not begun");
+  for (auto* t : tables_) t->thaw();
+  frozen_.reset();
+  snapshot_running_ = false;
+  ++counters_.snapshots;
+}
+
+// ── for others ────────────────────────────────────────────────────────────────────────────────
+
+bool task_impl::finished() const {
+  return phase_ != task_phase::replaying && all_ended() && !check_timers_ && !open_ && in_flight_.empty();
+}
+
+task_progress task_impl::progress() const {
+  auto p = counters_;
+  p.phase = finished() ? task_phase::finished : phase_;
+  p.late_records = late_base_ + ctx_.late_records;
+  p.dirty_bytes = dirty_bytes();
+  for (const auto* t : tables_) p.cache_bytes += t->cache_bytes();
+  p.watermark = real_watermark_;
+  for (const auto& in : inputs_) {
+    if (auto b = options_.log->bounds(in->where())) {
+      p.lag += static_cast<std::uint64_t>(std::max<std::int64_t>(0, b->latest - in->next()));
+    }
+  }
+  return p;
+}
+
+read_position task_impl::read_at(read_level level) const {
+  read_position r;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    r.inputs.push_back(inputs_[i]->spec().topic);
+    r.positions.push_back(level == read_level::committed && phase_ != task_phase::replaying ? durable_positions_[i]
+                                                                                            : inputs_[i]->next());
+  }
+  r.stale = phase_ == task_phase::replaying;
+  return r;
+}
+
+}  // namespace kappa::detail

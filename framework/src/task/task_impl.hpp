@@ -1,0 +1,163 @@
+// The task's inside. task_open.cpp: start and recovery; task_run.cpp: steps and replay;
+// task_commit.cpp: epochs, T1, T2.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kappa/state/state_store.hpp"
+#include "kappa/state/timer_table.hpp"
+#include "kappa/task/epoch_builder.hpp"
+#include "kappa/task/recovery.hpp"
+#include "kappa/task/task.hpp"
+#include "task/task_input.hpp"
+
+namespace kappa::detail {
+
+class task_impl final : public runnable_task {
+ public:
+  explicit task_impl(task_options options);
+
+  [[nodiscard]] result<void> open();
+
+  const task_id& id() const override { return id_; }
+  result<run_status> run(std::size_t budget) override;
+  bool should_close(timestamp now) const override;
+  result<epoch_ptr> close(timestamp now, bool final) override;
+  std::optional<timestamp> next_deadline() const override;
+  void committed(epoch_number e, const std::vector<offset>& bases) override;
+  std::size_t in_flight() const override { return in_flight_.size(); }
+  void advance_event_time(timestamp t) override { flag_advance_ = t; }
+  std::optional<state_delta> snapshot_ready() override;
+  void snapshot_done() override;
+  bool snapshot_pending() const override { return frozen_.has_value() || snapshot_running_; }
+  state_store* store() override { return store_.get(); }
+  bool finished() const override;
+  task_progress progress() const override;
+  result<std::vector<std::unique_ptr<subscription>>> subscribe(std::function<void()> on_data) override;
+  keyed_table_base* table() override { return table_.get(); }
+  read_position read_at(read_level level) const override;
+
+ private:
+  // An epoch record and where it stands in the epochs topic.
+  struct script_entry {
+    epoch_record record;
+    kappa::offset offset;
+    bool opened = false;
+  };
+  struct flying_epoch {
+    epoch_number number;
+    std::vector<offset> positions;
+    std::optional<std::size_t> epochs_append;
+    std::int64_t epochs_count = 0;
+  };
+  struct frozen_snapshot {
+    snapshot_record record;  // epochs_next is known only after T1
+    std::vector<frozen_delta> tables;
+    bool durable = false;
+  };
+
+  // start
+  result<void> open_store(bool fresh);
+  result<void> read_epochs_topic(std::optional<birth_record>& birth);
+  result<void> restore(const recovery_plan& plan);
+  result<void> go_live();
+
+  // steps
+  result<bool> replay_step();
+  result<bool> live_step();
+  result<bool> pick_single();
+  result<bool> pick_several();
+  bool replay_bounds_reached() const;
+  void enter_script();
+  bool replay_snapshot_allowed() const;
+  result<task_input*> earliest_head();
+  result<void> apply(task_input& in, const record_view& record);
+  result<void> apply_marker(task_input& in, const marker& m);
+  result<void> run_step(task_input& in, const record_view& record);
+  result<std::optional<fired_timer>> due_timer();
+  result<void> fire(const fired_timer& due);
+  result<void> give_up(const fired_timer& due);
+  void begin_step(const step_origin& origin);
+  void commit_step();
+  void rollback_step();
+  void update_watermark();
+  bool all_ended() const;
+  std::size_t index_of(const task_input& in) const;
+  bool is_suspect(const task_input& in, offset at, int deaths) const;
+  void to_dead_letters(const error& reason, std::string_view op, const task_input& in, const record_view& record);
+
+  // epochs
+  result<bool> open_epoch(bool only_with_work);
+  void find_flags(timestamp now);
+  bool flags_pending() const { return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_; }
+  bool epoch_full() const;
+  bool needs_epoch_record() const;
+  result<marker> current_marker();
+  void freeze(epoch_number e);
+  snapshot_record snapshot_now(epoch_number e) const;
+  bool snapshot_due(timestamp now) const;
+  std::size_t dirty_bytes() const;
+
+  task_options options_;
+  const stage_spec* stage_;
+  task_id id_;
+  bool several_inputs_;
+  std::unique_ptr<state_store> store_;
+  std::unique_ptr<keyed_table_base> table_;
+  std::unique_ptr<timer_table> closing_;
+  std::unique_ptr<timer_table> timers_;
+  std::vector<state_table*> tables_;
+  stage_program program_;
+  epoch_builder builder_;
+  step_context ctx_;
+  std::vector<std::unique_ptr<task_input>> inputs_;
+
+  // event time
+  timestamp real_watermark_ = min_time;
+  bool check_timers_ = true;
+  std::optional<marker> last_marker_;
+
+  // replay
+  task_phase phase_ = task_phase::replaying;
+  std::vector<offset> live_from_;
+  std::deque<script_entry> script_;
+  std::set<std::pair<std::size_t, offset>> failed_records_;
+  std::vector<fired_timer> failed_timers_;
+  std::optional<fired_timer> replay_up_to_;
+
+  // epochs
+  epoch_number last_epoch_;  // closed or committed
+  bool open_ = false;
+  timestamp opened_at_ = min_time;
+  timestamp last_snapshot_at_ = min_time;
+  bool exhausted_ = false;      // the bounds of an epoch with several inputs are reached
+  bool more_than_bound_ = false;
+  bool began_between_timers_ = false;
+  std::uint64_t steps_ = 0;
+  bool full_ = false;           // the open epoch takes no more
+  bool ended_quiet_ = false;    // all inputs have ended and no timer is due
+  std::optional<fired_timer> last_fired_;  // in the open epoch
+  std::vector<std::uint32_t> flag_idle_;   // decided, for the next epoch's opening
+  std::vector<std::uint32_t> flag_ended_;
+  std::optional<timestamp> flag_advance_;
+  epoch_record record_;                    // of the open epoch
+  step_origin origin_;                     // of the step, or of the last one
+  std::deque<flying_epoch> in_flight_;
+  std::optional<birth_record> birth_to_write_;
+  std::vector<offset> durable_positions_;
+  kappa::offset epochs_next_;
+  bool changed_since_snapshot_ = false;
+  std::optional<frozen_snapshot> frozen_;
+  bool snapshot_running_ = false;
+  std::uint64_t late_base_ = 0;
+
+  task_progress counters_;
+};
+
+}  // namespace kappa::detail

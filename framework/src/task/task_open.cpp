@@ -1,0 +1,269 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "kappa/core/failpoint.hpp"
+#include "task/task_impl.hpp"
+
+namespace kappa {
+
+result<std::unique_ptr<runnable_task>> open_task(task_options options) {
+  if (options.topology->find(options.stage) == nullptr) {
+    return fail(errc::not_found, options.stage, "no such stage");
+  }
+  auto t = std::make_unique<detail::task_impl>(std::move(options));
+  if (auto opened = t->open(); !opened) return fail(opened.error());
+  return std::unique_ptr<runnable_task>{std::move(t)};
+}
+
+namespace detail {
+
+task_impl::task_impl(task_options options)
+    : options_{std::move(options)},
+      stage_{options_.topology->find(options_.stage)},
+      id_{stage_->app, stage_->name, stage_->generation, options_.partition},
+      several_inputs_{stage_->inputs.size() > 1},
+      builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic()} {}
+
+result<void> task_impl::open_store(bool fresh) {
+  if (fresh) {
+    tables_.clear();
+    program_ = {};
+    table_.reset();
+    closing_.reset();
+    timers_.reset();
+    store_.reset();
+    if (auto erased = erase_state(options_.state_folder); !erased) return fail(erased.error());
+  }
+  state_store_options so;
+  so.folder = options_.state_folder;
+  so.identity = {id_.app, id_.stage, id_.generation, id_.partition, options_.log->id(), stage_->fingerprint};
+  if (stage_->state) so.tables.push_back({*stage_->state, stage_->state_schema});
+  const schema_info none{"none", 0, 0, "none", nullptr};
+  so.tables.push_back({"timers.closing", none});
+  so.tables.push_back({"timers", none});
+  auto store = state_store::open(so);
+  if (!store) return fail(store.error());
+  store_ = std::move(*store);
+  std::size_t next = 0;
+  if (stage_->state) {
+    table_ = options_.topology->make_table(*stage_, *store_, next++, {options_.limits.cache_bytes});
+    tables_.push_back(table_.get());
+  }
+  closing_ = timer_table::create(*store_, next++);
+  timers_ = timer_table::create(*store_, next++);
+  tables_.push_back(closing_.get());
+  tables_.push_back(timers_.get());
+  program_ = options_.topology->make_program(*stage_, table_.get());
+  ctx_.out = &builder_;
+  ctx_.closing_timers = closing_.get();
+  ctx_.timers = timers_.get();
+  return {};
+}
+
+// The birth record (first of the partition) and all epoch records from epochs_next_ on.
+result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
+  const topic_partition where{stage_->epochs_topic(), id_.partition};
+  auto reader = options_.log->open_reader(where);
+  if (!reader) return fail(reader.error());
+  auto bounds = options_.log->bounds(where);
+  if (!bounds) return fail(bounds.error());
+  auto at = bounds->earliest;
+  while (at < bounds->latest) {
+    auto batch = (*reader)->read(at, 1 << 20);
+    if (!batch) return fail(batch.error());
+    for (const auto& r : batch->records()) {
+      const auto value = r.value.value_or(bytes_view{});
+      if (is_birth(value)) {
+        birth = decode_birth(value);
+        if (!birth) return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset), "malformed birth record");
+        continue;
+      }
+      if (r.offset < epochs_next_) continue;
+      auto record = decode_epoch_record(value);
+      if (!record || record->inputs.size() != stage_->inputs.size()) {
+        return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset), "malformed epoch record");
+      }
+      script_.push_back({std::move(*record), r.offset});
+    }
+    if (batch->next() == at) break;
+    at = batch->next();
+    // Only the birth record is wanted of what the snapshot covers.
+    if (birth && at < epochs_next_) at = epochs_next_;
+  }
+  return {};
+}
+
+result<void> task_impl::open() {
+  if (auto opened = open_store(false); !opened) return opened;
+
+  std::optional<snapshot_record> snapshot;
+  if (const auto raw = store_->snapshot()) {
+    snapshot = decode_snapshot(*raw);
+    if (!snapshot || snapshot->epoch != store_->epoch()) {
+      return fail(errc::corrupt, id_.text(), "the state's snapshot record is malformed; delete the state folder to rebuild it");
+    }
+    epochs_next_ = snapshot->epochs_next;
+  }
+
+  recovery_facts facts;
+  facts.task = id_;
+  facts.log_id = options_.log->id();
+  facts.rebuildable = options_.rebuildable;
+  facts.adopt_state_position = options_.adopt_state_position;
+  if (snapshot) {
+    facts.state_log_id = facts.log_id;  // the store has compared it
+    facts.state_epoch = snapshot->epoch;
+  }
+  if (auto read = read_epochs_topic(facts.birth); !read) return read;
+
+  for (std::size_t i = 0; i < stage_->inputs.size(); ++i) {
+    const auto& spec = stage_->inputs[i];
+    const topic_partition where{spec.topic, id_.partition};
+    input_facts in;
+    in.name = spec.topic;
+    if (snapshot) {
+      if (i >= snapshot->inputs.size() || snapshot->inputs[i] != spec.topic) {
+        return fail(errc::incompatible, id_.text(), "the state is of other inputs: use a new generation");
+      }
+      in.in_state = snapshot->positions[i];
+    }
+    auto bounds = options_.log->bounds(where);
+    if (!bounds) return fail(bounds.error());
+    in.first = bounds->earliest;
+    in.latest = bounds->latest;
+    if (const auto at = options_.start_from.find(spec.topic); at != options_.start_from.end()) {
+      in.start_from = at->second;
+    }
+    auto position = options_.log->position({id_.app, id_.stage, id_.generation, id_.partition, spec.topic});
+    if (!position) return fail(position.error());
+    if (*position) {
+      in.committed = (*position)->next;
+      const auto meta = decode_metadata((*position)->metadata);
+      if (!meta) return fail(errc::corrupt, id_.text() + " input " + spec.topic, "malformed position metadata");
+      facts.committed_epoch = std::max(facts.committed_epoch.value_or(epoch_number{}), meta->epoch);
+    }
+    facts.inputs.push_back(std::move(in));
+
+    auto reader = options_.log->open_reader(where);
+    if (!reader) return fail(reader.error());
+    auto clock = spec.internal ? input_clock::internal(options_.layout.writers[i]) : input_clock::outside();
+    inputs_.push_back(std::make_unique<task_input>(spec, where, std::move(*reader), std::move(clock),
+                                                   options_.limits.read_bytes));
+    if (options_.until_end && !spec.internal) inputs_.back()->end_bound = bounds->latest;
+  }
+
+  if (failpoint::broken("t2-before-t1")) {
+    for (auto& in : facts.inputs) {
+      if (in.in_state && in.committed && *in.in_state > *in.committed) in.committed = in.in_state;
+    }
+    facts.state_epoch.reset();
+  }
+  auto plan = plan_recovery(facts);
+  if (!plan) return fail(plan.error());
+  failpoint::hit("recover.plan");
+
+  if (plan->from_empty_state && snapshot) {
+    if (auto fresh = open_store(true); !fresh) return fresh;
+    snapshot.reset();
+    epochs_next_ = offset{0};
+    script_.clear();
+    std::optional<birth_record> again;
+    if (auto read = read_epochs_topic(again); !read) return read;
+  }
+
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    inputs_[i]->start_at(plan->inputs[i].replay_from);
+    inputs_[i]->from = inputs_[i]->next();
+    live_from_.push_back(plan->inputs[i].live_from);
+    counters_.replay_total += static_cast<std::uint64_t>(live_from_[i] - inputs_[i]->next());
+  }
+  durable_positions_ = live_from_;
+  last_epoch_ = std::max({facts.committed_epoch.value_or(epoch_number{}),
+                          facts.state_epoch.value_or(epoch_number{}), epoch_number{1}});
+  if (plan->first_start) {
+    last_epoch_ = epoch_number{0};
+    birth_record birth;
+    birth.fingerprint = stage_->fingerprint;
+    birth.log_id = options_.log->id();
+    for (const auto& in : inputs_) {
+      birth.inputs.push_back(in->spec().topic);
+      birth.starts.push_back(in->next());
+    }
+    birth_to_write_ = std::move(birth);
+  }
+  if (snapshot) {
+    byte_reader r{snapshot->clocks};
+    for (auto& in : inputs_) {
+      if (!in->clock().decode(r)) {
+        return fail(errc::incompatible, id_.text(), "the state's clocks are of other upstream tasks: use a new generation");
+      }
+      in->order = timestamp{milliseconds{r.get<std::int64_t>()}};
+    }
+    if (!r.done()) return fail(errc::corrupt, id_.text(), "the state's clocks are malformed");
+    real_watermark_ = snapshot->real_watermark;
+    late_base_ = snapshot->late_records;
+  }
+  for (const auto& s : script_) {
+    for (const auto& f : s.record.failed_records) failed_records_.insert({f.input, f.offset});
+    for (const auto& f : s.record.failed_timers) failed_timers_.push_back(f);
+  }
+  if (!script_.empty()) replay_up_to_ = script_.back().record.fired_up_to;
+
+  update_watermark();
+  check_timers_ = true;
+  last_snapshot_at_ = options_.clock();
+  ctx_.muted = !failpoint::broken("no-muted-gap");
+  const bool nothing = script_.empty() && replay_bounds_reached();
+  if (nothing && !counters_.replay_total) return go_live();
+  return {};
+}
+
+result<void> task_impl::go_live() {
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    auto& in = *inputs_[i];
+    in.skip_to(live_from_[i]);
+    if (in.spec().internal || !in.clock().ended()) continue;
+    auto bounds = options_.log->bounds(in.where());
+    if (!bounds) return fail(bounds.error());
+    if (bounds->latest > in.next()) {
+      return fail(errc::refused_start, fmt::format("{} input {}", id_.text(), in.where().text()),
+                  "it was declared ended (--until-end) and has grown since; its windows are closed: start over "
+                  "with --fresh, or use a new generation");
+    }
+  }
+  if (!script_.empty()) epochs_next_ = script_.back().offset + 1;
+  script_.clear();
+  failed_records_.clear();
+  failed_timers_.clear();
+  replay_up_to_.reset();
+  phase_ = task_phase::live;
+  ctx_.muted = false;
+  check_timers_ = true;
+  const auto now = options_.clock();
+  for (auto& in : inputs_) {
+    in->last_record_at = now;
+    in->bound = offset{INT64_MAX};
+  }
+  for (auto* t : tables_) t->durable(last_epoch_);
+  if (!birth_to_write_) {  // what the last T1 said need not be said again
+    const auto due = due_timer();
+    began_between_timers_ = due && due->has_value();
+    if (auto m = current_marker()) last_marker_ = std::move(*m);
+  }
+  failpoint::hit("recover.live");
+  return {};
+}
+
+result<std::vector<std::unique_ptr<subscription>>> task_impl::subscribe(std::function<void()> on_data) {
+  std::vector<std::unique_ptr<subscription>> all;
+  for (const auto& in : inputs_) {
+    auto s = options_.log->subscribe(in->where(), on_data);
+    if (!s) return fail(s.error());
+    all.push_back(std::move(*s));
+  }
+  return all;
+}
+
+}  // namespace detail
+}  // namespace kappa

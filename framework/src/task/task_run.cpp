@@ -1,0 +1,481 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "kappa/core/failpoint.hpp"
+#include "task/task_impl.hpp"
+#include "task/user_failure.hpp"
+
+namespace kappa::detail {
+namespace {
+
+bool fires_before(const fired_timer& a, const fired_timer& b) {
+  if (a.timer != b.timer) return a.timer < b.timer;
+  return a.closing && !b.closing;
+}
+
+}  // namespace
+
+result<run_status> task_impl::run(std::size_t budget) {
+  run_status status;
+  while (status.steps < budget) {
+    if (phase_ == task_phase::replaying) {
+      auto done = replay_step();
+      if (!done) return fail(done.error());
+      if (*done) {
+        if (auto live = go_live(); !live) return fail(live.error());
+      }
+      ++status.steps;
+      if ((status.steps & 255) == 0 && dirty_bytes() >= options_.limits.max_dirty_bytes && replay_snapshot_allowed()) {
+        status.blocked = snapshot_pending();
+        status.more = !status.blocked;
+        break;
+      }
+      continue;
+    }
+    const bool too_dirty = snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
+    if (full_ || too_dirty || flags_pending()) {
+      status.blocked = too_dirty || (open_ && in_flight_.size() >= options_.limits.max_epochs_in_flight);
+      if (open_ || too_dirty) {
+        status.more = !status.blocked;
+        break;
+      }
+    }
+    auto did = live_step();
+    if (!did) return fail(did.error());
+    if (!*did) {
+      status.more = open_ && flags_pending();
+      break;
+    }
+    ++status.steps;
+    if (status.steps == budget) status.more = true;
+  }
+  if (phase_ == task_phase::replaying) {
+    for (auto* t : tables_) t->durable(last_epoch_);
+    failpoint::hit("recover.replay");
+    if (!status.blocked) status.more = true;
+  }
+  return status;
+}
+
+// ── replay ────────────────────────────────────────────────────────────────────────────────────
+
+bool task_impl::replay_bounds_reached() const {
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    if (inputs_[i]->next() < live_from_[i]) return false;
+  }
+  return true;
+}
+
+// Opens the epoch records that begin at the present position: what they declared at their opening
+// holds from here. (A snapshot taken later has it already.)
+void task_impl::enter_script() {
+  const auto declare = [&](script_entry& s) {
+    s.opened = true;
+    for (const auto i : s.record.idle) inputs_[i]->clock().set_idle();
+    for (const auto i : s.record.ended) inputs_[i]->clock().set_end();
+    for (auto& in : inputs_) {
+      if (s.record.advance) in->clock().advance(*s.record.advance);
+    }
+    update_watermark();
+  };
+  if (several_inputs_) {
+    if (script_.empty() || script_.front().opened) return;
+    declare(script_.front());
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      inputs_[i]->bound = script_.front().record.inputs[i].to;
+    }
+    return;
+  }
+  const auto next = inputs_.front()->next();
+  for (auto& s : script_) {
+    const auto from = s.record.inputs.front().from;
+    if (from > next) break;
+    if (!s.opened && from == next) declare(s);
+    s.opened = true;
+  }
+  while (!script_.empty() && script_.front().opened && script_.front().record.inputs.front().to <= next) {
+    epochs_next_ = script_.front().offset + 1;
+    script_.pop_front();
+  }
+}
+
+// One muted step; true when everything up to the committed positions has been done again.
+result<bool> task_impl::replay_step() {
+  enter_script();
+  auto due = due_timer();
+  if (!due) return fail(due.error());
+  if (*due) {
+    const bool at_the_end = several_inputs_
+                                ? script_.size() <= 1 && replay_bounds_reached()
+                                : replay_bounds_reached();
+    if (at_the_end && replay_up_to_ && fires_before(*replay_up_to_, **due)) return true;
+    const auto failed = std::find(failed_timers_.begin(), failed_timers_.end(), **due);
+    auto fired = failed != failed_timers_.end() ? give_up(**due) : fire(**due);
+    if (!fired) return fail(fired.error());
+    return false;
+  }
+  if (!several_inputs_) {
+    auto& in = *inputs_.front();
+    auto head = in.head(live_from_.front());
+    if (!head) return fail(head.error());
+    if (*head == nullptr) {
+      in.skip_to(live_from_.front());
+      return true;
+    }
+    ++counters_.replayed;
+    if (auto done = apply(in, **head); !done) return fail(done.error());
+    return false;
+  }
+  if (script_.empty()) {
+    if (replay_bounds_reached()) return true;
+    return fail(errc::corrupt, id_.text(), "epoch records are missing in " + stage_->epochs_topic());
+  }
+  auto in = earliest_head();
+  if (!in) return fail(in.error());
+  if (*in != nullptr) {
+    ++counters_.replayed;
+    auto head = (*in)->head((*in)->bound);
+    if (!head) return fail(head.error());
+    if (auto done = apply(**in, **head); !done) return fail(done.error());
+    return false;
+  }
+  for (auto& i : inputs_) i->skip_to(i->bound);
+  epochs_next_ = script_.front().offset + 1;
+  script_.pop_front();
+  return script_.empty();
+}
+
+bool task_impl::replay_snapshot_allowed() const {
+  return !several_inputs_ || script_.empty() || !script_.front().opened;
+}
+
+// ── live ──────────────────────────────────────────────────────────────────────────────────────
+
+result<bool> task_impl::live_step() {
+  auto due = due_timer();
+  if (!due) return fail(due.error());
+  if (*due) {
+    if (auto opened = open_epoch(false); !opened) return fail(opened.error());
+    if (auto fired = fire(**due); !fired) return fail(fired.error());
+    return true;
+  }
+  ended_quiet_ = all_ended();
+  if (ended_quiet_) return false;
+  return several_inputs_ ? pick_several() : pick_single();
+}
+
+result<bool> task_impl::pick_single() {
+  auto& in = *inputs_.front();
+  auto head = in.head(in.end_bound.value_or(offset{INT64_MAX}));
+  if (!head) return fail(head.error());
+  if (*head == nullptr) {
+    in.drained = true;
+    if (in.end_bound) in.skip_to(*in.end_bound);
+    find_flags(options_.clock());
+    if (open_ || !flags_pending()) return false;
+    return open_epoch(false);
+  }
+  in.drained = false;
+  if (!open_) flag_idle_.clear();  // it has a record after all
+  if (auto opened = open_epoch(false); !opened) return fail(opened.error());
+  if (auto done = apply(in, **head); !done) return fail(done.error());
+  return true;
+}
+
+result<bool> task_impl::pick_several() {
+  if (!open_) {
+    auto opened = open_epoch(true);
+    if (!opened || !*opened) return opened;
+  }
+  auto in = earliest_head();
+  if (!in) return fail(in.error());
+  if (*in == nullptr) {
+    for (auto& i : inputs_) i->skip_to(i->bound);
+    exhausted_ = true;
+    find_flags(options_.clock());
+    return false;
+  }
+  auto head = (*in)->head((*in)->bound);
+  if (!head) return fail(head.error());
+  if (auto done = apply(**in, **head); !done) return fail(done.error());
+  return true;
+}
+
+// Of the inputs' next records the one with the smallest (largest time so far in that input, input)
+// is taken. A marker counts as its predecessor. Null: no input has a record below its bound.
+result<task_input*> task_impl::earliest_head() {
+  task_input* best = nullptr;
+  timestamp best_time = max_time;
+  for (auto& in : inputs_) {
+    auto head = in->head(in->bound);
+    if (!head) return fail(head.error());
+    if (*head == nullptr) continue;
+    const bool is_marker = in->spec().internal && (*head)->headers.find(marker_header).has_value();
+    const auto time = is_marker ? in->order : std::max(in->order, (*head)->time);
+    if (best == nullptr || time < best_time) {
+      best = in.get();
+      best_time = time;
+    }
+  }
+  return best;
+}
+
+// ── steps ─────────────────────────────────────────────────────────────────────────────────────
+
+result<void> task_impl::apply(task_input& in, const record_view& record) {
+  const auto at = record.offset;
+  in.had_record = true;
+  changed_since_snapshot_ = true;
+  if (in.spec().internal && !record.headers.empty()) {
+    if (const auto raw = record.headers.find(marker_header)) {
+      const auto m = decode_marker(*raw);
+      if (!m) return fail(errc::corrupt, fmt::format("{}@{}", in.where().text(), at), "malformed marker");
+      in.pop(at);
+      return apply_marker(in, *m);
+    }
+  }
+  if (!ctx_.muted) ++counters_.records_in;
+  in.order = std::max(in.order, record.time);
+  const auto index = index_of(in);
+  if (phase_ == task_phase::replaying && failed_records_.contains({index, at})) {
+    in.pop(at);
+    return {};
+  }
+  if (auto ran = run_step(in, record); !ran) return ran;
+  in.pop(at);
+  const bool bounds_checked = (++steps_ & 1023) == 0;
+  if (is_suspect(in, at, 1) ||  // record by record up to the suspect
+      builder_.size_bytes() >= options_.limits.max_epoch_bytes || (bounds_checked && epoch_full())) {
+    full_ = phase_ == task_phase::live;
+  }
+  return {};
+}
+
+result<void> task_impl::apply_marker(task_input& in, const marker& m) {
+  if (m.kind == marker_kind::end) {  // the last real watermark first, then the end
+    auto last = m;
+    last.kind = marker_kind::watermark;
+    if (auto seen = in.clock().observe(last); !seen) return seen;
+    update_watermark();
+  }
+  if (auto seen = in.clock().observe(m); !seen) return seen;
+  update_watermark();
+  return {};
+}
+
+void task_impl::begin_step(const step_origin& origin) {
+  origin_ = origin;
+  const auto epoch = phase_ == task_phase::replaying ? last_epoch_ : last_epoch_ + 1;
+  for (auto* t : tables_) t->begin_step(epoch);
+  builder_.begin_step(&origin_);
+}
+
+void task_impl::commit_step() {
+  for (auto* t : tables_) t->commit_step();
+  builder_.commit_step();
+  origin_.record = nullptr;
+}
+
+void task_impl::rollback_step() {
+  for (auto* t : tables_) t->rollback_step();
+  builder_.rollback_step();
+  origin_.record = nullptr;
+}
+
+void task_impl::to_dead_letters(const error& reason, std::string_view op, const task_input& in,
+                                const record_view& record) {
+  dead_letter d;
+  d.reason = reason;
+  d.op = op;
+  d.position = fmt::format("{}@{}", in.where().text(), record.offset);
+  d.key = record.key;
+  d.value = record.value;
+  d.headers = record.headers.raw();
+  d.time = record.time;
+  builder_.add(d);
+  ++counters_.dead_letters;
+  options_.log_to(log_level::warning, "dead letter",
+                  {{"task", id_.text()}, {"operator", d.op}, {"position", d.position}, {"error", reason.text()}});
+}
+
+result<void> task_impl::run_step(task_input& in, const record_view& record) {
+  const bool replaying = phase_ == task_phase::replaying;
+  if (!replaying && is_suspect(in, record.offset, deaths_until_dead_letter)) {
+    to_dead_letters({errc::user_code, "", "the process died at this record time and again"}, "", in, record);
+    record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, ""});
+    return {};
+  }
+  ctx_.clock = {in.clock().largest(), real_watermark_};
+  ctx_.record_time = record.time;
+  ctx_.key.reset();
+  if (options_.watcher != nullptr) options_.watcher->step_begins(id_, in.spec().topic, record.offset, &ctx_.op);
+  begin_step({in.where(), record.offset, &record});
+  std::optional<step_error> failed;
+  try {
+    program_.roots[index_of(in)]->receive(record, ctx_);
+  } catch (...) {
+    failed = current_step_error();
+  }
+  if (options_.watcher != nullptr) options_.watcher->step_ended();
+  if (!failed) {
+    commit_step();
+    in.clock().observe(ctx_.record_time);
+    if (!in.spec().internal) update_watermark();
+    return {};
+  }
+  rollback_step();
+  const auto& op = stage_->ops[ctx_.op].name;
+  const auto position = fmt::format("{}@{}", in.where().text(), record.offset);
+  if (!failed->of_the_record) return fail(failed->reason);
+  if (replaying) {
+    if (!failed->users) return {};  // it failed the first time too
+    return fail(errc::user_code, position,
+                fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is not deterministic",
+                            op, failed->reason.message));
+  }
+  if (options_.on_failure == failure_policy::stop) {
+    return fail(failed->reason.code, position, fmt::format("operator \"{}\": {}", op, failed->reason.text()));
+  }
+  if (failed->users) {
+    record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, op});
+  }
+  to_dead_letters(failed->reason, op, in, record);
+  return {};
+}
+
+// ── timers ────────────────────────────────────────────────────────────────────────────────────
+
+// The first timer that is due, in (time, operator, key) order; closing timers see `end`, the
+// others only the last real watermark.
+result<std::optional<fired_timer>> task_impl::due_timer() {
+  if (!check_timers_) return std::optional<fired_timer>{};
+  auto a = closing_->first_due(ctx_.effective_watermark);
+  if (!a) return fail(a.error());
+  auto b = timers_->first_due(real_watermark_);
+  if (!b) return fail(b.error());
+  std::optional<fired_timer> due;
+  if (*a && (!*b || !(**b < **a))) {
+    due = fired_timer{true, std::move(**a)};
+  } else if (*b) {
+    due = fired_timer{false, std::move(**b)};
+  }
+  check_timers_ = due.has_value();
+  return due;
+}
+
+result<void> task_impl::fire(const fired_timer& due) {
+  const bool replaying = phase_ == task_phase::replaying;
+  auto* const op = program_.timers.at(due.timer.op);
+  if (op == nullptr) return fail(errc::incompatible, id_.text(), "a timer of an operator that has none");
+  ctx_.key.reset();
+  ctx_.op = due.timer.op;
+  auto& in = *inputs_.front();
+  if (origin_.where.topic.empty()) origin_ = {in.where(), in.next(), nullptr};
+  if (options_.watcher != nullptr) {
+    options_.watcher->step_begins(id_, origin_.where.topic, origin_.offset, &ctx_.op);
+  }
+  changed_since_snapshot_ = true;
+  begin_step({origin_.where, origin_.offset, nullptr});
+  std::optional<step_error> failed;
+  try {
+    (due.closing ? closing_ : timers_)->remove(due.timer);
+    op->fire(due.timer, due.closing, ctx_);
+  } catch (...) {
+    failed = current_step_error();
+  }
+  if (options_.watcher != nullptr) options_.watcher->step_ended();
+  if (!failed) {
+    commit_step();
+  } else {
+    rollback_step();
+    const auto name = stage_->ops[ctx_.op].name;
+    const auto what = fmt::format("{} timer {}", id_.text(), format_time(due.timer.time));
+    if (!failed->of_the_record) return fail(failed->reason);
+    if (replaying && failed->users) {
+      return fail(errc::user_code, what,
+                  fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is not deterministic",
+                              name, failed->reason.message));
+    }
+    if (!replaying) {
+      if (options_.on_failure == failure_policy::stop) {
+        return fail(failed->reason.code, what, fmt::format("operator \"{}\": {}", name, failed->reason.text()));
+      }
+      const auto state = op->state_of(due.timer);
+      dead_letter d;
+      d.reason = failed->reason;
+      d.op = name;
+      d.position = fmt::format("{}@{}", origin_.where.text(), origin_.offset);
+      d.key = due.timer.key;
+      d.value = state;
+      d.time = due.timer.time;
+      d.timer_time = due.timer.time;
+      builder_.add(d);
+      ++counters_.dead_letters;
+      record_.failed_timers.push_back(due);
+      options_.log_to(log_level::warning, "dead letter",
+                      {{"task", id_.text()}, {"operator", name}, {"timer", format_time(due.timer.time)},
+                       {"error", failed->reason.text()}});
+    }
+    if (auto gave_up = give_up(due); !gave_up) return gave_up;
+  }
+  last_fired_ = due;
+  ++counters_.timers_fired;
+  if (builder_.size_bytes() >= options_.limits.max_epoch_bytes) full_ = true;
+  return {};
+}
+
+result<void> task_impl::give_up(const fired_timer& due) {
+  begin_step({origin_.where, origin_.offset, nullptr});
+  try {
+    (due.closing ? closing_ : timers_)->remove(due.timer);
+    program_.timers.at(due.timer.op)->give_up(due.timer, due.closing, ctx_);
+  } catch (...) {
+    const auto failed = current_step_error();
+    rollback_step();
+    return fail(failed.reason);
+  }
+  commit_step();
+  last_fired_ = due;
+  return {};
+}
+
+// ── event time ────────────────────────────────────────────────────────────────────────────────
+
+void task_impl::update_watermark() {
+  std::optional<timestamp> least;
+  for (const auto& in : inputs_) {
+    if (const auto w = in->clock().watermark()) least = least ? std::min(*least, *w) : *w;
+  }
+  if (least && *least > real_watermark_) {
+    real_watermark_ = *least;
+    check_timers_ = true;
+  }
+  const auto effective = all_ended() ? max_time : real_watermark_;
+  if (effective != ctx_.effective_watermark) {
+    ctx_.effective_watermark = effective;
+    check_timers_ = true;
+  }
+}
+
+bool task_impl::all_ended() const {
+  return std::all_of(inputs_.begin(), inputs_.end(), [](const auto& in) { return in->clock().ended(); });
+}
+
+std::size_t task_impl::index_of(const task_input& in) const {
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    if (inputs_[i].get() == &in) return i;
+  }
+  bug("an input of another task");
+}
+
+bool task_impl::is_suspect(const task_input& in, offset at, int deaths) const {
+  for (const auto& s : options_.suspects) {
+    if (s.input != in.spec().topic || s.deaths < deaths) continue;
+    // One death: everything up to the suspect goes record by record. Three: the suspect itself.
+    if (deaths == 1 ? at <= s.offset : at == s.offset) return true;
+  }
+  return false;
+}
+
+}  // namespace kappa::detail

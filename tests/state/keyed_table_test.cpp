@@ -1,0 +1,252 @@
+// Claims about keyed_table, against a store in memory.
+
+#include <boost/test/unit_test.hpp>
+
+#include "state/state_support.hpp"
+
+using namespace kappa;
+using namespace kappa::test;
+
+namespace {
+
+using table = keyed_table<sums>;
+using text_table = keyed_table<std::string>;
+
+template <class T, class F>
+void step(T& t, std::uint64_t epoch, F&& f) {
+  t.begin_step(epoch_number{epoch});
+  f();
+  t.commit_step();
+}
+
+void put(text_table& t, std::uint64_t epoch, bytes_view key, bytes_view value) {
+  step(t, epoch, [&] { *must(t.edit(key)) = value; });
+}
+
+std::optional<bytes> committed(keyed_table_base& t, bytes_view key) {
+  return must(t.read(key, read_level::committed));
+}
+std::optional<bytes> latest(keyed_table_base& t, bytes_view key) {
+  return must(t.read(key, read_level::latest));
+}
+
+using listing = std::vector<std::pair<bytes, bytes>>;
+listing scanned(keyed_table_base& t, read_level level, bytes_view from = {}, bytes_view to = {}) {
+  listing out;
+  must(t.scan(from, to, level, [&](bytes_view k, bytes_view v) {
+    out.emplace_back(k, v);
+    return true;
+  }));
+  return out;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(keyed_table_claims)
+
+BOOST_AUTO_TEST_CASE(an_absent_key_is_null_and_an_edit_makes_it) {
+  map_store store;
+  table t{store, 0};
+  BOOST_TEST(must(t.find("a")) == nullptr);
+  bool made = false;
+  step(t, 1, [&] { must(t.edit("a", &made))->count = 7; });
+  BOOST_TEST(made);
+  step(t, 1, [&] { (void)must(t.edit("a", &made)); });
+  BOOST_TEST(!made);
+  BOOST_REQUIRE(must(t.find("a")) != nullptr);
+  BOOST_TEST(must(t.find("a"))->count == 7);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_step_leaves_no_trace) {
+  map_store store;
+  text_table t{store, 0};
+  put(t, 1, "kept", "old");
+  t.durable(epoch_number{1});
+  const auto dirty = t.dirty_bytes();
+  const auto cached = t.cache_bytes();
+
+  t.begin_step(epoch_number{2});
+  *must(t.edit("kept")) = "new";
+  *must(t.edit("made")) = "new";
+  must(t.erase("kept"));
+  *must(t.edit("kept")) += "again";
+  must(t.erase("made"));
+  t.rollback_step();
+
+  BOOST_TEST(*must(t.find("kept")) == "old");
+  BOOST_TEST(must(t.find("made")) == nullptr);
+  BOOST_TEST(t.dirty_bytes() == dirty);
+  BOOST_TEST(t.cache_bytes() >= cached);  // the absent key may be remembered as absent
+  const auto frozen = t.freeze();
+  BOOST_REQUIRE(frozen->size() == 1U);
+  BOOST_TEST(frozen->front().first == "kept");
+  BOOST_TEST(*frozen->front().second == "old");
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_step_takes_back_only_its_own_changes_of_an_epoch) {
+  map_store store;
+  text_table t{store, 0};
+  put(t, 1, "a", "one");
+  t.begin_step(epoch_number{1});
+  *must(t.edit("a")) = "two";
+  t.rollback_step();
+  BOOST_TEST(*must(t.find("a")) == "one");
+  BOOST_TEST(!committed(t, "a").has_value());
+  t.durable(epoch_number{1});
+  BOOST_TEST(*committed(t, "a") == "one");
+}
+
+BOOST_AUTO_TEST_CASE(a_query_sees_only_durable_epochs) {
+  map_store store;
+  text_table t{store, 0};
+  put(t, 1, "a", "1");
+  put(t, 2, "a", "2");
+  put(t, 2, "b", "2");
+  put(t, 3, "a", "3");
+  step(t, 3, [&] { must(t.erase("b")); });
+  BOOST_TEST(!committed(t, "a").has_value());
+  BOOST_TEST(*latest(t, "a") == "3");
+  t.durable(epoch_number{1});
+  BOOST_TEST(*committed(t, "a") == "1");
+  BOOST_TEST(!committed(t, "b").has_value());
+  t.durable(epoch_number{2});
+  BOOST_TEST(*committed(t, "a") == "2");
+  BOOST_TEST(*committed(t, "b") == "2");
+  BOOST_TEST((scanned(t, read_level::committed) == listing{{"a", "2"}, {"b", "2"}}));
+  BOOST_TEST((scanned(t, read_level::latest) == listing{{"a", "3"}}));
+  t.durable(epoch_number{3});
+  BOOST_TEST(*committed(t, "a") == "3");
+  BOOST_TEST(!committed(t, "b").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_frozen_value_survives_later_changes_and_eviction) {
+  map_store store;
+  text_table t{store, 0, {.cache_bytes = 1}};
+  put(t, 1, "a", "frozen a");
+  put(t, 1, "b", "frozen b");
+  const auto frozen = t.freeze();
+  put(t, 2, "a", "later a");
+  t.durable(epoch_number{2});  // evicts what is clean, which b is
+  BOOST_TEST((*frozen == table_delta{{"a", "frozen a"}, {"b", "frozen b"}}));
+  BOOST_TEST(*must(t.find("b")) == "frozen b");
+  BOOST_TEST(store.gets == 2U);  // when a and b were made; b came back from the frozen set
+  BOOST_TEST(*must(t.find("a")) == "later a");
+  commit(store, 1, {frozen});
+  BOOST_TEST(*must(t.find("b")) == "frozen b");
+  t.thaw();
+  BOOST_TEST(*must(t.find("b")) == "frozen b");
+  BOOST_TEST((*t.freeze() == table_delta{{"a", "later a"}}));
+}
+
+BOOST_AUTO_TEST_CASE(frozen_values_win_over_the_store_in_reads_and_scans) {
+  map_store store;
+  commit(store, 1, {delta_of({{"a", "stored"}, {"b", "stored"}, {"c", "stored"}})});
+  text_table t{store, 0, {.cache_bytes = 1}};
+  put(t, 2, "a", "frozen");
+  step(t, 2, [&] { must(t.erase("b")); });
+  t.durable(epoch_number{2});
+  (void)t.freeze();
+  t.durable(epoch_number{2});  // evicts
+  t.durable(epoch_number{2});
+  for (const auto level : {read_level::committed, read_level::latest}) {
+    BOOST_TEST((scanned(t, level) == listing{{"a", "frozen"}, {"c", "stored"}}));
+    BOOST_TEST(*must(t.read("a", level)) == "frozen");
+    BOOST_TEST(!must(t.read("b", level)).has_value());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_erased_key_stays_erased_through_freeze_and_thaw) {
+  map_store store;
+  commit(store, 1, {delta_of({{"a", "stored"}})});
+  text_table t{store, 0};
+  step(t, 2, [&] { must(t.erase("a")); });
+  t.durable(epoch_number{2});
+  const auto frozen = t.freeze();
+  BOOST_TEST((*frozen == table_delta{{"a", std::nullopt}}));
+  BOOST_TEST(must(t.find("a")) == nullptr);
+  commit(store, 2, {frozen});
+  t.thaw();
+  BOOST_TEST(must(t.find("a")) == nullptr);
+  BOOST_TEST(must(store.stats()).entries == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(state_larger_than_the_cache_works_within_its_budget) {
+  map_store store;
+  constexpr std::size_t budget = std::size_t{64} << 10;
+  text_table t{store, 0, {.cache_bytes = budget}};
+  const auto key = [](int i) { return "key-" + std::to_string(i * 7919 % 10007); };
+  std::uint64_t epoch = 0;
+  std::size_t most = 0;
+  for (int i = 0; i < 10000; ++i) {
+    if (i % 100 == 0) ++epoch;
+    put(t, epoch, key(i), std::string(100, static_cast<char>('a' + i % 26)));
+    if (i % 100 == 99) {
+      const auto frozen = t.freeze();
+      t.durable(epoch_number{epoch});
+      commit(store, epoch, {frozen});
+      t.thaw();
+      most = std::max(most, t.cache_bytes());
+    }
+  }
+  BOOST_TEST(most <= budget + budget / 4);
+  for (int i = 0; i < 10000; ++i) {
+    const auto* v = must(t.find(key(i)));
+    BOOST_REQUIRE(v != nullptr);
+    BOOST_REQUIRE(*v == std::string(100, static_cast<char>('a' + i % 26)));
+  }
+  BOOST_TEST(t.cache_bytes() <= budget + budget / 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_value_that_grows_by_edits_is_counted) {
+  map_store store;
+  text_table t{store, 0};
+  for (int i = 0; i < 1000; ++i) step(t, 1, [&] { must(t.edit("a"))->append(1000, 'x'); });
+  BOOST_TEST(t.dirty_bytes() >= 500'000U);
+}
+
+BOOST_AUTO_TEST_CASE(a_cached_key_is_not_read_again) {
+  map_store store;
+  commit(store, 1, {delta_of({{"a", "stored"}})});
+  text_table t{store, 0};
+  for (int i = 0; i < 3; ++i) BOOST_TEST(*must(t.find("a")) == "stored");
+  BOOST_TEST(store.gets == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_scan_stops_when_told_and_keeps_to_its_bounds) {
+  map_store store;
+  commit(store, 1, {delta_of({{"a", "1"}, {"c", "1"}, {"e", "1"}})});
+  text_table t{store, 0};
+  put(t, 2, "b", "2");
+  put(t, 2, "d", "2");
+  put(t, 2, "f", "2");
+  BOOST_TEST((scanned(t, read_level::latest, "b", "e") ==
+              listing{{"b", "2"}, {"c", "1"}, {"d", "2"}}));
+  listing first;
+  must(t.scan({}, {}, read_level::latest, [&](bytes_view k, bytes_view v) {
+    first.emplace_back(k, v);
+    return first.size() < 2;
+  }));
+  BOOST_TEST((first == listing{{"a", "1"}, {"b", "2"}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_decoded_names_itself) {
+  map_store store;
+  commit(store, 1, {delta_of({{"a", "short"}})});
+  table t{store, 0};
+  BOOST_TEST(refused(t.find("a"), errc::decode, {"map 0 a", "16 bytes"}));
+  BOOST_TEST(refused(t.find("a"), errc::decode, {"map 0 a"}));  // and it was not cached
+}
+
+BOOST_AUTO_TEST_CASE(a_table_with_long_keys_in_memory_refuses_range_scans) {
+  map_store store;
+  text_table t{store, 0};
+  put(t, 1, std::string(511, 'k'), "v");
+  const auto none = [](bytes_view, bytes_view) { return true; };
+  BOOST_TEST(refused(t.scan({}, {}, read_level::latest, none), errc::invalid_argument,
+                     {"map 0", "too long"}));
+  std::size_t seen = 0;
+  must(t.scan_all(read_level::latest, [&](bytes_view, bytes_view) { return ++seen > 0; }));
+  BOOST_TEST(seen == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,96 @@
+#include "state/state_support.hpp"
+
+#include <atomic>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace kappa::test {
+
+result<bool> map_store::get(std::size_t table, bytes_view key, bytes& out) {
+  ++gets;
+  const auto it = tables_.at(table).find(key);
+  if (it == tables_.at(table).end()) return false;
+  out = it->second;
+  return true;
+}
+
+result<void> map_store::scan(std::size_t table, bytes_view from, bytes_view to, const scan_fn& f) {
+  const auto& entries = tables_.at(table);
+  for (auto it = entries.lower_bound(from); it != entries.end(); ++it) {
+    if (!to.empty() && it->first >= to) break;
+    if (!f(it->first, it->second)) break;
+  }
+  return {};
+}
+
+result<void> map_store::scan_all(std::size_t table, const scan_fn& f) {
+  return scan(table, {}, {}, f);
+}
+
+result<void> map_store::commit(const state_delta& delta) {
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    if (delta.tables.at(i) == nullptr) continue;
+    for (const auto& [key, value] : *delta.tables[i]) {
+      if (value) {
+        tables_[i].insert_or_assign(key, *value);
+      } else {
+        tables_[i].erase(key);
+      }
+    }
+  }
+  snapshot_ = delta.snapshot;
+  epoch_ = delta.epoch;
+  return {};
+}
+
+result<state_stats> map_store::stats() {
+  state_stats s;
+  for (const auto& t : tables_) s.entries += t.size();
+  return s;
+}
+
+std::string map_store::subject(std::size_t table, bytes_view key) const {
+  return fmt::format("map {} {}", table, printable(key));
+}
+
+temporary_folder::temporary_folder() {
+  static std::atomic<int> number{0};
+  path_ = std::filesystem::temp_directory_path() /
+          fmt::format("kappa-state-test-{}-{}", ::getpid(), ++number);
+  std::filesystem::remove_all(path_);
+}
+
+temporary_folder::~temporary_folder() {
+  std::error_code ec;
+  std::filesystem::remove_all(path_, ec);
+}
+
+state_store_options options_in(const std::filesystem::path& folder, bool with_timers) {
+  state_store_options o;
+  o.folder = folder;
+  o.identity = {"flights", "hourly-delays", generation{1}, partition{3}, "log-a", 0xabcd};
+  o.tables.push_back({"counts", codec<std::string>::schema()});
+  if (with_timers) o.tables.push_back({"timers", codec<std::string>::schema()});
+  o.map_bytes = std::uint64_t{1} << 30;
+  return o;
+}
+
+std::unique_ptr<state_store> opened(const state_store_options& options) {
+  return must(state_store::open(options));
+}
+
+void commit(state_store& store, std::uint64_t epoch, std::vector<frozen_delta> tables) {
+  state_delta delta;
+  delta.epoch = epoch_number{epoch};
+  delta.snapshot = fmt::format("snapshot {}", epoch);
+  delta.tables = std::move(tables);
+  must(store.commit(delta));
+}
+
+frozen_delta delta_of(table_delta changes) {
+  return std::make_shared<const table_delta>(std::move(changes));
+}
+
+}  // namespace kappa::test

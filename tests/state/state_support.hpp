@@ -1,0 +1,119 @@
+// What the tests of the state share: a store in memory, folders, small types.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+#include "kappa/core/bytes.hpp"
+#include "kappa/core/codec.hpp"
+#include "kappa/state/keyed_table.hpp"
+#include "kappa/state/state_store.hpp"
+#include "kappa/state/timer_table.hpp"
+
+namespace kappa::test {
+
+/// The logic above the store, without a disk.
+class map_store final : public state_store {
+ public:
+  explicit map_store(std::size_t tables = 1) : tables_(tables) {}
+
+  std::optional<bytes> snapshot() const override { return snapshot_; }
+  epoch_number epoch() const override { return epoch_; }
+  result<bool> get(std::size_t table, bytes_view key, bytes& out) override;
+  result<void> scan(std::size_t table, bytes_view from, bytes_view to, const scan_fn& f) override;
+  result<void> scan_all(std::size_t table, const scan_fn& f) override;
+  result<void> commit(const state_delta& delta) override;
+  result<state_stats> stats() override;
+  std::string subject(std::size_t table, bytes_view key) const override;
+
+  std::size_t gets = 0;
+
+ private:
+  std::vector<std::map<bytes, bytes, std::less<>>> tables_;
+  std::optional<bytes> snapshot_;
+  epoch_number epoch_;
+};
+
+/// A folder of its own, removed at the end.
+class temporary_folder {
+ public:
+  temporary_folder();
+  ~temporary_folder();
+  temporary_folder(const temporary_folder&) = delete;
+  temporary_folder& operator=(const temporary_folder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A state of table "counts" (and "timers" when asked for).
+[[nodiscard]] state_store_options options_in(const std::filesystem::path& folder,
+                                             bool with_timers = false);
+[[nodiscard]] std::unique_ptr<state_store> opened(const state_store_options& options);
+
+/// Writes one T2.
+void commit(state_store& store, std::uint64_t epoch, std::vector<frozen_delta> tables);
+[[nodiscard]] frozen_delta delta_of(table_delta changes);
+
+/// The value of a result that must be good.
+template <class T>
+T must(result<T> r) {
+  if (!r) BOOST_FAIL(r.error().text());
+  return std::move(*r);
+}
+inline void must(result<void> r) {
+  if (!r) BOOST_FAIL(r.error().text());
+}
+
+/// True when `r` failed with `code` and names each of `words`.
+template <class T>
+boost::test_tools::predicate_result refused(const result<T>& r, errc code,
+                                            std::initializer_list<std::string_view> words) {
+  boost::test_tools::predicate_result no{false};
+  if (r) {
+    no.message() << "was accepted";
+    return no;
+  }
+  const auto text = r.error().text();
+  if (r.error().code != code) {
+    no.message() << "other code: " << text;
+    return no;
+  }
+  for (const auto word : words) {
+    if (text.find(word) == std::string::npos) {
+      no.message() << "does not name '" << std::string{word} << "': " << text;
+      return no;
+    }
+  }
+  return true;
+}
+
+/// A value without memory of its own, as most are.
+struct sums {
+  std::int64_t count = 0;
+  std::int64_t total = 0;
+  friend bool operator==(const sums&, const sums&) = default;
+};
+
+}  // namespace kappa::test
+
+template <>
+struct kappa::codec<kappa::test::sums> {
+  static void encode(const test::sums& v, bytes& out) { byte_writer{out}.put(v.count).put(v.total); }
+  static result<test::sums> decode(bytes_view in) {
+    byte_reader reader{in};
+    test::sums v;
+    v.count = reader.get<std::int64_t>();
+    v.total = reader.get<std::int64_t>();
+    if (!reader.done()) return fail(errc::decode, "sums", "expected 16 bytes");
+    return v;
+  }
+  static schema_info schema() { return {"sums", 0, 4, "sums", nullptr}; }
+};
