@@ -188,7 +188,7 @@ namespace {
 
 schema_info version_of(std::uint64_t version) {
   schema_info s{"flights.capnp:HourStats", 7, version, std::to_string(version), nullptr};
-  s.can_read = [](const schema_info& present, const schema_info& stored) -> result<void> {
+  s.can_read = [](const schema_info& present, const schema_info& stored, reading) -> result<void> {
     if (stored.fingerprint <= present.fingerprint) return {};
     return fail(errc::incompatible, "field 'mean'", "was removed");
   };

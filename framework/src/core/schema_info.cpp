@@ -4,8 +4,8 @@
 
 namespace kappa {
 
-result<void> check_readable(const schema_info& present, const schema_info& stored) {
-  if (present.can_read != nullptr) return present.can_read(present, stored);
+result<void> check_readable(const schema_info& present, const schema_info& stored, reading as) {
+  if (present.can_read != nullptr) return present.can_read(present, stored, as);
   if (present.name == stored.name && present.description == stored.description) return {};
   return fail(errc::incompatible, present.name,
               fmt::format("only an equal schema can be read: stored is '{}' ({}), present is '{}' "
