@@ -26,7 +26,10 @@ void keyed_cache::outside_step() { bug("state was changed outside a step"); }
 void keyed_cache::begin_step(epoch_number open_epoch) {
   if (in_step_) bug("a step begins inside a step");
   if (open_epoch < open_epoch_) bug("a step's epoch is before an earlier step's");
-  if (open_epoch <= frozen_epoch_) bug("a step belongs to an epoch that was frozen");
+  // (Replay steps again through epochs that are durable.)
+  if (open_epoch <= frozen_epoch_ && open_epoch > durable_epoch_) {
+    bug("a step belongs to an epoch that was frozen");
+  }
   in_step_ = true;
   ++step_;
   open_epoch_ = open_epoch;
@@ -171,6 +174,7 @@ void keyed_cache::release_version(cached_version& v) {
 
 void keyed_cache::durable(epoch_number e) {
   if (in_step_ && e >= open_epoch_) bug("an open epoch cannot be durable");
+  if (e > durable_epoch_) durable_epoch_ = e;
   while (first_version_ != nullptr && first_version_->epoch <= e) {
     auto& v = *first_version_;
     first_version_ = v.queue_next;

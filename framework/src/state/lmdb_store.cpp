@@ -108,9 +108,9 @@ result<std::optional<bytes>> lmdb_store::meta(bytes_view key) {
   if (!*stored) return std::nullopt;
   const auto value = read_value(meta_seed_, key, **stored);
   if (!value) {
-    return fail(errc::corrupt, fmt::format("{} {}", text_of(identity_), key),
-                fmt::format("the checksum is wrong: remove {} to rebuild the state from the log",
-                            folder_));
+    return fail(
+        errc::corrupt, fmt::format("{} {}", text_of(identity_), key),
+        fmt::format("the checksum is wrong: remove {} to rebuild the state from the log", folder_));
   }
   return bytes{*value};
 }
@@ -244,9 +244,12 @@ result<bool> lmdb_store::get(std::size_t table, bytes_view key, bytes& out) {
   if (is_long) {
     bytes_view value;
     switch (find_item(t.seed, **stored, key, value)) {
-      case item_search::absent: return false;
-      case item_search::damaged: return damaged(t, key);
-      case item_search::found: break;
+      case item_search::absent:
+        return false;
+      case item_search::damaged:
+        return damaged(t, key);
+      case item_search::found:
+        break;
     }
     out.assign(value);
     return true;
@@ -398,10 +401,10 @@ result<void> lmdb_store::commit(const state_delta& delta) {
     return {};
   });
   if (!ok) {
-    return fail(ok.error().code, text_of(identity_),
-                fmt::format("the snapshot of epoch {} was not written: {}", delta.epoch,
-                            ok.error().text()),
-                ok.error().retriable || ok.error().code == errc::no_space);
+    return fail(
+        ok.error().code, text_of(identity_),
+        fmt::format("the snapshot of epoch {} was not written: {}", delta.epoch, ok.error().text()),
+        ok.error().retriable || ok.error().code == errc::no_space);
   }
   failpoint::hit("state.after_commit");
   schemas_pending_ = false;
@@ -446,8 +449,7 @@ result<void> lmdb_store::write_long_keys(
     store_long_key(hash_(change->first), key);
     auto old = txn.get(t.dbi, key);
     if (!old) return fail(std::move(old.error()));
-    const auto value =
-        change->second ? std::optional<bytes_view>{*change->second} : std::nullopt;
+    const auto value = change->second ? std::optional<bytes_view>{*change->second} : std::nullopt;
     if (!change_item(t.seed, old->value_or(bytes_view{}), change->first, value, list)) {
       return damaged(t, change->first);
     }

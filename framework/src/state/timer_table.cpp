@@ -114,8 +114,10 @@ class the_timer_table final : public timer_table {
     for (auto u = undo_.rbegin(); u != undo_.rend(); ++u) {
       if (u->was != standing::added) drop_added(u->timer.place);
       if (u->was != standing::removed) drop_removed(u->timer.place);
-      if (u->was == standing::added) put_added(std::move(u->timer));
-      else if (u->was == standing::removed) put_removed(u->timer.place);
+      if (u->was == standing::added)
+        put_added(std::move(u->timer));
+      else if (u->was == standing::removed)
+        put_removed(u->timer.place);
     }
     // What the failed step's look for due timers passed over as removed.
     for (auto p = passed_.rbegin(); p != passed_.rend(); ++p) ahead_.push_front(std::move(*p));
@@ -236,7 +238,9 @@ class the_timer_table final : public timer_table {
   static std::size_t added_bytes(const kept_timer& k) {
     return sizeof(kept_timer) + 48 + heap_bytes(k.place) + heap_bytes(k.rest);
   }
-  static std::size_t removed_bytes(bytes_view place) { return 2 * sizeof(bytes) + heap_bytes(place); }
+  static std::size_t removed_bytes(bytes_view place) {
+    return 2 * sizeof(bytes) + heap_bytes(place);
+  }
 
   void require_step() const {
     if (!in_step_) bug("timers were changed outside a step");
@@ -328,6 +332,11 @@ class the_timer_table final : public timer_table {
 };
 
 }  // namespace
+
+bool timer_before(const timer& a, const timer& b) {
+  if (a.key.size() <= longest_plain_key && b.key.size() <= longest_plain_key) return a < b;
+  return keep(a) < keep(b);
+}
 
 std::unique_ptr<timer_table> timer_table::create(state_store& store, std::size_t table) {
   return std::make_unique<the_timer_table>(store, table);

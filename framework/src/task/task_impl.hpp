@@ -19,6 +19,14 @@
 
 namespace kappa::detail {
 
+/// The order of firing.
+struct fires_before {
+  bool operator()(const fired_timer& a, const fired_timer& b) const {
+    if (a.timer != b.timer) return timer_before(a.timer, b.timer);
+    return a.closing && !b.closing;
+  }
+};
+
 class task_impl final : public runnable_task {
  public:
   explicit task_impl(task_options options);
@@ -32,14 +40,15 @@ class task_impl final : public runnable_task {
   std::optional<timestamp> next_deadline() const override;
   void committed(epoch_number e, const std::vector<offset>& bases) override;
   std::size_t in_flight() const override { return in_flight_.size(); }
-  void advance_event_time(timestamp t) override { flag_advance_ = t; }
+  void advance_event_time(timestamp t) override;
   std::optional<state_delta> snapshot_ready() override;
   void snapshot_done() override;
   bool snapshot_pending() const override { return frozen_.has_value() || snapshot_running_; }
   state_store* store() override { return store_.get(); }
   bool finished() const override;
   task_progress progress() const override;
-  result<std::vector<std::unique_ptr<subscription>>> subscribe(std::function<void()> on_data) override;
+  result<std::vector<std::unique_ptr<subscription>>> subscribe(
+      std::function<void()> on_data) override;
   keyed_table_base* table() override { return table_.get(); }
   read_position read_at(read_level level) const override;
 
@@ -67,6 +76,8 @@ class task_impl final : public runnable_task {
   result<void> read_epochs_topic(std::optional<birth_record>& birth);
   result<void> restore(const recovery_plan& plan);
   result<void> go_live();
+  result<void> check_adopted(const recovery_facts& facts,
+                             const std::optional<snapshot_record>& snapshot) const;
 
   // steps
   result<bool> replay_step();
@@ -74,7 +85,12 @@ class task_impl final : public runnable_task {
   result<bool> pick_single();
   result<bool> pick_several();
   bool replay_bounds_reached() const;
-  void enter_script();
+  result<void> enter_script();
+  void declare(script_entry& s);
+  void leave_script();
+  result<bool> leave_epoch();
+  result<bool> replayed_up_to(const fired_timer& due);
+  bool replay_too_dirty(std::size_t steps) const;
   bool replay_snapshot_allowed() const;
   result<task_input*> earliest_head();
   result<void> apply(task_input& in, const record_view& record);
@@ -90,12 +106,15 @@ class task_impl final : public runnable_task {
   bool all_ended() const;
   std::size_t index_of(const task_input& in) const;
   bool is_suspect(const task_input& in, offset at, int deaths) const;
-  void to_dead_letters(const error& reason, std::string_view op, const task_input& in, const record_view& record);
+  void to_dead_letters(const error& reason, std::string_view op, const task_input& in,
+                       const record_view& record);
 
   // epochs
   result<bool> open_epoch(bool only_with_work);
   void find_flags(timestamp now);
-  bool flags_pending() const { return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_; }
+  bool flags_pending() const {
+    return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_;
+  }
   bool epoch_full() const;
   bool needs_epoch_record() const;
   result<marker> current_marker();
@@ -129,7 +148,7 @@ class task_impl final : public runnable_task {
   std::vector<offset> live_from_;
   std::deque<script_entry> script_;
   std::set<std::pair<std::size_t, offset>> failed_records_;
-  std::vector<fired_timer> failed_timers_;
+  std::set<fired_timer, fires_before> failed_timers_;
   std::optional<fired_timer> replay_up_to_;
 
   // epochs
@@ -137,18 +156,18 @@ class task_impl final : public runnable_task {
   bool open_ = false;
   timestamp opened_at_ = min_time;
   timestamp last_snapshot_at_ = min_time;
-  bool exhausted_ = false;      // the bounds of an epoch with several inputs are reached
+  bool exhausted_ = false;  // the bounds of an epoch with several inputs are reached
   bool more_than_bound_ = false;
   bool began_between_timers_ = false;
   std::uint64_t steps_ = 0;
-  bool full_ = false;           // the open epoch takes no more
-  bool ended_quiet_ = false;    // all inputs have ended and no timer is due
+  bool full_ = false;                      // the open epoch takes no more
+  bool ended_quiet_ = false;               // all inputs have ended and no timer is due
   std::optional<fired_timer> last_fired_;  // in the open epoch
   std::vector<std::uint32_t> flag_idle_;   // decided, for the next epoch's opening
   std::vector<std::uint32_t> flag_ended_;
   std::optional<timestamp> flag_advance_;
-  epoch_record record_;                    // of the open epoch
-  step_origin origin_;                     // of the step, or of the last one
+  epoch_record record_;  // of the open epoch
+  step_origin origin_;   // of the step, or of the last one
   std::deque<flying_epoch> in_flight_;
   std::optional<birth_record> birth_to_write_;
   std::vector<offset> durable_positions_;
@@ -157,6 +176,7 @@ class task_impl final : public runnable_task {
   std::optional<frozen_snapshot> frozen_;
   bool snapshot_running_ = false;
   std::uint64_t late_base_ = 0;
+  std::uint64_t late_before_step_ = 0;
 
   task_progress counters_;
 };

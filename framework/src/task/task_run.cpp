@@ -7,14 +7,6 @@
 #include "task/user_failure.hpp"
 
 namespace kappa::detail {
-namespace {
-
-bool fires_before(const fired_timer& a, const fired_timer& b) {
-  if (a.timer != b.timer) return a.timer < b.timer;
-  return a.closing && !b.closing;
-}
-
-}  // namespace
 
 result<run_status> task_impl::run(std::size_t budget) {
   run_status status;
@@ -26,16 +18,19 @@ result<run_status> task_impl::run(std::size_t budget) {
         if (auto live = go_live(); !live) return fail(live.error());
       }
       ++status.steps;
-      if ((status.steps & 255) == 0 && dirty_bytes() >= options_.limits.max_dirty_bytes && replay_snapshot_allowed()) {
+      if (replay_too_dirty(status.steps)) {
         status.blocked = snapshot_pending();
         status.more = !status.blocked;
         break;
       }
+      if (status.steps == budget) status.more = true;
       continue;
     }
-    const bool too_dirty = snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
+    const bool too_dirty =
+        snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
     if (full_ || too_dirty || flags_pending()) {
-      status.blocked = too_dirty || (open_ && in_flight_.size() >= options_.limits.max_epochs_in_flight);
+      status.blocked =
+          too_dirty || (open_ && in_flight_.size() >= options_.limits.max_epochs_in_flight);
       if (open_ || too_dirty) {
         status.more = !status.blocked;
         break;
@@ -56,98 +51,6 @@ result<run_status> task_impl::run(std::size_t budget) {
     if (!status.blocked) status.more = true;
   }
   return status;
-}
-
-// ── replay ────────────────────────────────────────────────────────────────────────────────────
-
-bool task_impl::replay_bounds_reached() const {
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    if (inputs_[i]->next() < live_from_[i]) return false;
-  }
-  return true;
-}
-
-// Opens the epoch records that begin at the present position: what they declared at their opening
-// holds from here. (A snapshot taken later has it already.)
-void task_impl::enter_script() {
-  const auto declare = [&](script_entry& s) {
-    s.opened = true;
-    for (const auto i : s.record.idle) inputs_[i]->clock().set_idle();
-    for (const auto i : s.record.ended) inputs_[i]->clock().set_end();
-    for (auto& in : inputs_) {
-      if (s.record.advance) in->clock().advance(*s.record.advance);
-    }
-    update_watermark();
-  };
-  if (several_inputs_) {
-    if (script_.empty() || script_.front().opened) return;
-    declare(script_.front());
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      inputs_[i]->bound = script_.front().record.inputs[i].to;
-    }
-    return;
-  }
-  const auto next = inputs_.front()->next();
-  for (auto& s : script_) {
-    const auto from = s.record.inputs.front().from;
-    if (from > next) break;
-    if (!s.opened && from == next) declare(s);
-    s.opened = true;
-  }
-  while (!script_.empty() && script_.front().opened && script_.front().record.inputs.front().to <= next) {
-    epochs_next_ = script_.front().offset + 1;
-    script_.pop_front();
-  }
-}
-
-// One muted step; true when everything up to the committed positions has been done again.
-result<bool> task_impl::replay_step() {
-  enter_script();
-  auto due = due_timer();
-  if (!due) return fail(due.error());
-  if (*due) {
-    const bool at_the_end = several_inputs_
-                                ? script_.size() <= 1 && replay_bounds_reached()
-                                : replay_bounds_reached();
-    if (at_the_end && replay_up_to_ && fires_before(*replay_up_to_, **due)) return true;
-    const auto failed = std::find(failed_timers_.begin(), failed_timers_.end(), **due);
-    auto fired = failed != failed_timers_.end() ? give_up(**due) : fire(**due);
-    if (!fired) return fail(fired.error());
-    return false;
-  }
-  if (!several_inputs_) {
-    auto& in = *inputs_.front();
-    auto head = in.head(live_from_.front());
-    if (!head) return fail(head.error());
-    if (*head == nullptr) {
-      in.skip_to(live_from_.front());
-      return true;
-    }
-    ++counters_.replayed;
-    if (auto done = apply(in, **head); !done) return fail(done.error());
-    return false;
-  }
-  if (script_.empty()) {
-    if (replay_bounds_reached()) return true;
-    return fail(errc::corrupt, id_.text(), "epoch records are missing in " + stage_->epochs_topic());
-  }
-  auto in = earliest_head();
-  if (!in) return fail(in.error());
-  if (*in != nullptr) {
-    ++counters_.replayed;
-    auto head = (*in)->head((*in)->bound);
-    if (!head) return fail(head.error());
-    if (auto done = apply(**in, **head); !done) return fail(done.error());
-    return false;
-  }
-  for (auto& i : inputs_) i->skip_to(i->bound);
-  epochs_next_ = script_.front().offset + 1;
-  script_.pop_front();
-  return script_.empty();
-}
-
-bool task_impl::replay_snapshot_allowed() const {
-  return !several_inputs_ || script_.empty() || !script_.front().opened;
 }
 
 // ── live ──────────────────────────────────────────────────────────────────────────────────────
@@ -177,8 +80,11 @@ result<bool> task_impl::pick_single() {
     return open_epoch(false);
   }
   in.drained = false;
-  if (!open_) flag_idle_.clear();  // it has a record after all
-  if (auto opened = open_epoch(false); !opened) return fail(opened.error());
+  if (!open_) {
+    flag_idle_.clear();  // it has a record after all
+    if (auto opened = open_epoch(false); !opened) return fail(opened.error());
+    if (check_timers_) return true;  // event time was moved: what is due comes before the record
+  }
   if (auto done = apply(in, **head); !done) return fail(done.error());
   return true;
 }
@@ -187,6 +93,7 @@ result<bool> task_impl::pick_several() {
   if (!open_) {
     auto opened = open_epoch(true);
     if (!opened || !*opened) return opened;
+    if (check_timers_) return true;  // as in pick_single
   }
   auto in = earliest_head();
   if (!in) return fail(in.error());
@@ -230,7 +137,8 @@ result<void> task_impl::apply(task_input& in, const record_view& record) {
   if (in.spec().internal && !record.headers.empty()) {
     if (const auto raw = record.headers.find(marker_header)) {
       const auto m = decode_marker(*raw);
-      if (!m) return fail(errc::corrupt, fmt::format("{}@{}", in.where().text(), at), "malformed marker");
+      if (!m)
+        return fail(errc::corrupt, fmt::format("{}@{}", in.where().text(), at), "malformed marker");
       in.pop(at);
       return apply_marker(in, *m);
     }
@@ -246,7 +154,8 @@ result<void> task_impl::apply(task_input& in, const record_view& record) {
   in.pop(at);
   const bool bounds_checked = (++steps_ & 1023) == 0;
   if (is_suspect(in, at, 1) ||  // record by record up to the suspect
-      builder_.size_bytes() >= options_.limits.max_epoch_bytes || (bounds_checked && epoch_full())) {
+      builder_.size_bytes() >= options_.limits.max_epoch_bytes ||
+      (bounds_checked && epoch_full())) {
     full_ = phase_ == task_phase::live;
   }
   return {};
@@ -268,6 +177,7 @@ void task_impl::begin_step(const step_origin& origin) {
   origin_ = origin;
   const auto epoch = phase_ == task_phase::replaying ? last_epoch_ : last_epoch_ + 1;
   for (auto* t : tables_) t->begin_step(epoch);
+  late_before_step_ = ctx_.late_records;
   builder_.begin_step(&origin_);
 }
 
@@ -279,6 +189,7 @@ void task_impl::commit_step() {
 
 void task_impl::rollback_step() {
   for (auto* t : tables_) t->rollback_step();
+  ctx_.late_records = late_before_step_;
   builder_.rollback_step();
   origin_.record = nullptr;
 }
@@ -296,20 +207,25 @@ void task_impl::to_dead_letters(const error& reason, std::string_view op, const 
   builder_.add(d);
   ++counters_.dead_letters;
   options_.log_to(log_level::warning, "dead letter",
-                  {{"task", id_.text()}, {"operator", d.op}, {"position", d.position}, {"error", reason.text()}});
+                  {{"task", id_.text()},
+                   {"operator", d.op},
+                   {"position", d.position},
+                   {"error", reason.text()}});
 }
 
 result<void> task_impl::run_step(task_input& in, const record_view& record) {
   const bool replaying = phase_ == task_phase::replaying;
   if (!replaying && is_suspect(in, record.offset, deaths_until_dead_letter)) {
-    to_dead_letters({errc::user_code, "", "the process died at this record time and again"}, "", in, record);
+    to_dead_letters({errc::user_code, "", "the process died at this record time and again"}, "", in,
+                    record);
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, ""});
     return {};
   }
   ctx_.clock = {in.clock().largest(), real_watermark_};
   ctx_.record_time = record.time;
   ctx_.key.reset();
-  if (options_.watcher != nullptr) options_.watcher->step_begins(name_, in.spec().topic, record.offset, &ctx_.op);
+  if (options_.watcher != nullptr)
+    options_.watcher->step_begins(name_, in.spec().topic, record.offset, &ctx_.op);
   begin_step({in.where(), record.offset, &record});
   std::optional<step_error> failed;
   try {
@@ -331,13 +247,16 @@ result<void> task_impl::run_step(task_input& in, const record_view& record) {
   if (replaying) {
     if (!failed->users) return {};  // it failed the first time too
     return fail(errc::user_code, position,
-                fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is not deterministic",
+                fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is "
+                            "not deterministic",
                             op, failed->reason.message));
   }
   if (options_.on_failure == failure_policy::stop) {
-    return fail(failed->reason.code, position, fmt::format("operator \"{}\": {}", op, failed->reason.text()));
+    return fail(failed->reason.code, position,
+                fmt::format("operator \"{}\": {}", op, failed->reason.text()));
   }
-  if (failed->users) {
+  // Replay emits nothing, so it would not find an output too large.
+  if (failed->users || failed->reason.code == errc::too_large) {
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, op});
   }
   to_dead_letters(failed->reason, op, in, record);
@@ -355,7 +274,7 @@ result<std::optional<fired_timer>> task_impl::due_timer() {
   auto b = timers_->first_due(real_watermark_);
   if (!b) return fail(b.error());
   std::optional<fired_timer> due;
-  if (*a && (!*b || !(**b < **a))) {
+  if (*a && (!*b || !timer_before(**b, **a))) {
     due = fired_timer{true, std::move(**a)};
   } else if (*b) {
     due = fired_timer{false, std::move(**b)};
@@ -367,7 +286,8 @@ result<std::optional<fired_timer>> task_impl::due_timer() {
 result<void> task_impl::fire(const fired_timer& due) {
   const bool replaying = phase_ == task_phase::replaying;
   auto* const op = program_.timers.at(due.timer.op);
-  if (op == nullptr) return fail(errc::incompatible, id_.text(), "a timer of an operator that has none");
+  if (op == nullptr)
+    return fail(errc::incompatible, id_.text(), "a timer of an operator that has none");
   ctx_.key.reset();
   ctx_.op = due.timer.op;
   auto& in = *inputs_.front();
@@ -394,12 +314,14 @@ result<void> task_impl::fire(const fired_timer& due) {
     if (!failed->of_the_record) return fail(failed->reason);
     if (replaying && failed->users) {
       return fail(errc::user_code, what,
-                  fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is not deterministic",
+                  fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it "
+                              "is not deterministic",
                               name, failed->reason.message));
     }
     if (!replaying) {
       if (options_.on_failure == failure_policy::stop) {
-        return fail(failed->reason.code, what, fmt::format("operator \"{}\": {}", name, failed->reason.text()));
+        return fail(failed->reason.code, what,
+                    fmt::format("operator \"{}\": {}", name, failed->reason.text()));
       }
       const auto state = op->state_of(due.timer);
       dead_letter d;
@@ -414,14 +336,20 @@ result<void> task_impl::fire(const fired_timer& due) {
       ++counters_.dead_letters;
       record_.failed_timers.push_back(due);
       options_.log_to(log_level::warning, "dead letter",
-                      {{"task", id_.text()}, {"operator", name}, {"timer", format_time(due.timer.time)},
+                      {{"task", id_.text()},
+                       {"operator", name},
+                       {"timer", format_time(due.timer.time)},
                        {"error", failed->reason.text()}});
     }
     if (auto gave_up = give_up(due); !gave_up) return gave_up;
   }
   last_fired_ = due;
   ++counters_.timers_fired;
-  if (builder_.size_bytes() >= options_.limits.max_epoch_bytes) full_ = true;
+  const bool bounds_checked = (++steps_ & 1023) == 0;
+  if (builder_.size_bytes() >= options_.limits.max_epoch_bytes ||
+      (bounds_checked && epoch_full())) {
+    full_ = phase_ == task_phase::live;
+  }
   return {};
 }
 
@@ -458,8 +386,20 @@ void task_impl::update_watermark() {
   }
 }
 
+// Nothing to do when event time is there already.
+void task_impl::advance_event_time(timestamp t) {
+  const bool moves = std::any_of(inputs_.begin(), inputs_.end(), [t](const auto& in) {
+    if (in->spec().internal || in->clock().ended()) return false;
+    const auto now = in->clock().watermark();
+    return !now || *now < t;
+  });
+  flag_advance_.reset();
+  if (moves) flag_advance_ = t;  // not known before the end of a replay; go_live asks again
+}
+
 bool task_impl::all_ended() const {
-  return std::all_of(inputs_.begin(), inputs_.end(), [](const auto& in) { return in->clock().ended(); });
+  return std::all_of(inputs_.begin(), inputs_.end(),
+                     [](const auto& in) { return in->clock().ended(); });
 }
 
 std::size_t task_impl::index_of(const task_input& in) const {

@@ -78,7 +78,8 @@ class state_store {
   /// errc::incompatible: of another app, stage, generation, task, topology or log, of a newer
   /// format, or of a schema that cannot be read (each named, with both values).
   /// errc::corrupt: damaged. errc::not_found: read_only and nothing there.
-  [[nodiscard]] static result<std::unique_ptr<state_store>> open(const state_store_options& options);
+  [[nodiscard]] static result<std::unique_ptr<state_store>> open(
+      const state_store_options& options);
 
   /// The snapshot record and epoch of the last T2; nothing before the first. Any thread.
   [[nodiscard]] virtual std::optional<bytes> snapshot() const = 0;

@@ -57,11 +57,11 @@ struct cached_entry {
   epoch_number epoch;                // the last epoch that kept the old value for queries
   cached_version* oldest = nullptr;  // values before epochs whose T1 is not durable
   cached_version* newest = nullptr;
-  std::size_t charge = 0;    // estimated bytes, 0 when the slot is free
-  std::uint32_t edits = 0;   // since the value's size was last reset
-  bool present = false;      // false: the key is absent (erased, or never there)
-  bool dirty = false;        // changed since the last freeze
-  bool referenced = false;   // used since the clock's hand last passed
+  std::size_t charge = 0;   // estimated bytes, 0 when the slot is free
+  std::uint32_t edits = 0;  // since the value's size was last reset
+  bool present = false;     // false: the key is absent (erased, or never there)
+  bool dirty = false;       // changed since the last freeze
+  bool referenced = false;  // used since the clock's hand last passed
 };
 
 /// The value of a key before it was first changed in `epoch`; the typed value follows.
@@ -226,6 +226,7 @@ class keyed_cache : public keyed_table_base {
   bool ordered_on_ = false;
   bool scanned_ = false;  // since the last freeze
   epoch_number frozen_epoch_;
+  epoch_number durable_epoch_;
 };
 
 }  // namespace detail
