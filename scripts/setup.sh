@@ -195,7 +195,9 @@ private_apt() {
   mkdir -p -- "$state"/{lists,cache/archives}/partial
   printf 'deb-src [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$state/sources.list"
   apt_options=(-q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache" -o Acquire::Retries=3)
+    -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache" -o Acquire::Retries=3
+    # A frozen mirror's index is old, not wrong: it is signed, and what we take has a pinned sum or a least version.
+    -o Acquire::Check-Valid-Until=false)
   ((EUID != 0)) || apt_options+=(-o APT::Sandbox::User=root) # the folder is ours alone, _apt could not read it
   if ! run_logged "$state/log" apt-get "${apt_options[@]}" -o APT::Update::Error-Mode=any update; then
     show_log "$state/log"
