@@ -41,8 +41,9 @@ target_compile_options(
             -Wshadow
             -Wnon-virtual-dtor
             -Woverloaded-virtual
-            # g++ 12 sees overlaps in std::string's operator+ that are not there (its bug 105651).
-            -Wno-restrict)
+            # g++ 12 sees overlaps in std::string's operator+ that are not there (its bug 105651), and unset
+            # members in variants that are moved.
+            -Wno-restrict -Wno-maybe-uninitialized)
 if(PROJECT_IS_TOP_LEVEL)
   target_compile_options(kappa_compile INTERFACE -Werror)
 endif()

@@ -48,7 +48,11 @@ BOOST_AUTO_TEST_CASE(an_absent_key_is_null_and_an_edit_makes_it) {
   map_store store;
   table t{store, 0};
   BOOST_TEST(must(t.find("a")) == nullptr);
-  step(t, 1, [&] { must(t.edit("a"))->count = 7; });
+  bool made = false;
+  step(t, 1, [&] { must(t.edit("a", &made))->count = 7; });
+  BOOST_TEST(made);
+  step(t, 1, [&] { (void)must(t.edit("a", &made)); });
+  BOOST_TEST(!made);
   BOOST_REQUIRE(must(t.find("a")) != nullptr);
   BOOST_TEST(must(t.find("a"))->count == 7);
 }

@@ -35,6 +35,10 @@ const std::vector<std::string_view>& names() {
       // T2
       "t2.freeze",
       "t2.before_commit",
+      "state.begin",
+      "state.after_tables",
+      "state.before_commit",
+      "state.after_commit",
       "t2.after_commit",
       // retention
       "retention.after_removal",

@@ -53,6 +53,9 @@ struct dbi {
   MDB_dbi value = 0;
 };
 
+/// The database that lists the named ones.
+inline constexpr dbi main_dbi{1};
+
 class environment;
 
 /// What read and write transactions have in common: reading.
@@ -242,6 +245,8 @@ class environment : public std::enable_shared_from_this<environment> {
   /// Begins or renews a read transaction, whatever other processes did to map and slots.
   [[nodiscard]] result<void> start_read(MDB_txn*& txn);
   void keep_file_ahead();
+  /// LMDB calls a write that was cut short by a full disk an i/o error.
+  [[nodiscard]] bool disk_is_full() const;
 
   std::filesystem::path folder_;
   MDB_env* env_ = nullptr;

@@ -27,6 +27,7 @@ struct shared_parts {
   std::unique_ptr<detail::group_commit> commits;
 
   [[nodiscard]] std::filesystem::path locks() const { return store->folder() / "apps"; }
+  [[nodiscard]] std::filesystem::path wake_path() const { return store->folder() / "wake"; }
 };
 
 class embedded_reader final : public log_reader {
@@ -116,8 +117,8 @@ class embedded_log_impl final : public event_log {
   embedded_log_impl(std::shared_ptr<shared_parts> parts, const embedded_log_options& options)
       : parts_{std::move(parts)}, log_{options.log} {
     if (parts_->wake) {
-      subscribers_ =
-          std::make_unique<detail::subscribers>(*parts_->store, *parts_->wake, options.log);
+      subscribers_ = std::make_unique<detail::subscribers>(*parts_->store, *parts_->wake,
+                                                           parts_->wake_path(), options.log);
     }
   }
 
@@ -202,8 +203,6 @@ result<std::unique_ptr<log_writer>> embedded_log_impl::open_writer(const writer_
   store().env().clean_readers();
   auto term = store().next_term(options.app, options.instance);
   if (!term) return fail(term.error());
-  // A predecessor may have died between its last commit and the wake.
-  parts_->wake->bump();
   return std::make_unique<embedded_writer>(parts_, options.app, *term, std::move(*lock));
 }
 
@@ -245,8 +244,6 @@ result<append_receipt> embedded_log_impl::append(const topic_partition& to,
     return change.set_producer(**target, sequence->producer, {sequence->sequence, *base});
   };
   if (auto r = parts_->commits->run(work); !r) return fail(std::move(r.error()));
-  // The process that had appended it may have died before it woke the readers.
-  if (receipt.duplicate) parts_->wake->bump();
   return receipt;
 }
 
@@ -322,7 +319,7 @@ result<std::shared_ptr<event_log>> open_embedded_log(const embedded_log_options&
   auto store = embedded_store::open(options);
   if (!store) return fail(store.error());
   parts->store = std::move(*store);
-  auto wake = detail::wake_file::open(options.folder / "wake", options.read_only);
+  auto wake = detail::wake_file::open(parts->wake_path(), options.read_only);
   if (!wake && !options.read_only) return fail(wake.error());
   if (wake) parts->wake = std::move(*wake);
   parts->commits = std::make_unique<detail::group_commit>(*parts->store, parts->wake.get());

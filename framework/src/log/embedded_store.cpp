@@ -79,11 +79,17 @@ result<void> embedded_store::open_databases() {
 
 result<void> embedded_store::make_databases() {
   return env_->write([&](lmdb::write_txn& txn) -> result<void> {
+    auto others = txn.entries(lmdb::main_dbi);
+    if (!others) return fail(others.error());
     auto meta = txn.create_dbi("log.meta");
     if (!meta) return fail(meta.error());
     auto there = txn.get(*meta, "id");
     if (!there) return fail(there.error());
     if (*there) return {};  // another process was faster
+    if (*others != 0) {
+      return fail(errc::incompatible, lmdb::data_file(folder()).string(),
+                  "holds something else than a log (a state?)");
+    }
     for (const auto* name : {"log.topics", "log.partitions", "log.times", "log.positions",
                              "log.producers", "log.apps"}) {
       if (auto db = txn.create_dbi(name); !db) return fail(db.error());

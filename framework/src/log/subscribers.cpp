@@ -38,14 +38,26 @@ std::unique_ptr<subscription> subscribers::add(std::shared_ptr<const open_partit
   {
     const std::lock_guard lock{mutex_};
     entries_.push_back(e);
-    if (!thread_.joinable()) thread_ = std::thread{[this] { run(); }};
+    if (!thread_.joinable()) start();
   }
   wake_.bump();
   return std::make_unique<handle>(*this, std::move(e));
 }
 
+void subscribers::start() {
+  thread_ = std::thread{[this] { run(); }};
+  auto watch = death_watch::start(wake_path_, wake_);
+  if (watch) {
+    deaths_ = std::move(*watch);
+  } else {
+    log_(log_level::warning, "records of a process killed right after its commit may be seen late",
+         {{"reason", watch.error().text()}});
+  }
+}
+
 subscribers::~subscribers() {
   if (!thread_.joinable()) return;
+  deaths_.reset();
   stopping_ = true;
   // With a map that it may only read it cannot move the counter: the thread may be just about to
   // sleep, so it is woken until it is out.

@@ -252,7 +252,7 @@ class source_task final : public runnable_task {
       ctx_.clock = {clock_.largest(), watermark()};
       ctx_.record_time = r.time;
       ctx_.key.reset();
-      if (options_.watcher != nullptr) options_.watcher->step_begins(id_, origin.where.topic, number, &ctx_.op);
+      if (options_.watcher != nullptr) options_.watcher->step_begins(name_, stage_->inputs.front().topic, number, &ctx_.op);
       builder_.begin_step(&origin);
       try {
         program_.roots.front()->receive(r, ctx_);
@@ -288,6 +288,7 @@ class source_task final : public runnable_task {
   source_task_options options_;
   const stage_spec* stage_;
   task_id id_;
+  std::string name_ = id_.text();  // for the step watcher
   epoch_builder builder_;
   step_context ctx_;
   stage_program program_;

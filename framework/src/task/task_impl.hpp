@@ -107,6 +107,7 @@ class task_impl final : public runnable_task {
   task_options options_;
   const stage_spec* stage_;
   task_id id_;
+  std::string name_ = id_.text();  // for the step watcher
   bool several_inputs_;
   std::unique_ptr<state_store> store_;
   std::unique_ptr<keyed_table_base> table_;

@@ -309,7 +309,7 @@ result<void> task_impl::run_step(task_input& in, const record_view& record) {
   ctx_.clock = {in.clock().largest(), real_watermark_};
   ctx_.record_time = record.time;
   ctx_.key.reset();
-  if (options_.watcher != nullptr) options_.watcher->step_begins(id_, in.spec().topic, record.offset, &ctx_.op);
+  if (options_.watcher != nullptr) options_.watcher->step_begins(name_, in.spec().topic, record.offset, &ctx_.op);
   begin_step({in.where(), record.offset, &record});
   std::optional<step_error> failed;
   try {
@@ -373,7 +373,7 @@ result<void> task_impl::fire(const fired_timer& due) {
   auto& in = *inputs_.front();
   if (origin_.where.topic.empty()) origin_ = {in.where(), in.next(), nullptr};
   if (options_.watcher != nullptr) {
-    options_.watcher->step_begins(id_, origin_.where.topic, origin_.offset, &ctx_.op);
+    options_.watcher->step_begins(name_, in.spec().topic, origin_.offset, &ctx_.op);
   }
   changed_since_snapshot_ = true;
   begin_step({origin_.where, origin_.offset, nullptr});

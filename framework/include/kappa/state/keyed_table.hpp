@@ -53,7 +53,7 @@ class keyed_table final : public detail::keyed_cache {
 
   /// The value to change, made with V{} when absent. Within a step only; the first edit of a key
   /// in a step keeps the old value for undo, the first in an epoch keeps it for queries. Valid
-  /// until the key is erased or the step ends. `made`: told whether the value was absent.
+  /// until the key is erased or the step ends. `made`: set to whether it was absent.
   [[nodiscard]] result<V*> edit(bytes_view key, bool* made = nullptr) {
     require_step();
     auto* e = lookup(key);

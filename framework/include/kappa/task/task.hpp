@@ -52,8 +52,8 @@ inline constexpr int deaths_until_dead_letter = 3;
 class step_watcher {
  public:
   virtual ~step_watcher() = default;
-  /// `op` changes while the step runs.
-  virtual void step_begins(const task_id& task, const std::string& input, offset at,
+  /// `task` (task_id::text) and `input` live as long as the task; `op` changes while the step runs.
+  virtual void step_begins(const std::string& task, const std::string& input, offset at,
                            const volatile detail::op_index* op) = 0;
   virtual void step_ended() = 0;
 };

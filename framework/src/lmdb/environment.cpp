@@ -1,6 +1,8 @@
 #include "lmdb/lmdb.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,10 +18,6 @@ namespace {
 // transaction took from the end and gave back, so without it a sound file could be shorter than
 // its last used page, and "shorter" could not be refused as truncation.
 constexpr std::uint64_t ahead_bytes = std::uint64_t{1} << 20;
-constexpr std::size_t max_pooled_readers = 32;
-
-MDB_val to_val(bytes_view b) { return {b.size(), const_cast<char*>(b.data())}; }
-bytes_view to_view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
 
 // The one permitted global: LMDB must not have one file open twice in a process (its locks would
 // be lost when the first of the two closes).
@@ -70,188 +68,6 @@ error environment::failed(int rc, std::string_view what) const {
   message += mdb_strerror(rc);
   return {code_of(rc), data_file(folder_).string(), std::move(message), rc == MDB_READERS_FULL};
 }
-
-// ---- transactions
-
-result<std::optional<bytes_view>> txn_base::get(dbi db, bytes_view key) const {
-  auto k = to_val(key);
-  MDB_val v;
-  const int rc = mdb_get(txn_, db.value, &k, &v);
-  if (rc == MDB_NOTFOUND) return std::optional<bytes_view>{};
-  if (rc != 0) return fail(env_->failed(rc, "get"));
-  return std::optional<bytes_view>{to_view(v)};
-}
-
-MDB_stat txn_base::stat(dbi db) const {
-  MDB_stat s{};
-  mdb_stat(txn_, db.value, &s);
-  return s;
-}
-
-result<std::uint64_t> txn_base::entries(dbi db) const {
-  MDB_stat s{};
-  if (const int rc = mdb_stat(txn_, db.value, &s); rc != 0) return fail(env_->failed(rc, "stat"));
-  return std::uint64_t{s.ms_entries};
-}
-
-read_txn& read_txn::operator=(read_txn&& other) noexcept {
-  if (this != &other) {
-    end();
-    env_ = std::move(other.env_);
-    txn_ = std::exchange(other.txn_, nullptr);
-    active_ = std::exchange(other.active_, false);
-  }
-  return *this;
-}
-
-void read_txn::reset() {
-  if (!active_) return;
-  mdb_txn_reset(txn_);
-  active_ = false;
-  env_->leave();
-}
-
-result<void> read_txn::renew() {
-  reset();
-  if (auto r = env_->start_read(txn_); !r) return r;
-  active_ = true;
-  return {};
-}
-
-void read_txn::end() {
-  if (!txn_) return;
-  reset();
-  {
-    const std::lock_guard lock{env_->pool_mutex_};
-    if (env_->pool_.size() < max_pooled_readers) {
-      env_->pool_.push_back(std::exchange(txn_, nullptr));
-    }
-  }
-  if (txn_) mdb_txn_abort(std::exchange(txn_, nullptr));
-  env_.reset();
-}
-
-error write_txn::failed(int rc, std::string_view what) {
-  if (rc == MDB_MAP_FULL) map_full_ = true;
-  return env_->failed(rc, what);
-}
-
-result<void> write_txn::put(dbi db, bytes_view key, bytes_view value, unsigned flags) {
-  auto k = to_val(key);
-  auto v = to_val(value);
-  if (const int rc = mdb_put(txn_, db.value, &k, &v, flags); rc != 0) return fail(failed(rc, "put"));
-  return {};
-}
-
-result<char*> write_txn::reserve(dbi db, bytes_view key, std::size_t size, unsigned flags) {
-  auto k = to_val(key);
-  MDB_val v{size, nullptr};
-  if (const int rc = mdb_put(txn_, db.value, &k, &v, flags | MDB_RESERVE); rc != 0) {
-    return fail(failed(rc, "put"));
-  }
-  return static_cast<char*>(v.mv_data);
-}
-
-result<bool> write_txn::erase(dbi db, bytes_view key) {
-  auto k = to_val(key);
-  const int rc = mdb_del(txn_, db.value, &k, nullptr);
-  if (rc == MDB_NOTFOUND) return false;
-  if (rc != 0) return fail(failed(rc, "erase"));
-  return true;
-}
-
-result<void> write_txn::clear(dbi db) {
-  if (const int rc = mdb_drop(txn_, db.value, 0); rc != 0) return fail(failed(rc, "clear"));
-  return {};
-}
-
-result<dbi> write_txn::create_dbi(const std::string& name, unsigned flags) {
-  if (!dbi_lock_.owns_lock()) dbi_lock_ = std::unique_lock{env_->dbi_mutex_};
-  dbi db;
-  const int rc = mdb_dbi_open(txn_, name.c_str(), flags | MDB_CREATE, &db.value);
-  if (rc != 0) return fail(failed(rc, "open database " + name));
-  opened_.emplace_back(name, db);
-  return db;
-}
-
-result<void> write_txn::commit() {
-  const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
-  if (rc == 0) {
-    const std::lock_guard lock{env_->handles_mutex_};
-    for (const auto& [name, db] : opened_) env_->handles_.insert_or_assign(name, db);
-  }
-  error e;
-  if (rc != 0) e = failed(rc, "commit");
-  const auto env = env_;
-  finished();
-  if (rc == 0) return {};
-  // When the meta page could not be written LMDB does not know what is on disk, and says so to
-  // every later transaction.
-  MDB_txn* probe = nullptr;
-  env->enter();
-  const int after = mdb_txn_begin(env->env_, nullptr, MDB_RDONLY, &probe);
-  if (after == 0) mdb_txn_abort(probe);
-  env->leave();
-  if (after == MDB_PANIC) {
-    e.code = errc::indefinite;
-    e.message += "; the outcome is unknown, open it again";
-  }
-  return fail(std::move(e));
-}
-
-void write_txn::abort() {
-  if (!txn_) return;
-  mdb_txn_abort(std::exchange(txn_, nullptr));
-  finished();
-}
-
-void write_txn::finished() {
-  if (dbi_lock_.owns_lock()) dbi_lock_.unlock();
-  opened_.clear();
-  const auto env = std::move(env_);
-  env->leave();
-}
-
-// ---- cursor
-
-result<cursor> cursor::open(const txn_base& txn, dbi db) {
-  MDB_cursor* c = nullptr;
-  if (const int rc = mdb_cursor_open(txn.raw(), db.value, &c); rc != 0) {
-    return fail(txn.env().failed(rc, "open cursor"));
-  }
-  return cursor{c, &txn.env()};
-}
-
-cursor::~cursor() {
-  if (cursor_) mdb_cursor_close(cursor_);
-}
-
-result<bool> cursor::move(MDB_cursor_op op, bytes_view key) {
-  auto k = to_val(key);
-  MDB_val v{0, nullptr};
-  const int rc = mdb_cursor_get(cursor_, &k, &v, op);
-  if (rc == MDB_NOTFOUND) return false;
-  if (rc != 0) return fail(env_->failed(rc, "read"));
-  key_ = to_view(k);
-  value_ = to_view(v);
-  return true;
-}
-
-result<void> cursor::erase(write_txn& txn) {
-  if (const int rc = mdb_cursor_del(cursor_, 0); rc != 0) return fail(txn.failed(rc, "erase"));
-  return {};
-}
-
-result<void> cursor::put(write_txn& txn, bytes_view key, bytes_view value, unsigned flags) {
-  auto k = to_val(key);
-  auto v = to_val(value);
-  if (const int rc = mdb_cursor_put(cursor_, &k, &v, flags); rc != 0) {
-    return fail(txn.failed(rc, "put"));
-  }
-  return {};
-}
-
-// ---- environment
 
 result<std::shared_ptr<environment>> environment::open(const environment_options& options) {
   std::error_code ec;
@@ -373,6 +189,20 @@ void environment::keep_file_ahead() {
   // Holes only; where the system forbids it the file stays as it is, and all still works.
   const auto wanted = (s.used_bytes + 2 * ahead_bytes) / ahead_bytes * ahead_bytes;
   [[maybe_unused]] const int rc = ::ftruncate(fd, static_cast<off_t>(wanted));
+}
+
+bool environment::disk_is_full() const {
+  int fd = -1;
+  struct ::stat st {};
+  struct ::statvfs fs {};
+  if (mdb_env_get_fd(env_, &fd) != 0 || ::fstat(fd, &st) != 0 || ::fstatvfs(fd, &fs) != 0) {
+    return false;
+  }
+  const auto free_blocks = ::geteuid() == 0 ? fs.f_bfree : fs.f_bavail;
+  struct ::rlimit limit {};
+  const bool limited = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+                       static_cast<rlim_t>(st.st_size) >= limit.rlim_cur;
+  return limited || free_blocks * fs.f_frsize < page_bytes_ * 16;
 }
 
 void environment::enter() {

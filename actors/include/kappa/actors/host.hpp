@@ -1,0 +1,192 @@
+// The host: places an app's tasks on actors and runs them in this process.
+//
+//   kappa::host host{flights_app(), {.log = "lmdb:data", .state = "state"}};
+//   if (auto started = host.start(); !started) return fail(started.error());
+//   auto ord = host.query<delay_stats>("hourly-delays", kappa::windowed_key{"ORD", hour});
+//   host.stop();                                      // commits, snapshots
+//
+// Threads: CAF's workers (`worker_threads`) run the task actors; besides, one thread each for the
+// commit lane (T1), the state (T2 and opening), every source, the watchdog, and the log's own.
+//
+// Threading: start, stop and the destructor on one thread; everything else from any thread.
+// Ownership: owns tasks and state; the log may be shared.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kappa/core/codec.hpp"
+#include "kappa/core/error.hpp"
+#include "kappa/core/logger.hpp"
+#include "kappa/log/event_log.hpp"
+#include "kappa/stream/app.hpp"
+#include "kappa/stream/topology.hpp"
+#include "kappa/stream/window.hpp"
+#include "kappa/task/layout.hpp"
+#include "kappa/task/runnable.hpp"
+#include "kappa/task/task.hpp"
+
+namespace kappa {
+
+struct host_options {
+  /// "lmdb:FOLDER" or "memory:". Ignored when `shared_log` is given.
+  std::string log = "lmdb:data";
+  std::shared_ptr<event_log> shared_log{};
+  /// Where the state partitions are; the app makes a folder of its own in it.
+  std::filesystem::path state = "state";
+  std::int32_t partitions = 4;      // of the topics that the app creates
+  std::size_t worker_threads = 0;   // 0: as many as processors
+  task_limits limits{};
+  std::size_t frame_bytes = 64 << 10;
+  failure_policy on_failure = failure_policy::dead_letter;
+  bool until_end = false;           // topics from outside end where they end at the start
+  bool adopt_state_position = false;
+  double source_rate = 0;           // rows a second of each source; 0: no bound
+  /// A step that takes longer is reported, and its task quarantined. ≥ 100 ms.
+  std::chrono::milliseconds handler_limit{30'000};
+  /// A failed task starts again after this, doubled up to the second one, until
+  /// `failures_until_quarantine` in a row without progress.
+  std::chrono::milliseconds first_backoff{100};
+  std::chrono::milliseconds last_backoff{10'000};
+  int failures_until_quarantine = 5;
+  /// Blame for deaths by signals is kept in the state folder and handled (crash_suspect).
+  bool crash_ledger = true;
+  clock_fn clock = system_now;
+  log_sink log_to = no_log;
+};
+
+/// The state of (key, window start).
+template <class K>
+struct windowed_key {
+  K key;
+  timestamp start;
+};
+template <class K>
+windowed_key(K, timestamp) -> windowed_key<K>;
+windowed_key(const char*, timestamp) -> windowed_key<std::string>;
+
+struct query_options {
+  read_level level = read_level::committed;
+  std::chrono::milliseconds timeout{5000};
+  /// Refuse (errc::unavailable) instead of answering from a state that is still replaying.
+  bool refuse_stale = false;
+};
+
+/// A value (none: absent) and as of where.
+template <class V>
+struct answer {
+  std::optional<V> value;
+  read_position as_of;
+};
+
+struct state_entry {
+  bytes key;  // the state key: for windows see split_window_state_key
+  bytes value;
+};
+/// Entries in key order within each partition, and as of where each partition is.
+struct state_entries {
+  std::vector<state_entry> entries;
+  std::vector<read_position> as_of;
+};
+
+enum class task_health { starting, running, backing_off, quarantined, finished, stopped };
+[[nodiscard]] std::string_view name_of(task_health h);
+
+struct task_status {
+  task_id id;
+  task_health health = task_health::starting;
+  task_progress progress;
+  std::optional<error> last_error;
+  int failures = 0;
+  bool source = false;
+};
+
+class host {
+ public:
+  host(const app& a, host_options options);
+  ~host();
+  host(const host&) = delete;
+  host& operator=(const host&) = delete;
+
+  /// Opens the log, takes the app, opens every task. An error (see DESIGN: wrong configuration, a
+  /// refused recovery, an owner elsewhere) leaves nothing running. Blocks.
+  [[nodiscard]] result<void> start();
+
+  /// Orderly: every task commits (within about a second), then snapshots. Blocks. An error tells
+  /// what could not be saved; it will be replayed.
+  result<void> stop();
+
+  /// Waits until every task has finished (true), or the host cannot go on (error), or `timeout`
+  /// is over (false).
+  [[nodiscard]] result<bool> wait_finished(std::chrono::milliseconds timeout);
+
+  /// The value of a key. K: a string, an integer, … (what key_by gave), or windowed_key.
+  template <class S, class K>
+  [[nodiscard]] result<answer<S>> query(const std::string& stage, const K& key, query_options options = {}) {
+    const bytes k = encoded(key);
+    return decoded<S>(query_bytes(stage, k, k, options));
+  }
+  template <class S, class K>
+  [[nodiscard]] result<answer<S>> query(const std::string& stage, const windowed_key<K>& key,
+                                        query_options options = {}) {
+    const bytes k = encoded(key.key);
+    return decoded<S>(query_bytes(stage, k, window_state_key(k, key.start), options));
+  }
+  template <class S>
+  [[nodiscard]] result<answer<S>> query(const std::string& stage, const char* key, query_options options = {}) {
+    return query<S>(stage, std::string{key}, options);
+  }
+
+  /// One state key of the partition that `placed_by` belongs to.
+  [[nodiscard]] result<answer<bytes>> query_bytes(const std::string& stage, bytes_view placed_by,
+                                                  bytes_view state_key, query_options options = {});
+  /// State keys in [from, to) of that partition (`to` empty: to the end), at most `limit`.
+  [[nodiscard]] result<state_entries> query_range(const std::string& stage, bytes_view placed_by, bytes_view from,
+                                                  bytes_view to, std::size_t limit, query_options options = {});
+  /// All windows of a key.
+  template <class K>
+  [[nodiscard]] result<state_entries> query_windows(const std::string& stage, const K& key,
+                                                    query_options options = {}) {
+    const bytes k = encoded(key);
+    bytes from;
+    append_ordered(from, k);
+    bytes to = from;  // the part ends with 0x00 0x01: everything that begins with it is below 0x02
+    to.back() = '\x02';
+    return query_range(stage, k, from, to, SIZE_MAX, options);
+  }
+  /// All partitions.
+  [[nodiscard]] result<state_entries> query_all(const std::string& stage, std::size_t limit,
+                                                query_options options = {});
+
+  [[nodiscard]] std::vector<task_status> status() const;
+  /// What keeps the host from going on, if anything.
+  [[nodiscard]] std::optional<error> failure() const;
+  [[nodiscard]] const kappa::topology& topology() const;
+  [[nodiscard]] event_log& log();
+  /// Prometheus text format.
+  [[nodiscard]] std::string metrics() const;
+
+ private:
+  template <class S>
+  static result<answer<S>> decoded(result<answer<bytes>> raw) {
+    if (!raw) return fail(raw.error());
+    answer<S> a;
+    a.as_of = std::move(raw->as_of);
+    if (raw->value) {
+      auto v = codec<S>::decode(*raw->value);
+      if (!v) return fail(v.error());
+      a.value = std::move(*v);
+    }
+    return a;
+  }
+
+  struct inside;
+  std::unique_ptr<inside> in_;
+};
+
+}  // namespace kappa

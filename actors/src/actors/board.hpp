@@ -1,0 +1,70 @@
+// What the actors tell the host, and anyone who asks the host: how each task is, and what keeps
+// the host from going on.
+//
+// Threading: any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "kappa/actors/host.hpp"
+
+namespace kappa::detail {
+
+class board {
+ public:
+  explicit board(std::vector<task_status> tasks) : tasks_{std::move(tasks)}, busy_(tasks_.size()) {}
+
+  void update(std::size_t task, const std::function<void(task_status&)>& change) {
+    const std::lock_guard lock{mutex_};
+    change(tasks_[task]);
+    changed_.notify_all();
+  }
+  [[nodiscard]] std::vector<task_status> all() const {
+    const std::lock_guard lock{mutex_};
+    return tasks_;
+  }
+  void fail(error e) {
+    const std::lock_guard lock{mutex_};
+    if (!failure_) failure_ = std::move(e);
+    changed_.notify_all();
+  }
+  [[nodiscard]] std::optional<error> failure() const {
+    const std::lock_guard lock{mutex_};
+    return failure_;
+  }
+  /// Until all tasks have finished (true), one is out of the running or the host failed (error).
+  [[nodiscard]] result<bool> wait_finished(std::chrono::milliseconds timeout) {
+    std::unique_lock lock{mutex_};
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+      if (failure_) return kappa::fail(*failure_);
+      bool all = true;
+      for (const auto& t : tasks_) {
+        if (t.health == task_health::quarantined) {
+          return kappa::fail(errc::quarantined, t.id.text(),
+                             t.last_error ? t.last_error->text() : std::string{"it keeps failing"});
+        }
+        all = all && t.health == task_health::finished;
+      }
+      if (all) return true;
+      if (changed_.wait_until(lock, until) == std::cv_status::timeout) return false;
+    }
+  }
+
+  /// Since when the task's actor is in user code, steady clock, ns; 0: it is not.
+  [[nodiscard]] std::atomic<std::int64_t>& busy_since(std::size_t task) { return busy_[task]; }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<task_status> tasks_;
+  std::optional<error> failure_;
+  std::vector<std::atomic<std::int64_t>> busy_;
+};
+
+}  // namespace kappa::detail

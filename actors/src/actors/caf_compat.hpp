@@ -1,0 +1,33 @@
+// Every call into CAF that differs between 0.18 and 1.x, in one place.
+#pragma once
+
+#include <chrono>
+#include <utility>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/init_global_meta_objects.hpp>
+#include <caf/send.hpp>
+#include <caf/spawn_options.hpp>
+
+namespace kappa::detail {
+
+/// Sends without a sender, from any thread.
+template <class... Ts>
+void post(const caf::actor& to, Ts&&... parts) {
+  caf::anon_send(to, std::forward<Ts>(parts)...);
+}
+
+template <class... Ts>
+void post_later(caf::event_based_actor* self, std::chrono::milliseconds delay, Ts&&... parts) {
+  self->delayed_send(caf::actor{self}, delay, std::forward<Ts>(parts)...);
+}
+
+inline void set_worker_threads(caf::actor_system_config& config, std::size_t n) {
+  config.set("caf.scheduler.max-threads", n);
+}
+
+inline void end_now(const caf::actor& a) { caf::anon_send_exit(a, caf::exit_reason::user_shutdown); }
+
+}  // namespace kappa::detail

@@ -1,0 +1,369 @@
+#include "kappa/actors/host.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include <caf/actor_system.hpp>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "actors/board.hpp"
+#include "actors/caf_compat.hpp"
+#include "actors/crash_ledger.hpp"
+#include "actors/lane_actor.hpp"
+#include "actors/metrics.hpp"
+#include "actors/task_actor.hpp"
+#include "kappa/core/partitioner.hpp"
+#include "kappa/log/open_log.hpp"
+#include "kappa/task/local_runner.hpp"
+
+namespace kappa {
+namespace {
+
+struct host_config : caf::actor_system_config {
+  host_config() = default;
+};
+
+void init_caf() {
+  static const bool once = [] {
+    caf::core::init_global_meta_objects();
+    caf::init_global_meta_objects<caf::id_block::kappa>();
+    return true;
+  }();
+  (void)once;
+}
+
+std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+}  // namespace
+
+std::string_view name_of(task_health h) {
+  switch (h) {
+    case task_health::starting: return "starting";
+    case task_health::running: return "running";
+    case task_health::backing_off: return "backing off";
+    case task_health::quarantined: return "quarantined";
+    case task_health::finished: return "finished";
+    case task_health::stopped: return "stopped";
+  }
+  return "unknown";
+}
+
+struct host::inside {
+  explicit inside(const app& a, host_options o) : the_app{a}, options{std::move(o)} {}
+
+  app the_app;
+  host_options options;
+  std::shared_ptr<const kappa::topology> topology;
+  std::shared_ptr<event_log> log;
+  app_layout layout;
+  std::unique_ptr<detail::crash_ledger> ledger;
+  std::shared_ptr<detail::board> board;
+  std::unique_ptr<host_config> config;
+  std::unique_ptr<caf::actor_system> system;
+  caf::actor lane;
+  caf::actor state_thread;
+  struct placed_task {
+    task_id id;
+    caf::actor actor;
+  };
+  std::vector<placed_task> tasks;
+  std::thread watchdog;
+  std::mutex watchdog_mutex;
+  std::condition_variable watchdog_wake;
+  bool watchdog_stop = false;
+  bool hung = false;
+
+  [[nodiscard]] std::filesystem::path app_state() const { return options.state / topology->app_name(); }
+
+  // What opens a task, now and after every failure.
+  std::function<result<std::unique_ptr<runnable_task>>()> opener(const stage_spec& stage, partition p) {
+    const task_id id{stage.app, stage.name, stage.generation, p};
+    if (stage.source) {
+      source_task_options o;
+      o.topology = topology;
+      o.stage = stage.name;
+      o.log = log;
+      o.layout = layout.at(stage.name);
+      o.limits = options.limits;
+      o.on_failure = options.on_failure;
+      o.rate = options.source_rate;
+      o.clock = options.clock;
+      o.log_to = options.log_to;
+      o.watcher = ledger.get();
+      if (ledger) o.suspects = ledger->suspects(id);
+      return [o] { return open_source_task(o); };
+    }
+    task_options o;
+    o.topology = topology;
+    o.stage = stage.name;
+    o.partition = p;
+    o.log = log;
+    o.layout = layout.at(stage.name);
+    o.state_folder = task_folder(app_state(), id);
+    o.limits = options.limits;
+    o.on_failure = options.on_failure;
+    o.until_end = options.until_end;
+    o.adopt_state_position = options.adopt_state_position;
+    o.clock = options.clock;
+    o.log_to = options.log_to;
+    o.watcher = ledger.get();
+    if (ledger) o.suspects = ledger->suspects(id);
+    return [o] { return open_task(o); };
+  }
+
+  result<void> start() {
+    auto compiled = topology::compile(the_app);
+    if (!compiled) return fail(compiled.error());
+    topology = std::make_shared<const kappa::topology>(std::move(*compiled));
+    log = options.shared_log;
+    if (!log) {
+      auto opened = open_log({options.log, options.frame_bytes, false, options.log_to});
+      if (!opened) return fail(opened.error());
+      log = std::move(*opened);
+    }
+    auto lane_of_app = std::make_shared<commit_lane>(
+        log, writer_options{topology->app_name(), fmt::format("pid {}", ::getpid())}, options.log_to);
+    if (auto taken = lane_of_app->open(); !taken) return taken;
+    auto laid_out = lay_out(*topology, *log, {options.partitions});
+    if (!laid_out) return fail(laid_out.error());
+    layout = std::move(*laid_out);
+
+    std::error_code ec;
+    std::filesystem::create_directories(app_state(), ec);
+    if (ec) return fail(errc::io, app_state().string(), ec.message());
+    if (options.crash_ledger) {
+      auto opened = detail::crash_ledger::open(app_state() / "crash-ledger");
+      if (!opened) return fail(opened.error());
+      ledger = std::move(*opened);
+    }
+
+    struct opened_task {
+      task_id id;
+      bool source = false;
+      std::function<result<std::unique_ptr<runnable_task>>()> open;
+      detail::task_ptr task;
+    };
+    std::vector<opened_task> opened;
+    std::vector<task_status> statuses;
+    for (const auto& stage : topology->stages()) {
+      for (std::int32_t p = 0; p < layout.at(stage.name).tasks; ++p) {
+        opened_task t{{stage.app, stage.name, stage.generation, partition{p}}, stage.source.has_value(),
+                      opener(stage, partition{p}), nullptr};
+        auto task = t.open();
+        if (!task) return fail(task.error());
+        t.task = std::move(*task);
+        task_status s;
+        s.id = t.id;
+        s.source = t.source;
+        s.progress = t.task->progress();
+        statuses.push_back(std::move(s));
+        opened.push_back(std::move(t));
+      }
+    }
+
+    init_caf();
+    board = std::make_shared<detail::board>(std::move(statuses));
+    config = std::make_unique<host_config>();
+    detail::set_worker_threads(*config, options.worker_threads != 0
+                                            ? options.worker_threads
+                                            : std::max(2u, std::thread::hardware_concurrency()));
+    system = std::make_unique<caf::actor_system>(*config);
+    lane = detail::spawn_lane(*system, std::move(lane_of_app), board, options.log_to);
+    state_thread = detail::spawn_state_thread(*system);
+    for (std::size_t i = 0; i < opened.size(); ++i) {
+      detail::task_actor_options o;
+      o.index = i;
+      o.id = opened[i].id;
+      o.open = std::move(opened[i].open);
+      o.first = std::move(opened[i].task);
+      o.lane = lane;
+      o.state_thread = state_thread;
+      o.board = board;
+      o.own_thread = opened[i].source;
+      o.first_backoff = options.first_backoff;
+      o.last_backoff = options.last_backoff;
+      o.failures_until_quarantine = options.failures_until_quarantine;
+      o.clock = options.clock;
+      o.log_to = options.log_to;
+      const auto id = o.id;
+      tasks.push_back({id, detail::spawn_task(*system, std::move(o))});
+    }
+    watchdog = std::thread{[this] { watch(); }};
+    options.log_to(log_level::info, "started", {{"app", topology->app_name()},
+                                                {"tasks", std::to_string(tasks.size())},
+                                                {"log", log->name()}});
+    return {};
+  }
+
+  // Reports a step that takes too long. The thread in it cannot be taken back: the task is
+  // quarantined and the host fails, so that the process can end and start again elsewhere.
+  void watch() {
+    std::unique_lock lock{watchdog_mutex};
+    const auto period = std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
+    while (!watchdog_wake.wait_for(lock, period, [this] { return watchdog_stop; })) {
+      const auto now = steady_ns();
+      for (std::size_t i = 0; i < tasks.size(); ++i) {
+        const auto since = board->busy_since(i).load();
+        if (since == 0 || now - since < std::chrono::nanoseconds{options.handler_limit}.count()) continue;
+        if (hung) continue;
+        hung = true;
+        error e{errc::quarantined, tasks[i].id.text(),
+                fmt::format("a handler has been running for more than {} ms; user code hangs",
+                            options.handler_limit.count())};
+        options.log_to(log_level::error, "a handler hangs", {{"task", e.subject}, {"error", e.message}});
+        board->update(i, [&](task_status& s) {
+          s.health = task_health::quarantined;
+          s.last_error = e;
+        });
+        board->fail(e);
+      }
+    }
+  }
+
+  result<void> stop() {
+    if (!system) return {};
+    result<void> outcome;
+    std::vector<std::future<result<void>>> done;
+    for (const auto& t : tasks) {
+      auto s = std::make_shared<detail::stop_request>();
+      done.push_back(s->done.get_future());
+      detail::post(t.actor, s);
+    }
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    const auto dead = board->failure();
+    for (std::size_t i = 0; i < done.size(); ++i) {
+      // After a fatal error nothing commits any more: a short wait for what can still end.
+      const auto patience = dead ? std::chrono::steady_clock::now() + std::chrono::milliseconds{200} : until;
+      if (done[i].wait_until(patience) != std::future_status::ready) {
+        if (outcome) outcome = fail(errc::timed_out, tasks[i].id.text(), "it did not stop in time");
+        detail::end_now(tasks[i].actor);
+        continue;
+      }
+      if (auto r = done[i].get(); !r && outcome) outcome = r;
+    }
+    if (dead) outcome = fail(*dead);
+    {
+      const std::lock_guard lock{watchdog_mutex};
+      watchdog_stop = true;
+    }
+    watchdog_wake.notify_all();
+    if (watchdog.joinable()) watchdog.join();
+    detail::end_now(lane);
+    detail::end_now(state_thread);
+    if (hung) {  // a thread that never ends cannot be joined
+      (void)system.release();
+      (void)config.release();
+      (void)ledger.release();
+      return outcome;
+    }
+    tasks.clear();
+    lane = nullptr;
+    state_thread = nullptr;
+    system.reset();
+    config.reset();
+    ledger.reset();
+    return outcome;
+  }
+
+  result<state_entries> ask(std::size_t task, bytes from, std::optional<bytes> to, std::size_t limit,
+                            const query_options& query) {
+    auto r = std::make_shared<detail::read_request>();
+    r->from = std::move(from);
+    r->to = std::move(to);
+    r->limit = limit;
+    r->options = query;
+    auto answer = r->answer.get_future();
+    detail::post(tasks[task].actor, r);
+    if (answer.wait_for(query.timeout) != std::future_status::ready) {
+      return fail(errc::timed_out, tasks[task].id.text(), "no answer to a query in time", true);
+    }
+    try {
+      return answer.get();
+    } catch (const std::future_error&) {
+      return fail(errc::stopped, tasks[task].id.text(), "the task has stopped", true);
+    }
+  }
+
+  result<std::vector<std::size_t>> tasks_of(const std::string& stage) const {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      if (tasks[i].id.stage == stage) found.push_back(i);
+    }
+    if (!found.empty()) return found;
+    std::string all;
+    if (topology) {
+      for (const auto& s : topology->stages()) {
+        if (s.state) all += (all.empty() ? "" : ", ") + s.name;
+      }
+    }
+    return fail(errc::not_found, stage, "no such stage; stages with state: " + all);
+  }
+};
+
+host::host(const app& a, host_options options) : in_{std::make_unique<inside>(a, std::move(options))} {}
+
+host::~host() {
+  if (in_) (void)in_->stop();
+}
+
+result<void> host::start() {
+  auto started = in_->start();
+  if (!started) (void)in_->stop();
+  return started;
+}
+
+result<void> host::stop() { return in_->stop(); }
+
+result<bool> host::wait_finished(std::chrono::milliseconds timeout) { return in_->board->wait_finished(timeout); }
+
+result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view placed_by, bytes_view state_key,
+                                        query_options options) {
+  auto tasks = in_->tasks_of(stage);
+  if (!tasks) return fail(tasks.error());
+  const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
+  auto found = in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{state_key}, std::nullopt, 1, options);
+  if (!found) return fail(found.error());
+  answer<bytes> a;
+  a.as_of = std::move(found->as_of.front());
+  if (!found->entries.empty()) a.value = std::move(found->entries.front().value);
+  return a;
+}
+
+result<state_entries> host::query_range(const std::string& stage, bytes_view placed_by, bytes_view from,
+                                        bytes_view to, std::size_t limit, query_options options) {
+  auto tasks = in_->tasks_of(stage);
+  if (!tasks) return fail(tasks.error());
+  const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
+  return in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{from}, bytes{to}, limit, options);
+}
+
+result<state_entries> host::query_all(const std::string& stage, std::size_t limit, query_options options) {
+  auto tasks = in_->tasks_of(stage);
+  if (!tasks) return fail(tasks.error());
+  state_entries all;
+  for (const auto t : *tasks) {
+    auto part = in_->ask(t, {}, bytes{}, limit - all.entries.size(), options);
+    if (!part) return fail(part.error());
+    std::move(part->entries.begin(), part->entries.end(), std::back_inserter(all.entries));
+    std::move(part->as_of.begin(), part->as_of.end(), std::back_inserter(all.as_of));
+  }
+  return all;
+}
+
+std::vector<task_status> host::status() const {
+  return in_->board ? in_->board->all() : std::vector<task_status>{};
+}
+
+std::optional<error> host::failure() const { return in_->board ? in_->board->failure() : std::nullopt; }
+
+const topology& host::topology() const { return *in_->topology; }
+event_log& host::log() { return *in_->log; }
+
+std::string host::metrics() const { return detail::metrics_text(in_->topology->app_name(), status()); }
+
+}  // namespace kappa

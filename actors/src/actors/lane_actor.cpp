@@ -1,0 +1,115 @@
+#include "actors/lane_actor.hpp"
+
+#include <algorithm>
+
+#include "actors/caf_compat.hpp"
+#include "actors/messages.hpp"
+#include "kappa/core/failpoint.hpp"
+
+namespace kappa::detail {
+namespace {
+
+class lane_actor final : public caf::event_based_actor {
+ public:
+  lane_actor(caf::actor_config& config, std::shared_ptr<commit_lane> lane, std::shared_ptr<class board> board,
+             log_sink log_to)
+      : event_based_actor{config}, lane_{std::move(lane)}, board_{std::move(board)}, log_to_{std::move(log_to)} {}
+
+  caf::behavior make_behavior() override {
+    return {
+        [this](const submit_ptr& s) {
+          failpoint::hit("t1.submit");
+          waiting_.push_back(s);
+          // What is already in the mailbox joins: the flush queues up behind it.
+          if (!flushing_) {
+            flushing_ = true;
+            post(caf::actor{this}, flush_atom_v);
+          }
+        },
+        [this](flush_atom) { flush(); },
+        [this](const forget_ptr& f) {
+          std::erase_if(waiting_, [&](const submit_ptr& s) { return s->from == f->from && s->life == f->life; });
+          post(f->from, std::make_shared<epochs_forgotten>(epochs_forgotten{f->life}));
+        },
+    };
+  }
+
+  void on_exit() override {
+    waiting_.clear();
+    lane_.reset();
+  }
+
+ private:
+  void flush() {
+    flushing_ = false;
+    if (waiting_.empty() || board_->failure()) return;
+    std::vector<epoch_ptr> epochs;
+    for (const auto& s : waiting_) epochs.push_back(s->epoch);
+    auto bases = lane_->commit(epochs);
+    if (!bases) {
+      if (!bases.error().retriable) {
+        board_->fail(bases.error());
+        return;
+      }
+      log_to_(log_level::warning, "a commit failed, and is tried again", {{"error", bases.error().text()}});
+      flushing_ = true;
+      post_later(this, backoff_, flush_atom_v);
+      backoff_ = std::min(backoff_ * 2, std::chrono::milliseconds{1000});
+      return;
+    }
+    backoff_ = std::chrono::milliseconds{10};
+    for (std::size_t i = 0; i < epochs.size(); ++i) {
+      post(waiting_[i]->from, std::make_shared<epoch_committed>(epoch_committed{
+                                  epochs[i]->number, waiting_[i]->life, std::move((*bases)[i])}));
+    }
+    waiting_.clear();
+  }
+
+  std::shared_ptr<commit_lane> lane_;
+  std::shared_ptr<class board> board_;
+  log_sink log_to_;
+  std::vector<submit_ptr> waiting_;
+  bool flushing_ = false;
+  std::chrono::milliseconds backoff_{10};
+};
+
+class state_actor final : public caf::event_based_actor {
+ public:
+  explicit state_actor(caf::actor_config& config) : event_based_actor{config} {}
+
+  caf::behavior make_behavior() override {
+    return {
+        [](const write_ptr& w) {
+          failpoint::hit("t2.before_commit");
+          auto written = w->task->store()->commit(*w->delta);
+          failpoint::hit("t2.after_commit");
+          auto report = std::make_shared<snapshot_written>();
+          report->life = w->life;
+          if (!written) report->failed = written.error();
+          post(w->from, report);
+        },
+        [](const open_ptr& o) {
+          auto opened = std::make_shared<task_opened>();
+          opened->life = o->life;
+          auto task = o->open();
+          if (task) {
+            opened->task = std::move(*task);
+          } else {
+            opened->failed = task.error();
+          }
+          post(o->from, opened);
+        },
+    };
+  }
+};
+
+}  // namespace
+
+caf::actor spawn_lane(caf::actor_system& system, std::shared_ptr<commit_lane> lane, std::shared_ptr<board> board,
+                      log_sink log_to) {
+  return system.spawn<lane_actor, caf::detached>(std::move(lane), std::move(board), std::move(log_to));
+}
+
+caf::actor spawn_state_thread(caf::actor_system& system) { return system.spawn<state_actor, caf::detached>(); }
+
+}  // namespace kappa::detail

@@ -1,0 +1,20 @@
+// The commit lane's thread: puts the epochs that came together while the last T1 was in flight
+// into the next one (group commit).
+#pragma once
+
+#include <memory>
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+
+#include "actors/board.hpp"
+#include "kappa/task/commit_lane.hpp"
+
+namespace kappa::detail {
+
+[[nodiscard]] caf::actor spawn_lane(caf::actor_system& system, std::shared_ptr<commit_lane> lane,
+                                    std::shared_ptr<board> board, log_sink log_to);
+/// The thread for T2 and for opening tasks.
+[[nodiscard]] caf::actor spawn_state_thread(caf::actor_system& system);
+
+}  // namespace kappa::detail

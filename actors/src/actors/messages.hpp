@@ -1,0 +1,116 @@
+// What the actors say to each other. Batches and closures of work, never single events; payloads
+// are local, so they go by pointer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/actor.hpp>
+#include <caf/type_id.hpp>
+
+#include "kappa/actors/host.hpp"
+#include "kappa/task/runnable.hpp"
+
+namespace kappa::detail {
+
+using task_ptr = std::shared_ptr<runnable_task>;
+
+/// Task → lane: commit this. `life` tells one opening of a task from the next.
+struct submit_epoch {
+  epoch_ptr epoch;
+  caf::actor from;
+  std::uint64_t life = 0;
+};
+/// Lane → task: T1 is durable.
+struct epoch_committed {
+  epoch_number number;
+  std::uint64_t life = 0;
+  std::vector<offset> bases;
+};
+/// Task → lane: drop what of this life is still waiting; then say so.
+struct forget_epochs {
+  caf::actor from;
+  std::uint64_t life = 0;
+};
+struct epochs_forgotten {
+  std::uint64_t life = 0;
+};
+/// Task → state thread: T2.
+struct write_snapshot {
+  task_ptr task;
+  std::shared_ptr<state_delta> delta;
+  caf::actor from;
+  std::uint64_t life = 0;
+};
+struct snapshot_written {
+  std::uint64_t life = 0;
+  std::optional<error> failed;
+};
+/// Task → state thread: open the task.
+struct open_request {
+  std::function<result<std::unique_ptr<runnable_task>>()> open;
+  caf::actor from;
+  std::uint64_t life = 0;
+};
+struct task_opened {
+  std::uint64_t life = 0;
+  task_ptr task;
+  std::optional<error> failed;
+};
+/// Host → task.
+struct read_request {
+  bytes from;                // the key, or the beginning of the range
+  std::optional<bytes> to;   // none: one key
+  std::size_t limit = 0;
+  query_options options;
+  std::promise<result<state_entries>> answer;
+};
+struct stop_request {
+  std::promise<result<void>> done;
+};
+
+using submit_ptr = std::shared_ptr<submit_epoch>;
+using committed_ptr = std::shared_ptr<epoch_committed>;
+using forget_ptr = std::shared_ptr<forget_epochs>;
+using forgotten_ptr = std::shared_ptr<epochs_forgotten>;
+using write_ptr = std::shared_ptr<write_snapshot>;
+using written_ptr = std::shared_ptr<snapshot_written>;
+using open_ptr = std::shared_ptr<open_request>;
+using opened_ptr = std::shared_ptr<task_opened>;
+using read_ptr = std::shared_ptr<read_request>;
+using stop_ptr = std::shared_ptr<stop_request>;
+
+}  // namespace kappa::detail
+
+CAF_BEGIN_TYPE_ID_BLOCK(kappa, first_custom_type_id)
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::submit_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::committed_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::forget_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::forgotten_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::write_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::written_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::open_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::opened_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::read_ptr))
+  CAF_ADD_TYPE_ID(kappa, (kappa::detail::stop_ptr))
+  CAF_ADD_ATOM(kappa, kappa::detail, drain_atom)   // there may be something to do
+  CAF_ADD_ATOM(kappa, kappa::detail, tick_atom)    // a deadline may have passed
+  CAF_ADD_ATOM(kappa, kappa::detail, flush_atom)   // lane: commit what has come together
+  CAF_ADD_ATOM(kappa, kappa::detail, reopen_atom)  // the backoff is over
+CAF_END_TYPE_ID_BLOCK(kappa)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::submit_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::committed_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::forget_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::forgotten_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::write_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::written_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::open_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::opened_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::read_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::stop_ptr)

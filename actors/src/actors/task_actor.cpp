@@ -1,0 +1,289 @@
+#include "actors/task_actor.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include <fmt/format.h>
+
+#include "actors/caf_compat.hpp"
+
+namespace kappa::detail {
+namespace {
+
+std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+class task_actor final : public caf::event_based_actor {
+ public:
+  task_actor(caf::actor_config& config, task_actor_options options)
+      : event_based_actor{config}, options_{std::move(options)} {}
+
+  caf::behavior make_behavior() override {
+    if (options_.first) begin(std::move(options_.first));
+    return {
+        [this](drain_atom) {
+          drain_queued_ = false;
+          *data_pending_ = false;
+          work();
+        },
+        [this](tick_atom) {
+          tick_at_.reset();
+          work();
+        },
+        [this](const committed_ptr& c) {
+          if (c->life != life_ || !task_) return;
+          task_->committed(c->number, c->bases);
+          failures_ = 0;
+          work();
+        },
+        [this](const written_ptr& w) {
+          if (w->life != life_ || !task_) return;
+          if (w->failed) {
+            retry_snapshot(*w->failed);
+            return;
+          }
+          writing_.reset();
+          snapshot_backoff_ = options_.first_backoff;
+          task_->snapshot_done();
+          work();
+        },
+        [this](const read_ptr& r) { answer(*r); },
+        [this](const stop_ptr& s) {
+          stopping_ = s;
+          work();
+        },
+        [this](const forgotten_ptr& f) {
+          if (f->life == life_) let_go();
+        },
+        [this](reopen_atom) { reopen(); },
+        [this](const opened_ptr& o) {
+          if (o->life != life_) return;
+          if (o->failed) {
+            failed(*o->failed);
+          } else {
+            begin(o->task);
+          }
+        },
+    };
+  }
+
+  void on_exit() override {
+    subscriptions_.clear();
+    task_.reset();
+    writing_.reset();
+  }
+
+ private:
+  void begin(task_ptr task) {
+    task_ = std::move(task);
+    auto subscribed = task_->subscribe([me = caf::actor{this}, pending = data_pending_] {
+      if (!pending->exchange(true)) post(me, drain_atom_v);
+    });
+    if (!subscribed) {
+      failed(subscribed.error());
+      return;
+    }
+    subscriptions_ = std::move(*subscribed);
+    set_health(task_health::running);
+    queue_drain();
+  }
+
+  void queue_drain() {
+    if (drain_queued_) return;
+    drain_queued_ = true;
+    post(caf::actor{this}, drain_atom_v);
+  }
+
+  void work() {
+    if (!task_) {
+      if (stopping_ && !letting_go_) stopped({});
+      return;
+    }
+    auto& busy = options_.board->busy_since(options_.index);
+    bool more = false;
+    if (!stopping_) {
+      busy = steady_ns();
+      auto status = task_->run(options_.steps_at_once);
+      busy = 0;
+      if (!status) {
+        failed(status.error());
+        return;
+      }
+      more = status->more;
+    }
+    const auto now = options_.clock();
+    const bool final = stopping_ != nullptr && !final_closed_;
+    if (task_->should_close(now) || final) {
+      busy = steady_ns();
+      auto closed = task_->close(now, final);
+      busy = 0;
+      if (!closed) {
+        failed(closed.error());
+        return;
+      }
+      if (final) final_closed_ = true;
+      if (*closed) {
+        post(options_.lane, std::make_shared<submit_epoch>(submit_epoch{std::move(*closed), caf::actor{this}, life_}));
+      }
+    }
+    if (!writing_) {
+      if (auto delta = task_->snapshot_ready()) {
+        writing_ = std::make_shared<write_snapshot>(
+            write_snapshot{task_, std::make_shared<state_delta>(std::move(*delta)), caf::actor{this}, life_});
+        post(options_.state_thread, writing_);
+      }
+    }
+    publish(now);
+    if (stopping_) {
+      if (task_->in_flight() == 0 && !task_->snapshot_pending()) stopped({});
+      return;
+    }
+    if (more) {
+      queue_drain();
+    } else if (const auto at = task_->next_deadline()) {
+      if (!tick_at_ || *at < *tick_at_) {
+        tick_at_ = *at;
+        post_later(this, std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}), tick_atom_v);
+      }
+    }
+  }
+
+  // ── failing ──
+
+  void failed(const error& e) {
+    ++failures_;
+    options_.log_to(log_level::error, "a task failed",
+                    {{"task", options_.id.text()}, {"error", e.text()}, {"failures", std::to_string(failures_)}});
+    options_.board->update(options_.index, [&](task_status& s) {
+      s.last_error = e;
+      s.failures = failures_;
+      s.health = task_health::backing_off;
+    });
+    subscriptions_.clear();
+    letting_go_ = true;
+    // Its epochs may be in flight: the lane answers after the T1 it is busy with, so what the next
+    // opening reads in the log is final.
+    post(options_.lane, std::make_shared<forget_epochs>(forget_epochs{caf::actor{this}, life_}));
+  }
+
+  void let_go() {
+    letting_go_ = false;
+    ++life_;
+    task_.reset();  // the state thread may hold it until its T2 is done
+    writing_.reset();
+    final_closed_ = false;
+    tick_at_.reset();
+    if (stopping_) {
+      stopped(fail(errc::stopped, options_.id.text(), "it had failed; its last epochs will be replayed"));
+      return;
+    }
+    if (failures_ >= options_.failures_until_quarantine) {
+      options_.log_to(log_level::error, "a task is quarantined", {{"task", options_.id.text()}});
+      set_health(task_health::quarantined);
+      return;
+    }
+    const auto wait = std::min(options_.last_backoff, options_.first_backoff * (1 << std::min(failures_ - 1, 16)));
+    post_later(this, wait, reopen_atom_v);
+  }
+
+  void reopen() {
+    if (task_ || stopping_) return;
+    set_health(task_health::starting);
+    post(options_.state_thread,
+         std::make_shared<open_request>(open_request{options_.open, caf::actor{this}, life_}));
+  }
+
+  void retry_snapshot(const error& e) {
+    options_.log_to(log_level::error, "a snapshot failed, and is tried again",
+                    {{"task", options_.id.text()}, {"error", e.text()}});
+    options_.board->update(options_.index, [&](task_status& s) { s.last_error = e; });
+    if (stopping_) {
+      stopped(fail(e));
+      return;
+    }
+    run_delayed(snapshot_backoff_, [this, again = writing_, life = life_] {
+      if (life == life_ && writing_ == again) post(options_.state_thread, again);
+    });
+    snapshot_backoff_ = std::min(snapshot_backoff_ * 2, options_.last_backoff);
+  }
+
+  void stopped(result<void> how) {
+    if (!stopping_) return;
+    set_health(task_ && task_->finished() ? task_health::finished : task_health::stopped);
+    stopping_->done.set_value(std::move(how));
+    stopping_.reset();
+    subscriptions_.clear();
+    quit();
+  }
+
+  // ── telling ──
+
+  void set_health(task_health h) {
+    options_.board->update(options_.index, [&](task_status& s) { s.health = h; });
+  }
+
+  void publish(timestamp now) {
+    const bool finished = task_->finished() && !task_->snapshot_pending();
+    if (!finished && published_at_ && now - *published_at_ < std::chrono::milliseconds{200}) return;
+    if (finished && published_finished_) return;
+    published_at_ = now;
+    published_finished_ = finished;
+    auto progress = task_->progress();
+    options_.board->update(options_.index, [&](task_status& s) {
+      s.progress = progress;
+      s.failures = failures_;
+      s.health = finished ? task_health::finished : task_health::running;
+    });
+  }
+
+  void answer(read_request& r) {
+    const auto refuse = [&](errc code, std::string message) {
+      r.answer.set_value(fail(code, options_.id.text(), std::move(message), true));
+    };
+    if (!task_) return refuse(errc::unavailable, "the task is starting; try again");
+    auto* const table = task_->table();
+    if (table == nullptr) return refuse(errc::not_found, "the stage keeps no keyed state");
+    state_entries found;
+    found.as_of.push_back(task_->read_at(r.options.level));
+    if (found.as_of.front().stale && r.options.refuse_stale) {
+      return refuse(errc::unavailable, "the task is replaying; its state is older than what was answered before");
+    }
+    if (!r.to) {
+      auto value = table->read(r.from, r.options.level);
+      if (!value) return r.answer.set_value(fail(value.error()));
+      if (*value) found.entries.push_back({r.from, std::move(**value)});
+    } else {
+      auto scanned = table->scan(r.from, *r.to, r.options.level, [&](bytes_view key, bytes_view value) {
+        if (found.entries.size() >= r.limit) return false;
+        found.entries.push_back({bytes{key}, bytes{value}});
+        return true;
+      });
+      if (!scanned) return r.answer.set_value(fail(scanned.error()));
+    }
+    r.answer.set_value(std::move(found));
+  }
+
+  task_actor_options options_;
+  task_ptr task_;
+  std::uint64_t life_ = 1;
+  std::vector<std::unique_ptr<subscription>> subscriptions_;
+  std::shared_ptr<std::atomic<bool>> data_pending_ = std::make_shared<std::atomic<bool>>(false);
+  bool drain_queued_ = false;
+  std::optional<timestamp> tick_at_;
+  write_ptr writing_;
+  std::chrono::milliseconds snapshot_backoff_{100};
+  int failures_ = 0;
+  bool letting_go_ = false;
+  stop_ptr stopping_;
+  bool final_closed_ = false;
+  std::optional<timestamp> published_at_;
+  bool published_finished_ = false;
+};
+
+}  // namespace
+
+caf::actor spawn_task(caf::actor_system& system, task_actor_options options) {
+  if (options.own_thread) return system.spawn<task_actor, caf::detached>(std::move(options));
+  return system.spawn<task_actor>(std::move(options));
+}
+
+}  // namespace kappa::detail

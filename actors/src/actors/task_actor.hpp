@@ -1,0 +1,38 @@
+// The actor of one task: schedules it, and does nothing else. What is right is decided in
+// runnable_task; what blocks is done by the lane and the state thread.
+//
+// States: opening (the state thread opens the task) → running → (an error) letting go (the lane
+// forgets its epochs) → backing off → opening …, or quarantined after too many errors in a row.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+
+#include "actors/board.hpp"
+#include "actors/messages.hpp"
+
+namespace kappa::detail {
+
+struct task_actor_options {
+  std::size_t index = 0;  // on the board
+  task_id id;
+  std::function<result<std::unique_ptr<runnable_task>>()> open;
+  task_ptr first;  // opened already
+  caf::actor lane;
+  caf::actor state_thread;
+  std::shared_ptr<class board> board;
+  bool own_thread = false;  // a source: it may block
+  std::size_t steps_at_once = 2048;
+  std::chrono::milliseconds first_backoff{100};
+  std::chrono::milliseconds last_backoff{10'000};
+  int failures_until_quarantine = 5;
+  clock_fn clock = system_now;
+  log_sink log_to = no_log;
+};
+
+[[nodiscard]] caf::actor spawn_task(caf::actor_system& system, task_actor_options options);
+
+}  // namespace kappa::detail

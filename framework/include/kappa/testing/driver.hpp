@@ -1,0 +1,145 @@
+// The test driver: an app on a memory log, on the test's own thread, in event time.
+//
+//   kappa::testing::driver driver{flights_app()};
+//   driver.send("flights", flight{…});
+//   driver.advance_event_time(ts("2001-01-01T09:11"));
+//   BOOST_TEST(driver.read<delay_alert>("delay-alerts").size() == 1);
+//
+// On destruction the driver runs the same script twice more, restarting the app at every epoch:
+// once with a snapshot after each commit, once with none, and compares outputs and state. It also
+// checks that everything it sees in topics and state decodes and encodes to the same bytes. A
+// difference is a defect of the app (code that is not deterministic, a codec that loses
+// something) or of Kappa.
+//
+// Threading: one thread. Errors: a failed call throws std::runtime_error, so that the test fails
+// there; the destructor reports to `on_difference`.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kappa/core/codec.hpp"
+#include "kappa/core/time.hpp"
+#include "kappa/log/memory_log.hpp"
+#include "kappa/stream/app.hpp"
+#include "kappa/stream/window.hpp"
+#include "kappa/task/local_runner.hpp"
+
+namespace kappa::testing {
+
+/// `ts("2001-01-01T08:10")`: a point in event time. Throws on anything that is not one.
+[[nodiscard]] timestamp ts(std::string_view text);
+
+struct driver_options {
+  std::int32_t partitions = 1;
+  /// Steps of a task before its T1.
+  std::size_t steps_per_epoch = 256;
+  task_limits limits{};
+  /// Skip the shadow runs (for tests of the driver, or very long scripts).
+  bool shadows = true;
+  /// Gets a report when a shadow differs. Default: prints it and aborts the process.
+  std::function<void(const std::string&)> on_difference{};
+};
+
+/// A record as an app's reader sees it.
+template <class T>
+struct read_record {
+  std::optional<bytes> key;
+  T value;
+  timestamp time;
+  std::vector<std::pair<std::string, bytes>> headers;
+};
+
+class driver {
+ public:
+  explicit driver(const app& a, driver_options options = {});
+  ~driver();
+  driver(const driver&) = delete;
+  driver& operator=(const driver&) = delete;
+
+  /// Appends a record to a topic from outside, and lets the app process it. Time and key are the
+  /// element's own (event_traits), else `at` and `key`.
+  template <class T>
+  void send(const std::string& topic, const T& value, std::optional<timestamp> at = {},
+            std::optional<bytes> key = {}) {
+    if constexpr (has_event_time<T>) {
+      if (!at) at = event_traits<T>::time(value);
+    }
+    if constexpr (has_event_key<T>) {
+      if (!key) event_traits<T>::key(value, key.emplace());
+    }
+    check(detail::check_bytes<T>, encoded(value));
+    send_bytes(topic, encoded(value), at.value_or(timestamp{}), key);
+  }
+  /// A record of any bytes, well-formed or not.
+  void send_bytes(const std::string& topic, bytes value, timestamp at, std::optional<bytes> key = {},
+                  std::optional<partition> to = {});
+
+  /// Moves event time of all inputs from outside: windows whose grace is over close.
+  void advance_event_time(timestamp t);
+  /// All inputs end: open windows close.
+  void end_of_input();
+  /// Drops the app as a crash would, and starts it again.
+  void restart(bool with_snapshot = false);
+
+  /// The records that were added to `topic` since the last read of it.
+  template <class T>
+  std::vector<T> read(const std::string& topic) {
+    std::vector<T> values;
+    for (auto& r : read_records<T>(topic)) values.push_back(std::move(r.value));
+    return values;
+  }
+  template <class T>
+  std::vector<read_record<T>> read_records(const std::string& topic) {
+    std::vector<read_record<T>> records;
+    for (auto& raw : read_raw(topic)) {
+      auto value = codec<T>::decode(raw.value);
+      if (!value) throw std::runtime_error{topic + ": " + value.error().text()};
+      records.push_back({std::move(raw.key), std::move(*value), raw.time, std::move(raw.headers)});
+    }
+    return records;
+  }
+  /// The app's dead letters since the last read of them: the original values.
+  std::vector<read_record<bytes>> dead_letters();
+
+  /// The state of a key, as a query would see it.
+  template <class S, class K>
+  std::optional<S> get(const std::string& stage, const K& key) {
+    return decode_state<S>(stage, encoded(key), encoded(key));
+  }
+  /// The state of a key's window.
+  template <class S, class K>
+  std::optional<S> get(const std::string& stage, const K& key, timestamp window_start) {
+    return decode_state<S>(stage, encoded(key), window_state_key(encoded(key), window_start));
+  }
+
+  [[nodiscard]] event_log& log();
+  [[nodiscard]] local_runner& runner();
+  /// Runs the shadows now (the destructor then does not): the differences, one a line.
+  [[nodiscard]] std::string verify();
+
+ private:
+  struct inside;
+
+  void check(detail::check_fn f, const bytes& value);
+  std::vector<read_record<bytes>> read_raw(const std::string& topic);
+  std::optional<bytes> read_state(const std::string& stage, const bytes& key, const bytes& state_key);
+  template <class S>
+  std::optional<S> decode_state(const std::string& stage, const bytes& key, const bytes& state_key) {
+    const auto raw = read_state(stage, key, state_key);
+    if (!raw) return std::nullopt;
+    auto value = codec<S>::decode(*raw);
+    if (!value) throw std::runtime_error{stage + ": " + value.error().text()};
+    return std::move(*value);
+  }
+
+  std::unique_ptr<inside> in_;
+};
+
+}  // namespace kappa::testing

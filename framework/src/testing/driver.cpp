@@ -1,0 +1,294 @@
+#include "kappa/testing/driver.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "kappa/core/partitioner.hpp"
+
+namespace kappa::testing {
+namespace {
+
+void must(const result<void>& r) {
+  if (!r) throw std::runtime_error{r.error().text()};
+}
+template <class T>
+T must(result<T> r) {
+  if (!r) throw std::runtime_error{r.error().text()};
+  return std::move(*r);
+}
+
+// A folder of its own for each run; removed at the end.
+class scratch_folder {
+ public:
+  scratch_folder() {
+    static std::atomic<int> counter{0};
+    const auto base = std::filesystem::temp_directory_path();
+    path_ = base / fmt::format("kappa-driver-{}-{}", ::getpid(), ++counter);
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+  }
+  ~scratch_folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  scratch_folder(const scratch_folder&) = delete;
+  scratch_folder& operator=(const scratch_folder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// One thing that the test did.
+struct sent_record {
+  std::string topic;
+  bytes value;
+  timestamp time;
+  std::optional<bytes> key;
+  std::optional<partition> to;
+};
+struct advanced {
+  timestamp to;
+};
+struct ended {};
+using action = std::variant<sent_record, advanced, ended>;
+
+enum class restarts { none, with_snapshots, without_snapshots };
+
+// An app on its own log and state, that plays a script.
+class stage_set {
+ public:
+  stage_set(std::shared_ptr<const topology> t, const driver_options& options, restarts mode)
+      : options_{options}, mode_{mode}, log_{memory_log::create()} {
+    local_runner_options o;
+    o.topology = std::move(t);
+    o.log = log_;
+    o.state_folder = folder_.path();
+    o.layout.partitions = options.partitions;
+    o.layout.create_inputs = true;
+    o.limits = options.limits;
+    o.clock = [this] { return timestamp{milliseconds{now_ms_}}; };
+    runner_ = std::make_unique<local_runner>(std::move(o));
+    must(runner_->open());
+  }
+
+  void play(const action& a) {
+    std::visit([this](const auto& what) { apply(what); }, a);
+    settle();
+  }
+
+  void restart(bool with_snapshot) {
+    if (with_snapshot) must(runner_->snapshot_all());
+    runner_->crash();
+    must(runner_->open());
+    settle();
+  }
+
+  // Runs until nothing is left to do; a shadow starts anew at every epoch.
+  void settle() {
+    for (;;) {
+      local_runner::pass_options pass;
+      pass.budget = options_.steps_per_epoch;
+      pass.snapshots = mode_ == restarts::with_snapshots;
+      if (mode_ != restarts::none) pass.after_commit = [] { return false; };
+      if (must(runner_->run_until_quiet(pass))) return;
+      runner_->crash();
+      must(runner_->open());
+    }
+  }
+
+  [[nodiscard]] memory_log& log() { return *log_; }
+  [[nodiscard]] local_runner& runner() { return *runner_; }
+
+  std::vector<read_record<bytes>> read(const std::string& topic, std::map<partition, offset>& from) {
+    std::vector<read_record<bytes>> all;
+    const auto config = must(log_->find_topic(topic));
+    if (!config) throw std::runtime_error{"no such topic: " + topic};
+    for (std::int32_t p = 0; p < config->partitions; ++p) {
+      const topic_partition tp{topic, partition{p}};
+      auto reader = must(log_->open_reader(tp));
+      auto& at = from[partition{p}];
+      for (;;) {
+        const auto batch = must(reader->read(at, 1 << 20));
+        for (const auto& r : batch.records()) {
+          if (r.headers.find(marker_header)) continue;
+          read_record<bytes> copy;
+          if (r.key) copy.key = bytes{*r.key};
+          copy.value = bytes{r.value.value_or(bytes_view{})};
+          copy.time = r.time;
+          for (const auto& h : r.headers) copy.headers.emplace_back(h.name, h.value);
+          all.push_back(std::move(copy));
+        }
+        if (batch.next() == at) break;
+        at = batch.next();
+      }
+    }
+    return all;
+  }
+
+  // Everything that must be the same whatever happened on the way, as text.
+  std::map<std::string, std::vector<std::string>> picture(std::string& problems) {
+    std::map<std::string, std::vector<std::string>> p;
+    const auto& t = *runner_->options().topology;
+    for (const auto& stage : t.stages()) {
+      for (const auto& port : stage.ports) {
+        auto& lines = p["topic " + port.topic];
+        std::map<partition, offset> from;
+        for (const auto& r : read(port.topic, from)) {
+          lines.push_back(fmt::format("{} {} {}", format_time(r.time), r.key ? printable(*r.key) : "null",
+                                      printable(r.value, 4096)));
+          if (port.check == nullptr) continue;
+          if (auto ok = port.check(r.value); !ok) problems += port.topic + ": " + ok.error().text() + "\n";
+        }
+      }
+      for (std::int32_t n = 0; n < runner_->layout().at(stage.name).tasks; ++n) {
+        auto* const task = runner_->find(stage.name, partition{n});
+        if (task->table() == nullptr) continue;
+        auto& lines = p[fmt::format("state of {}", task->id().text())];
+        must(task->table()->scan({}, {}, read_level::latest, [&](bytes_view key, bytes_view value) {
+          lines.push_back(fmt::format("{} = {}", printable(key), printable(value, 4096)));
+          if (auto ok = stage.state_check(value); !ok) problems += stage.name + ": " + ok.error().text() + "\n";
+          return true;
+        }));
+      }
+    }
+    auto& dead = p["topic " + t.dead_letters_topic()];
+    std::map<partition, offset> from;
+    for (const auto& r : read(t.dead_letters_topic(), from)) dead.push_back(printable(r.value, 4096));
+    std::sort(dead.begin(), dead.end());  // tasks share the partition: their order is not fixed
+    return p;
+  }
+
+ private:
+  void apply(const sent_record& r) {
+    const auto config = must(log_->find_topic(r.topic));
+    if (!config) throw std::runtime_error{"the app reads no topic named " + r.topic};
+    record_batch batch;
+    const auto key = r.key ? std::optional<bytes_view>{*r.key} : std::nullopt;
+    batch.add(r.time, key, r.value);
+    const auto to = r.to ? *r.to : r.key ? partition_of(*r.key, config->partitions) : partition{0};
+    if (auto done = log_->append({r.topic, to}, batch); !done) throw std::runtime_error{done.error().text()};
+  }
+  void apply(const advanced& a) { runner_->advance_event_time(a.to); }
+  void apply(const ended&) {
+    runner_->set_until_end(true);
+    runner_->crash();
+    must(runner_->open());
+  }
+
+  driver_options options_;
+  restarts mode_;
+  std::shared_ptr<memory_log> log_;
+  scratch_folder folder_;
+  std::int64_t now_ms_ = 1'000'000'000'000;
+  std::unique_ptr<local_runner> runner_;
+};
+
+}  // namespace
+
+timestamp ts(std::string_view text) {
+  const auto t = parse_time(text);
+  if (!t) throw std::runtime_error{fmt::format("not a time: \"{}\"", text)};
+  return *t;
+}
+
+struct driver::inside {
+  std::shared_ptr<const kappa::topology> topology;
+  driver_options options;
+  std::unique_ptr<stage_set> main;
+  std::vector<action> script;
+  std::map<std::string, std::map<partition, offset>> read_up_to;
+  std::string problems;
+  bool verified = false;
+
+  void act(action a) {
+    script.push_back(std::move(a));
+    main->play(script.back());
+  }
+};
+
+driver::driver(const app& a, driver_options options) : in_{std::make_unique<inside>()} {
+  in_->topology = std::make_shared<kappa::topology>(must(kappa::topology::compile(a)));
+  in_->options = std::move(options);
+  in_->main = std::make_unique<stage_set>(in_->topology, in_->options, restarts::none);
+}
+
+driver::~driver() {
+  if (!in_ || in_->verified || !in_->options.shadows || std::uncaught_exceptions() > 0) return;
+  std::string differences;
+  try {
+    differences = verify();
+  } catch (const std::exception& e) {
+    differences = fmt::format("a shadow run failed: {}\n", e.what());
+  }
+  if (differences.empty()) return;
+  if (in_->options.on_difference) {
+    in_->options.on_difference(differences);
+    return;
+  }
+  std::fprintf(stderr, "kappa::testing::driver: restarting the app at every epoch gives something else:\n%s",
+               differences.c_str());
+  std::abort();
+}
+
+void driver::send_bytes(const std::string& topic, bytes value, timestamp at, std::optional<bytes> key,
+                        std::optional<partition> to) {
+  in_->act(sent_record{topic, std::move(value), at, std::move(key), to});
+}
+
+void driver::advance_event_time(timestamp t) { in_->act(advanced{t}); }
+void driver::end_of_input() { in_->act(ended{}); }
+void driver::restart(bool with_snapshot) { in_->main->restart(with_snapshot); }
+
+std::vector<read_record<bytes>> driver::read_raw(const std::string& topic) {
+  return in_->main->read(topic, in_->read_up_to[topic]);
+}
+
+std::vector<read_record<bytes>> driver::dead_letters() { return read_raw(in_->topology->dead_letters_topic()); }
+
+std::optional<bytes> driver::read_state(const std::string& stage, const bytes& key, const bytes& state_key) {
+  auto& runner = in_->main->runner();
+  const auto layout = runner.layout().find(stage);
+  if (layout == runner.layout().end()) throw std::runtime_error{"no such stage: " + stage};
+  auto* const task = runner.find(stage, partition_of(key, layout->second.tasks));
+  if (task->table() == nullptr) throw std::runtime_error{"stage keeps no keyed state: " + stage};
+  return must(task->table()->read(state_key, read_level::committed));
+}
+
+event_log& driver::log() { return in_->main->log(); }
+local_runner& driver::runner() { return in_->main->runner(); }
+
+void driver::check(detail::check_fn f, const bytes& value) {
+  if (auto ok = f(value); !ok) throw std::runtime_error{ok.error().text()};
+}
+
+std::string driver::verify() {
+  in_->verified = true;
+  std::string differences;
+  const auto expected = in_->main->picture(differences);
+  for (const auto mode : {restarts::with_snapshots, restarts::without_snapshots}) {
+    stage_set shadow{in_->topology, in_->options, mode};
+    for (const auto& a : in_->script) shadow.play(a);
+    auto found = shadow.picture(differences);
+    const auto* how = mode == restarts::with_snapshots ? "with every snapshot" : "without snapshots";
+    for (const auto& [what, lines] : expected) {
+      const auto& other = found[what];
+      if (other == lines) continue;
+      const auto n = std::min(lines.size(), other.size());
+      std::size_t i = 0;
+      while (i < n && lines[i] == other[i]) ++i;
+      differences += fmt::format("{} ({}): {} entries, without restarts {}; first difference at {}:\n  {}\n  {}\n",
+                                 what, how, other.size(), lines.size(), i,
+                                 i < lines.size() ? lines[i] : "(nothing)", i < other.size() ? other[i] : "(nothing)");
+    }
+  }
+  return differences;
+}
+
+}  // namespace kappa::testing

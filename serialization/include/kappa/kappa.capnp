@@ -1,0 +1,22 @@
+# What Kappa reads from a schema beside its shape. Import it as
+#
+#   using Kappa = import "/kappa/kappa.capnp";
+#
+# kappa_add_schema() sets the import path.
+@0xb6d8e2f1a4c97a10;
+
+annotation namespace @0xb6d8e2f1a4c97a11 (file) :Text;
+# The C++ namespace of the generated types ("flights", "acme::billing"). Absent: the global one.
+
+annotation name @0xb6d8e2f1a4c97a12 (struct, enum, field, enumerant, group, union) :Text;
+# The C++ name, where snake_case of the schema's name does not do. JSON keeps the schema's name.
+
+annotation eventTime @0xb6d8e2f1a4c97a13 (field) :Void;
+# An Int64: milliseconds since 1970-01-01T00:00Z. The C++ field is a kappa::timestamp, and events
+# take their time from it. At most one in a struct.
+
+annotation timestamp @0xb6d8e2f1a4c97a14 (field) :Void;
+# An Int64 of milliseconds that is a kappa::timestamp in C++ and not the event's time.
+
+annotation key @0xb6d8e2f1a4c97a15 (field) :Void;
+# The record's key unless something else is said. At most one in a struct.

@@ -1,0 +1,173 @@
+// What every log must do. Each case is a claim; a log passes by registering a fixture:
+//
+//   const bool registered = log_contract::add_suite("memory", [] { return std::make_unique<…>(); });
+//
+// Cases get a fresh log each. They wait for conditions, never for time to pass.
+#pragma once
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kappa/log/event_log.hpp"
+
+namespace log_contract {
+
+using namespace kappa;  // NOLINT: tests
+
+/// One log, and what a test may do to it from outside.
+class fixture {
+ public:
+  virtual ~fixture() = default;
+  virtual event_log& log() = 0;
+  /// As after a restart of the process: readers, writers, subscriptions are gone by then.
+  virtual void reopen() = 0;
+  /// Lets another writer take `app` although one is open.
+  virtual void lose_lock(const std::string& app) = 0;
+
+  /// Makes a topic and gives its name.
+  std::string create(const std::string& name, std::int32_t partitions = 1, std::string owner = {}) {
+    topic_config c;
+    c.name = name;
+    c.partitions = partitions;
+    c.owner = std::move(owner);
+    return create(c);
+  }
+  std::string create(const topic_config& c) {
+    const auto r = log().create_topic(c);
+    BOOST_REQUIRE_MESSAGE(r, (r ? std::string{} : r.error().text()));
+    return c.name;
+  }
+};
+
+using make_fixture = std::function<std::unique_ptr<fixture>()>;
+
+struct contract_case {
+  const char* name;
+  const char* file;
+  std::size_t line;
+  void (*run)(fixture&);
+};
+inline std::vector<contract_case>& cases() {
+  static std::vector<contract_case> all;
+  return all;
+}
+inline bool add_case(const contract_case& c) {
+  cases().push_back(c);
+  return true;
+}
+
+/// Registers all cases that were included above, for one kind of log.
+inline bool add_suite(const char* log_name, const make_fixture& make) {
+  namespace ut = boost::unit_test;
+  auto* const suite =
+      BOOST_TEST_SUITE((std::string{"contract_of_the_"} + log_name + "_log").c_str());
+  for (const auto& c : cases()) {
+    suite->add(ut::make_test_case(
+        [make, run = c.run] {
+          const auto f = make();
+          run(*f);
+        },
+        c.name, c.file, c.line));
+  }
+  ut::framework::master_test_suite().add(suite);
+  return true;
+}
+
+#define LOG_CONTRACT(name)                                                             \
+  inline void name(::log_contract::fixture& f);                                        \
+  inline const bool name##_added =                                                     \
+      ::log_contract::add_case({#name, __FILE__, __LINE__, &::log_contract::name});    \
+  inline void name([[maybe_unused]] ::log_contract::fixture& f)
+
+// ---- helpers
+
+/// The value, or the test fails with the error.
+template <class T>
+T must(result<T> r) {
+  BOOST_REQUIRE_MESSAGE(r, (r ? std::string{} : r.error().text()));
+  if constexpr (!std::is_void_v<T>) return std::move(*r);
+}
+
+/// Checks that it failed, and how; `mentions` must be in the error's text.
+template <class T>
+void must_fail(const result<T>& r, errc code, const std::string& mentions = {}) {
+  BOOST_REQUIRE(!r);
+  BOOST_TEST(name_of(r.error().code) == name_of(code), r.error().text());
+  BOOST_TEST(r.error().text().find(mentions) != std::string::npos,
+             "\"" << r.error().text() << "\" does not say \"" << mentions << "\"");
+}
+
+inline timestamp at(std::int64_t ms) { return timestamp{milliseconds{ms}}; }
+inline topic_partition tp(const std::string& topic, std::int32_t n = 0) {
+  return {topic, partition{n}};
+}
+
+/// Records with these values, keys "k", times 0, 1, 2 … ms from `start`.
+inline std::shared_ptr<record_batch> batch_of(const std::vector<std::string>& values,
+                                              std::int64_t start = 0) {
+  auto b = std::make_shared<record_batch>();
+  for (const auto& v : values) b->add(at(start++), "k", v);
+  return b;
+}
+
+/// All values from `from` to the end, over as many reads as it takes.
+inline std::vector<std::string> values_of(event_log& log, const topic_partition& where,
+                                          offset from, std::size_t max_bytes = 1 << 20) {
+  std::vector<std::string> out;
+  const auto reader = must(log.open_reader(where));
+  for (;;) {
+    const auto batch = must(reader->read(from, max_bytes));
+    for (const auto& r : batch.records()) out.emplace_back(r.value.value_or("(null)"));
+    if (batch.next() == from) return out;
+    from = batch.next();
+  }
+}
+inline std::vector<std::string> values_of(event_log& log, const topic_partition& where) {
+  return values_of(log, where, must(log.bounds(where)).earliest);
+}
+
+inline position_key key_of(const std::string& app, const std::string& stage,
+                           const std::string& input, std::int32_t task = 0,
+                           std::int32_t generation_number = 1) {
+  return {app, stage, generation{generation_number}, partition{task}, input};
+}
+
+/// A thing that happens on another thread, to wait for.
+class event_count {
+ public:
+  void happened() {
+    const std::lock_guard lock{mutex_};
+    ++count_;
+    changed_.notify_all();
+  }
+  [[nodiscard]] int count() const {
+    const std::lock_guard lock{mutex_};
+    return count_;
+  }
+  /// False when it did not happen in a time that is far too long.
+  [[nodiscard]] bool wait_for_more_than(int count) const {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, std::chrono::seconds{60}, [&] { return count_ > count; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  int count_ = 0;
+};
+
+}  // namespace log_contract
+
+namespace kappa {
+inline std::ostream& boost_test_print_type(std::ostream& out, const offset& o) {
+  return out << o.value;
+}
+}  // namespace kappa
