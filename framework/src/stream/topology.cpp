@@ -221,6 +221,9 @@ result<topology> topology::compile(const app& a) {
       s.state = g->ops[*c.state].name;
       s.state_schema = g->ops[*c.state].state->schema;
       s.state_check = g->ops[*c.state].state->check;
+      s.state_json = g->ops[*c.state].state->to_json;
+      s.key_from_text = g->ops[*c.state].state->key_from_text;
+      s.windowed = g->ops[*c.state].kind == op_kind::window_fold;
     }
     if (!c.edges.empty()) {
       problems.push_back(fmt::format(

@@ -54,10 +54,10 @@ struct passed_on<std::vector<O>> {
   using type = O;
 };
 
-template <class S>
+template <class K, class S>
 state_spec state_of() {
   static_assert(encodable<S>, "the state needs a kappa::codec");
-  return {codec<S>::schema(), check_bytes<S>,
+  return {codec<S>::schema(), check_bytes<S>, json_of_bytes<S>, key_bytes_of_text<K>,
           [](state_store& store, std::size_t table, const keyed_table_options& options) {
             return std::make_unique<keyed_table<S>>(store, table, options);
           }};
@@ -245,7 +245,7 @@ class keyed_stream {
     node.kind = kind;
     node.name = std::move(name);
     node.inputs = {op_};
-    node.state = detail::state_of<S>();
+    node.state = detail::state_of<K, S>();
     return node;
   }
 
@@ -274,7 +274,7 @@ class window_stream {
     node.kind = detail::op_kind::window_fold;
     node.name = std::move(name);
     node.inputs = {op_};
-    node.state = detail::state_of<S>();
+    node.state = detail::state_of<K, S>();
     node.topic = options_.late_to;
     node.output_delay = options_.lateness;
     // `keep` may change without a new generation; the windows' size and lateness may not.

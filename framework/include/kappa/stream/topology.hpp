@@ -60,6 +60,9 @@ struct stage_spec {
   std::optional<std::string> state;  // name of the keyed state
   schema_info state_schema;
   detail::check_fn state_check = nullptr;
+  detail::json_fn state_json = nullptr;
+  detail::key_from_text_fn key_from_text = nullptr;
+  bool windowed = false;  // state keys are window_state_key(key, start)
   milliseconds output_delay{0};
   std::uint64_t fingerprint = 0;  // changes when the state or outputs would be others
 
