@@ -15,7 +15,8 @@ kappa::result<void> dump_state(kappa::host& host, const std::string& file) {
     auto all = host.query_all(stage, SIZE_MAX);
     if (!all) return kappa::fail(all.error());
     for (const auto& e : all->entries) {
-      lines.push_back(fmt::format("{} {} = {}", stage, kappa::printable(e.key), kappa::printable(e.value, 1000)));
+      lines.push_back(fmt::format("{} {} = {}", stage, kappa::printable(e.key),
+                                  kappa::printable(e.value, 1000)));
     }
   }
   std::sort(lines.begin(), lines.end());
@@ -26,7 +27,8 @@ kappa::result<void> dump_state(kappa::host& host, const std::string& file) {
   return {};
 }
 
-void print_summary(kappa::host& host, bool anew, const flights::written& w, const std::string& out) {
+void print_summary(kappa::host& host, bool anew, const flights::written& w,
+                   const std::string& out) {
   std::uint64_t rows = 0;
   std::uint64_t late = 0;
   for (const auto& t : host.status()) {
@@ -39,7 +41,8 @@ void print_summary(kappa::host& host, bool anew, const flights::written& w, cons
   }
   if (!anew) fmt::print("Nothing to do: everything had been done before (--fresh starts over).\n");
   fmt::print("{} rows in this run; {} dead letters, {} late rows in all.\n", rows, dead, late);
-  fmt::print("{} hours in {}/hourly-delays.csv\n{} alerts in {}/delay-alerts.csv\n", w.hours, out, w.alerts, out);
+  fmt::print("{} hours in {}/hourly-delays.csv\n{} alerts in {}/delay-alerts.csv\n", w.hours, out,
+             w.alerts, out);
 }
 
 }  // namespace
@@ -53,7 +56,8 @@ int main(int argc, char** argv) {
   std::string dump;
 
   kappa::runner runner{"flights", "Hourly delays and alerts of US flights, from a CSV file"};
-  runner.option("--input", o.input, "CSV file (plain or zstd): scheduled,delay,distance,origin,destination");
+  runner.option("--input", o.input,
+                "CSV file (plain or zstd): scheduled,delay,distance,origin,destination");
   runner.option("--from", o.from, "Earliest plausible time");
   runner.option("--to", o.to, "First time that is no longer plausible");
   runner.option("--out", out, "Folder for the two CSV files");
@@ -62,7 +66,8 @@ int main(int argc, char** argv) {
   kappa::runner::hooks hooks;
   hooks.check = [&]() -> kappa::result<void> {
     for (const auto& [flag, text] : {std::pair{"--from", o.from}, {"--to", o.to}}) {
-      if (!kappa::parse_time(text)) return kappa::fail(kappa::errc::bad_config, flag, "not a time: " + text);
+      if (!kappa::parse_time(text))
+        return kappa::fail(kappa::errc::bad_config, flag, "not a time: " + text);
     }
     return {};
   };
@@ -73,5 +78,6 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     return dump.empty() ? kappa::result<void>{} : dump_state(host, dump);
   };
-  return runner.run(argc, argv, [&] { return flights::flights_app(o); }, hooks);
+  return runner.run(
+      argc, argv, [&] { return flights::flights_app(o); }, hooks);
 }

@@ -38,7 +38,8 @@ result<void> each_record(kappa::event_log& log, const std::string& topic, F f) {
   return {};
 }
 
-result<void> write_file(const std::filesystem::path& file, const std::string& header, std::vector<std::string>& lines) {
+result<void> write_file(const std::filesystem::path& file, const std::string& header,
+                        std::vector<std::string>& lines) {
   std::sort(lines.begin(), lines.end());  // origin, then hour: both are of fixed width
   const auto temporary = std::filesystem::path{file}.concat(".tmp");
   {
@@ -67,8 +68,9 @@ result<written> write_results(kappa::event_log& log, const std::filesystem::path
     if (!key) return fail(kappa::errc::decode, "hourly-delays", "a record key without its hour");
     auto s = kappa::codec<hour_stats>::decode(r.value.value_or(""));
     if (!s) return fail(s.error());
-    hours.push_back(fmt::format("{},{},{},{:.6f},{},{},{:.6f}", key->key, kappa::format_time(key->start), s->flights,
-                                s->mean(), s->min_delay, s->max_delay, s->share_delayed()));
+    hours.push_back(fmt::format("{},{},{},{:.6f},{},{},{:.6f}", key->key,
+                                kappa::format_time(key->start), s->flights, s->mean(), s->min_delay,
+                                s->max_delay, s->share_delayed()));
     return {};
   });
   if (!read) return fail(read.error());
@@ -77,20 +79,23 @@ result<written> write_results(kappa::event_log& log, const std::filesystem::path
   read = each_record(log, "delay-alerts", [&](const kappa::record_view& r) -> result<void> {
     auto a = kappa::codec<delay_alert>::decode(r.value.value_or(""));
     if (!a) return fail(a.error());
-    alerts.push_back(fmt::format("{},{},{},{:.6f},{:.6f},{:.6f}", a->origin, kappa::format_time(a->hour), a->flights,
-                                 a->mean_delay, a->history_mean, a->history_deviation));
+    alerts.push_back(fmt::format("{},{},{},{:.6f},{:.6f},{:.6f}", a->origin,
+                                 kappa::format_time(a->hour), a->flights, a->mean_delay,
+                                 a->history_mean, a->history_deviation));
     return {};
   });
   if (!read) return fail(read.error());
 
   const written w{hours.size(), alerts.size()};
-  if (auto done = write_file(folder / "hourly-delays.csv",
-                             "origin,hour,flights,mean_delay,min_delay,max_delay,share_delayed", hours);
+  if (auto done =
+          write_file(folder / "hourly-delays.csv",
+                     "origin,hour,flights,mean_delay,min_delay,max_delay,share_delayed", hours);
       !done) {
     return fail(done.error());
   }
-  if (auto done = write_file(folder / "delay-alerts.csv",
-                             "origin,hour,flights,mean_delay,history_mean,history_deviation", alerts);
+  if (auto done =
+          write_file(folder / "delay-alerts.csv",
+                     "origin,hour,flights,mean_delay,history_mean,history_deviation", alerts);
       !done) {
     return fail(done.error());
   }

@@ -84,9 +84,10 @@ struct host::inside {
   mutable std::shared_mutex tasks_mutex;  // queries against the end of `stop`
   std::vector<placed_task> tasks;
   std::thread watchdog;
-  std::mutex watchdog_mutex;
-  std::condition_variable watchdog_wake;
-  bool watchdog_stop = false;
+  std::thread retention;
+  std::mutex helpers_mutex;  // of the two
+  std::condition_variable helpers_wake;
+  bool helpers_stop = false;
   bool hung = false;
 
   [[nodiscard]] std::filesystem::path app_state() const {
@@ -221,11 +222,30 @@ struct host::inside {
       tasks.push_back({id, detail::spawn_task(*system, std::move(o))});
     }
     watchdog = std::thread{[this] { watch(); }};
+    if (options.retention_interval.count() > 0)
+      retention = std::thread{[this] { keep_retention(); }};
     options.log_to(log_level::info, "started",
                    {{"app", topology->app_name()},
                     {"tasks", std::to_string(tasks.size())},
                     {"log", log->name()}});
     return {};
+  }
+
+  void keep_retention() {
+    std::unique_lock lock{helpers_mutex};
+    while (
+        !helpers_wake.wait_for(lock, options.retention_interval, [this] { return helpers_stop; })) {
+      lock.unlock();
+      auto done = log->apply_retention(options.clock());
+      if (!done) {
+        options.log_to(log_level::error, "retention failed", {{"error", done.error().text()}});
+      } else if (done->records > 0) {
+        options.log_to(
+            log_level::info, "retention",
+            {{"records", std::to_string(done->records)}, {"bytes", std::to_string(done->bytes)}});
+      }
+      lock.lock();
+    }
   }
 
   // Reports a step that takes too long. The thread in it cannot be taken back: the task is
@@ -236,9 +256,9 @@ struct host::inside {
       std::chrono::steady_clock::time_point since{};
     };
     std::vector<seen_step> seen(tasks.size());
-    std::unique_lock lock{watchdog_mutex};
+    std::unique_lock lock{helpers_mutex};
     const auto period = std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
-    while (!watchdog_wake.wait_for(lock, period, [this] { return watchdog_stop; })) {
+    while (!helpers_wake.wait_for(lock, period, [this] { return helpers_stop; })) {
       const auto now = std::chrono::steady_clock::now();
       for (std::size_t i = 0; i < tasks.size() && !hung; ++i) {
         const auto beat = pulses[i]->beat();
@@ -282,11 +302,12 @@ struct host::inside {
     }
     if (dead) outcome = fail(*dead);
     {
-      const std::lock_guard lock{watchdog_mutex};
-      watchdog_stop = true;
+      const std::lock_guard lock{helpers_mutex};
+      helpers_stop = true;
     }
-    watchdog_wake.notify_all();
+    helpers_wake.notify_all();
     if (watchdog.joinable()) watchdog.join();
+    if (retention.joinable()) retention.join();
     detail::end_now(lane);
     detail::end_now(state_thread);
     if (hung) {  // a thread that never ends cannot be joined
