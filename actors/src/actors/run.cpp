@@ -152,9 +152,10 @@ struct runner::inside {
       // "INI was not able to parse intervall"
       const std::string what = e.what();
       const auto key = what.substr(what.rfind(' ') + 1);
+      const auto near = nearest_to(key);
       return complain(
           {errc::bad_config, "--config",
-           fmt::format("unknown key {}; did you mean {}?", key, nearest_to(key).substr(2))},
+           "unknown key " + key + (near.empty() ? "" : "; did you mean " + near.substr(2) + "?")},
           exit_usage);
     } catch (const CLI::ParseError& e) {
       return complain({errc::bad_config, "command line", fmt::format("{} (see --help)", e.what())},

@@ -10,7 +10,7 @@
 namespace kappa::detail {
 namespace {
 
-std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+constexpr std::chrono::milliseconds longest_turn{20};
 
 class task_actor final : public caf::event_based_actor {
  public:
@@ -30,13 +30,13 @@ class task_actor final : public caf::event_based_actor {
           work();
         },
         [this](const committed_ptr& c) {
-          if (c->life != life_ || !task_) return;
+          if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
           failures_ = 0;
           work();
         },
         [this](const written_ptr& w) {
-          if (w->life != life_ || !task_) return;
+          if (w->life != life_ || !task_ || letting_go_) return;
           if (w->failed) {
             retry_snapshot(*w->failed);
             return;
@@ -94,28 +94,28 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void work() {
+    if (letting_go_) return;  // what failed must not close another epoch
     if (!task_) {
-      if (stopping_ && !letting_go_) stopped({});
+      if (stopping_) stopped({});
       return;
     }
-    auto& busy = options_.board->busy_since(options_.index);
     bool more = false;
     if (!stopping_) {
-      busy = steady_ns();
-      auto status = task_->run(options_.steps_at_once);
-      busy = 0;
+      const auto began = std::chrono::steady_clock::now();
+      auto status = task_->run(steps_);
       if (!status) {
         failed(status.error());
         return;
       }
       more = status->more;
+      fit_turn(status->steps, std::chrono::steady_clock::now() - began);
     }
     const auto now = options_.clock();
-    const bool final = stopping_ != nullptr && !final_closed_;
+    // An orderly stop closes until there is nothing left: what was in flight or being written at
+    // the first time may have held a snapshot back.
+    const bool final = stopping_ != nullptr && (!final_closed_ || quiet());
     if (task_->should_close(now) || final) {
-      busy = steady_ns();
       auto closed = task_->close(now, final);
-      busy = 0;
       if (!closed) {
         failed(closed.error());
         return;
@@ -135,7 +135,7 @@ class task_actor final : public caf::event_based_actor {
     }
     publish(now);
     if (stopping_) {
-      if (task_->in_flight() == 0 && !task_->snapshot_pending()) stopped({});
+      if (quiet()) stopped({});
       return;
     }
     if (more) {
@@ -147,6 +147,17 @@ class task_actor final : public caf::event_based_actor {
                    std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}),
                    tick_atom_v);
       }
+    }
+  }
+
+  [[nodiscard]] bool quiet() const { return task_->in_flight() == 0 && !task_->snapshot_pending(); }
+
+  // A turn is short whatever a step takes, so that commits, queries and a stop come in between.
+  void fit_turn(std::size_t steps, std::chrono::steady_clock::duration took) {
+    if (took > longest_turn) {
+      steps_ = std::max<std::size_t>(1, steps_ / 2);
+    } else if (steps >= steps_ && took < longest_turn / 4) {
+      steps_ = std::min(options_.steps_at_once, steps_ * 2);
     }
   }
 
@@ -176,6 +187,7 @@ class task_actor final : public caf::event_based_actor {
     task_.reset();  // the state thread may hold it until its T2 is done
     writing_.reset();
     final_closed_ = false;
+    published_finished_ = false;
     tick_at_.reset();
     if (stopping_) {
       stopped(fail(errc::stopped, options_.id.text(),
@@ -207,8 +219,9 @@ class task_actor final : public caf::event_based_actor {
       stopped(fail(e));
       return;
     }
-    run_delayed(snapshot_backoff_, [this, again = writing_, life = life_] {
-      if (life == life_ && writing_ == again) post(options_.state_thread, again);
+    // Weak: the state must be closed by the time it is opened anew.
+    run_delayed(snapshot_backoff_, [this, again = std::weak_ptr{writing_}] {
+      if (const auto w = again.lock(); w && writing_ == w) post(options_.state_thread, w);
     });
     snapshot_backoff_ = std::min(snapshot_backoff_ * 2, options_.last_backoff);
   }
@@ -275,6 +288,7 @@ class task_actor final : public caf::event_based_actor {
   task_ptr task_;
   std::uint64_t life_ = 1;
   std::vector<std::unique_ptr<subscription>> subscriptions_;
+  std::size_t steps_ = 64;
   std::shared_ptr<std::atomic<bool>> data_pending_ = std::make_shared<std::atomic<bool>>(false);
   bool drain_queued_ = false;
   std::optional<timestamp> tick_at_;
