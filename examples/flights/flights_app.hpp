@@ -14,14 +14,16 @@ using namespace std::chrono_literals;
 
 /// An hour of an origin.
 struct hour_stats : hour_fields {
-  void add(std::int32_t delay) {
-    min_delay = flights == 0 ? delay : std::min(min_delay, delay);
-    max_delay = flights == 0 ? delay : std::max(max_delay, delay);
-    delay_sum += delay;
-    delayed += delay >= 15 ? 1 : 0;
+  void add(const flight& f) {
+    min_delay = flights == 0 ? f.delay : std::min(min_delay, f.delay);
+    max_delay = flights == 0 ? f.delay : std::max(max_delay, f.delay);
+    delay_sum += f.delay;
+    delayed += f.delay >= 15 ? 1 : 0;
     ++flights;
   }
-  [[nodiscard]] double mean() const { return static_cast<double>(delay_sum) / static_cast<double>(flights); }
+  [[nodiscard]] double mean() const {
+    return static_cast<double>(delay_sum) / static_cast<double>(flights);
+  }
   [[nodiscard]] double share_delayed() const {
     return static_cast<double>(delayed) / static_cast<double>(flights);
   }
@@ -35,7 +37,9 @@ struct delay_history : history_fields {
     mean += delta / static_cast<double>(hours);
     m2 += delta * (hour_mean - mean);
   }
-  [[nodiscard]] double deviation() const { return hours == 0 ? 0 : std::sqrt(m2 / static_cast<double>(hours)); }
+  [[nodiscard]] double deviation() const {
+    return hours == 0 ? 0 : std::sqrt(m2 / static_cast<double>(hours));
+  }
 };
 
 using hour_of_origin = kappa::windowed<std::string, hour_stats>;

@@ -15,7 +15,8 @@ kappa::result<void> dump_state(kappa::host& host, const std::string& file) {
     auto all = host.query_all(stage, SIZE_MAX);
     if (!all) return kappa::fail(all.error());
     for (const auto& e : all->entries) {
-      lines.push_back(fmt::format("{} {} = {}", stage, kappa::printable(e.key), kappa::printable(e.value, 1000)));
+      lines.push_back(fmt::format("{} {} = {}", stage, kappa::printable(e.key),
+                                  kappa::printable(e.value, 1000)));
     }
   }
   std::sort(lines.begin(), lines.end());
@@ -26,20 +27,31 @@ kappa::result<void> dump_state(kappa::host& host, const std::string& file) {
   return {};
 }
 
-void print_summary(kappa::host& host, bool anew, const flights::written& w, const std::string& out) {
+void print_summary(kappa::host& host, bool anew, const flights::written& w,
+                   const std::string& out) {
   std::uint64_t rows = 0;
   std::uint64_t late = 0;
   for (const auto& t : host.status()) {
     if (t.source) rows += t.progress.records_in;
     late += t.progress.late_records;
   }
-  std::int64_t dead = 0;
-  if (auto b = host.log().bounds({host.topology().dead_letters_topic(), kappa::partition{0}})) {
-    dead = b->latest - b->earliest;
-  }
+  std::size_t dead = 0;
+  std::string some;
+  const auto topic = host.topology().dead_letters_topic();
+  auto read = kappa::for_each_record(
+      host.log(), topic, [&](const kappa::record_view& r) -> kappa::result<void> {
+        if (++dead > 3) return {};
+        some += fmt::format("  {}: {}\n", r.headers.find("kappa.position").value_or("?"),
+                            kappa::printable(r.headers.find("kappa.error").value_or("?")));
+        return {};
+      });
+  if (!read) some += fmt::format("  {}\n", read.error());
   if (!anew) fmt::print("Nothing to do: everything had been done before (--fresh starts over).\n");
-  fmt::print("{} rows in this run; {} dead letters, {} late rows in all.\n", rows, dead, late);
-  fmt::print("{} hours in {}/hourly-delays.csv\n{} alerts in {}/delay-alerts.csv\n", w.hours, out, w.alerts, out);
+  fmt::print("{} rows in this run; {} late rows and {} dead letters in all", rows, late, dead);
+  fmt::print("{}\n{}{}", dead == 0 ? "." : fmt::format(" (topic {}):", topic), some,
+             dead > 3 ? "  …\n" : "");
+  fmt::print("{} hours in {}/hourly-delays.csv\n{} alerts in {}/delay-alerts.csv\n", w.hours, out,
+             w.alerts, out);
 }
 
 }  // namespace
@@ -53,7 +65,8 @@ int main(int argc, char** argv) {
   std::string dump;
 
   kappa::runner runner{"flights", "Hourly delays and alerts of US flights, from a CSV file"};
-  runner.option("--input", o.input, "CSV file (plain or zstd): scheduled,delay,distance,origin,destination");
+  runner.option("--input", o.input,
+                "CSV file (plain or zstd): scheduled,delay,distance,origin,destination");
   runner.option("--from", o.from, "Earliest plausible time");
   runner.option("--to", o.to, "First time that is no longer plausible");
   runner.option("--out", out, "Folder for the two CSV files");
@@ -62,7 +75,8 @@ int main(int argc, char** argv) {
   kappa::runner::hooks hooks;
   hooks.check = [&]() -> kappa::result<void> {
     for (const auto& [flag, text] : {std::pair{"--from", o.from}, {"--to", o.to}}) {
-      if (!kappa::parse_time(text)) return kappa::fail(kappa::errc::bad_config, flag, "not a time: " + text);
+      if (!kappa::parse_time(text))
+        return kappa::fail(kappa::errc::bad_config, flag, "not a time: " + text);
     }
     return {};
   };
@@ -73,5 +87,6 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     return dump.empty() ? kappa::result<void>{} : dump_state(host, dump);
   };
-  return runner.run(argc, argv, [&] { return flights::flights_app(o); }, hooks);
+  return runner.run(
+      argc, argv, [&] { return flights::flights_app(o); }, hooks);
 }

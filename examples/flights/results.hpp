@@ -14,6 +14,7 @@ struct written {
 
 /// `folder`/hourly-delays.csv and delay-alerts.csv, ordered by origin and hour; each is written to
 /// a temporary file that is renamed.
-[[nodiscard]] kappa::result<written> write_results(kappa::event_log& log, const std::filesystem::path& folder);
+[[nodiscard]] kappa::result<written> write_results(kappa::event_log& log,
+                                                   const std::filesystem::path& folder);
 
 }  // namespace flights
