@@ -1,15 +1,15 @@
 #include <boost/test/unit_test.hpp>
 
+#include "engine/small_types.hpp"
 #include "kappa/stream/topology.hpp"
 #include "kappa/testing/driver.hpp"
-#include "engine/small_types.hpp"
 
 using namespace kappa;
 using namespace std::chrono_literals;
-using kappa::testing::driver;
-using kappa::testing::ts;
 using engine_test::reading;
 using engine_test::totals;
+using kappa::testing::driver;
+using kappa::testing::ts;
 
 BOOST_AUTO_TEST_SUITE(pipeline)
 
@@ -17,11 +17,12 @@ namespace {
 
 app hourly_app() {
   app a{"weather"};
-  auto hourly = a.stream<reading>("readings")
-                    .validate("plausible", [](const reading& r) { return r.value > -100 && r.value < 100; })
-                    .key_by("place", &reading::place)
-                    .window(tumbling{1h}, {.lateness = 10min})
-                    .fold<totals>("hourly", [](totals& t, const reading& r) { t.add(r.value); });
+  auto hourly =
+      a.stream<reading>("readings")
+          .validate("plausible", [](const reading& r) { return r.value > -100 && r.value < 100; })
+          .key_by("place", &reading::place)
+          .window(tumbling{1h}, {.lateness = 10min})
+          .fold<totals>("hourly", [](totals& t, const reading& r) { t.add(r.value); });
   hourly.to("hourly-totals");
   hourly.filter("hot", [](const auto& w) { return w.value.sum > 50; })
       .map("alert", [](const auto& w) { return w.key + " is hot"; })
@@ -48,11 +49,13 @@ BOOST_AUTO_TEST_CASE(an_hour_closes_when_the_watermark_passes_its_end_and_latene
 
 BOOST_AUTO_TEST_CASE(end_of_input_closes_open_windows_in_order) {
   driver d{hourly_app()};
-  for (const auto* place : {"rome", "oslo", "lima"}) d.send("readings", reading{place, ts("2001-01-01T08:05"), 60});
+  for (const auto* place : {"rome", "oslo", "lima"})
+    d.send("readings", reading{place, ts("2001-01-01T08:05"), 60});
   d.send("readings", reading{"oslo", ts("2001-01-01T07:55"), 70});
   d.end_of_input();
   const auto alerts = d.read<std::string>("alerts");
-  const std::vector<std::string> expected{"oslo is hot", "lima is hot", "oslo is hot", "rome is hot"};
+  const std::vector<std::string> expected{"oslo is hot", "lima is hot", "oslo is hot",
+                                          "rome is hot"};
   BOOST_TEST(alerts == expected, boost::test_tools::per_element());
 }
 
@@ -104,7 +107,8 @@ BOOST_AUTO_TEST_CASE(several_partitions_give_the_same_totals) {
   for (const int partitions : {1, 3, 8}) {
     driver d{hourly_app(), {.partitions = partitions}};
     for (int i = 0; i < 200; ++i) {
-      d.send("readings", reading{"p" + std::to_string(i % 7), ts("2001-01-01T08:00") + i * 1min, 1});
+      d.send("readings",
+             reading{"p" + std::to_string(i % 7), ts("2001-01-01T08:00") + i * 1min, 1});
     }
     d.end_of_input();
     std::int64_t sum = 0;
@@ -148,12 +152,13 @@ BOOST_AUTO_TEST_CASE(a_second_keyed_stage_follows_a_windowed_one) {
       .window(tumbling{1h}, {.lateness = 10min})
       .fold<totals>("hourly", [](totals& t, const reading& r) { t.add(r.value); })
       .key_by("again", [](const auto& w) { return w.key; })
-      .process<totals>("best",
-                       [](totals& best, const windowed<std::string, totals>& w) -> std::optional<std::string> {
-                         if (w.value.sum <= best.sum) return std::nullopt;
-                         best.sum = w.value.sum;
-                         return w.key + ":" + std::to_string(w.value.sum);
-                       })
+      .process<totals>(
+          "best",
+          [](totals& best, const windowed<std::string, totals>& w) -> std::optional<std::string> {
+            if (w.value.sum <= best.sum) return std::nullopt;
+            best.sum = w.value.sum;
+            return w.key + ":" + std::to_string(w.value.sum);
+          })
       .to("records");
   driver d{a, {.partitions = 2}};
   for (int hour = 0; hour < 5; ++hour) {

@@ -29,7 +29,10 @@ struct totals {
 template <>
 struct kappa::codec<engine_test::reading> {
   static void encode(const engine_test::reading& v, bytes& out) {
-    byte_writer{out}.put_bytes(v.place).put(std::int64_t{v.at.time_since_epoch().count()}).put(v.value);
+    byte_writer{out}
+        .put_bytes(v.place)
+        .put(std::int64_t{v.at.time_since_epoch().count()})
+        .put(v.value);
   }
   static result<engine_test::reading> decode(bytes_view in) {
     byte_reader r{in};
@@ -51,7 +54,9 @@ struct kappa::event_traits<engine_test::reading> {
 
 template <>
 struct kappa::codec<engine_test::totals> {
-  static void encode(const engine_test::totals& v, bytes& out) { byte_writer{out}.put(v.count).put(v.sum); }
+  static void encode(const engine_test::totals& v, bytes& out) {
+    byte_writer{out}.put(v.count).put(v.sum);
+  }
   static result<engine_test::totals> decode(bytes_view in) {
     byte_reader r{in};
     engine_test::totals v;

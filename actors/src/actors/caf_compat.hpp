@@ -28,6 +28,8 @@ inline void set_worker_threads(caf::actor_system_config& config, std::size_t n) 
   config.set("caf.scheduler.max-threads", n);
 }
 
-inline void end_now(const caf::actor& a) { caf::anon_send_exit(a, caf::exit_reason::user_shutdown); }
+inline void end_now(const caf::actor& a) {
+  caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
+}
 
 }  // namespace kappa::detail

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <thread>
 
-#include <caf/actor_system.hpp>
 #include <unistd.h>
+#include <caf/actor_system.hpp>
 
 #include <fmt/format.h>
 
@@ -43,12 +43,18 @@ std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_ep
 
 std::string_view name_of(task_health h) {
   switch (h) {
-    case task_health::starting: return "starting";
-    case task_health::running: return "running";
-    case task_health::backing_off: return "backing off";
-    case task_health::quarantined: return "quarantined";
-    case task_health::finished: return "finished";
-    case task_health::stopped: return "stopped";
+    case task_health::starting:
+      return "starting";
+    case task_health::running:
+      return "running";
+    case task_health::backing_off:
+      return "backing off";
+    case task_health::quarantined:
+      return "quarantined";
+    case task_health::finished:
+      return "finished";
+    case task_health::stopped:
+      return "stopped";
   }
   return "unknown";
 }
@@ -73,15 +79,19 @@ struct host::inside {
   };
   std::vector<placed_task> tasks;
   std::thread watchdog;
-  std::mutex watchdog_mutex;
-  std::condition_variable watchdog_wake;
-  bool watchdog_stop = false;
+  std::thread retention;
+  std::mutex helpers_mutex;  // of the two
+  std::condition_variable helpers_wake;
+  bool helpers_stop = false;
   bool hung = false;
 
-  [[nodiscard]] std::filesystem::path app_state() const { return options.state / topology->app_name(); }
+  [[nodiscard]] std::filesystem::path app_state() const {
+    return options.state / topology->app_name();
+  }
 
   // What opens a task, now and after every failure.
-  std::function<result<std::unique_ptr<runnable_task>>()> opener(const stage_spec& stage, partition p) {
+  std::function<result<std::unique_ptr<runnable_task>>()> opener(const stage_spec& stage,
+                                                                 partition p) {
     const task_id id{stage.app, stage.name, stage.generation, p};
     if (stage.source) {
       source_task_options o;
@@ -127,7 +137,8 @@ struct host::inside {
       log = std::move(*opened);
     }
     auto lane_of_app = std::make_shared<commit_lane>(
-        log, writer_options{topology->app_name(), fmt::format("pid {}", ::getpid())}, options.log_to);
+        log, writer_options{topology->app_name(), fmt::format("pid {}", ::getpid())},
+        options.log_to);
     if (auto taken = lane_of_app->open(); !taken) return taken;
     auto laid_out = lay_out(*topology, *log, {options.partitions});
     if (!laid_out) return fail(laid_out.error());
@@ -152,8 +163,10 @@ struct host::inside {
     std::vector<task_status> statuses;
     for (const auto& stage : topology->stages()) {
       for (std::int32_t p = 0; p < layout.at(stage.name).tasks; ++p) {
-        opened_task t{{stage.app, stage.name, stage.generation, partition{p}}, stage.source.has_value(),
-                      opener(stage, partition{p}), nullptr};
+        opened_task t{{stage.app, stage.name, stage.generation, partition{p}},
+                      stage.source.has_value(),
+                      opener(stage, partition{p}),
+                      nullptr};
         auto task = t.open();
         if (!task) return fail(task.error());
         t.task = std::move(*task);
@@ -194,28 +207,50 @@ struct host::inside {
       tasks.push_back({id, detail::spawn_task(*system, std::move(o))});
     }
     watchdog = std::thread{[this] { watch(); }};
-    options.log_to(log_level::info, "started", {{"app", topology->app_name()},
-                                                {"tasks", std::to_string(tasks.size())},
-                                                {"log", log->name()}});
+    if (options.retention_interval.count() > 0)
+      retention = std::thread{[this] { keep_retention(); }};
+    options.log_to(log_level::info, "started",
+                   {{"app", topology->app_name()},
+                    {"tasks", std::to_string(tasks.size())},
+                    {"log", log->name()}});
     return {};
+  }
+
+  void keep_retention() {
+    std::unique_lock lock{helpers_mutex};
+    while (
+        !helpers_wake.wait_for(lock, options.retention_interval, [this] { return helpers_stop; })) {
+      lock.unlock();
+      auto done = log->apply_retention(options.clock());
+      if (!done) {
+        options.log_to(log_level::error, "retention failed", {{"error", done.error().text()}});
+      } else if (done->records > 0) {
+        options.log_to(
+            log_level::info, "retention",
+            {{"records", std::to_string(done->records)}, {"bytes", std::to_string(done->bytes)}});
+      }
+      lock.lock();
+    }
   }
 
   // Reports a step that takes too long. The thread in it cannot be taken back: the task is
   // quarantined and the host fails, so that the process can end and start again elsewhere.
   void watch() {
-    std::unique_lock lock{watchdog_mutex};
+    std::unique_lock lock{helpers_mutex};
     const auto period = std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
-    while (!watchdog_wake.wait_for(lock, period, [this] { return watchdog_stop; })) {
+    while (!helpers_wake.wait_for(lock, period, [this] { return helpers_stop; })) {
       const auto now = steady_ns();
       for (std::size_t i = 0; i < tasks.size(); ++i) {
         const auto since = board->busy_since(i).load();
-        if (since == 0 || now - since < std::chrono::nanoseconds{options.handler_limit}.count()) continue;
+        if (since == 0 || now - since < std::chrono::nanoseconds{options.handler_limit}.count())
+          continue;
         if (hung) continue;
         hung = true;
         error e{errc::quarantined, tasks[i].id.text(),
                 fmt::format("a handler has been running for more than {} ms; user code hangs",
                             options.handler_limit.count())};
-        options.log_to(log_level::error, "a handler hangs", {{"task", e.subject}, {"error", e.message}});
+        options.log_to(log_level::error, "a handler hangs",
+                       {{"task", e.subject}, {"error", e.message}});
         board->update(i, [&](task_status& s) {
           s.health = task_health::quarantined;
           s.last_error = e;
@@ -238,7 +273,8 @@ struct host::inside {
     const auto dead = board->failure();
     for (std::size_t i = 0; i < done.size(); ++i) {
       // After a fatal error nothing commits any more: a short wait for what can still end.
-      const auto patience = dead ? std::chrono::steady_clock::now() + std::chrono::milliseconds{200} : until;
+      const auto patience =
+          dead ? std::chrono::steady_clock::now() + std::chrono::milliseconds{200} : until;
       if (done[i].wait_until(patience) != std::future_status::ready) {
         if (outcome) outcome = fail(errc::timed_out, tasks[i].id.text(), "it did not stop in time");
         detail::end_now(tasks[i].actor);
@@ -248,11 +284,12 @@ struct host::inside {
     }
     if (dead) outcome = fail(*dead);
     {
-      const std::lock_guard lock{watchdog_mutex};
-      watchdog_stop = true;
+      const std::lock_guard lock{helpers_mutex};
+      helpers_stop = true;
     }
-    watchdog_wake.notify_all();
+    helpers_wake.notify_all();
     if (watchdog.joinable()) watchdog.join();
+    if (retention.joinable()) retention.join();
     detail::end_now(lane);
     detail::end_now(state_thread);
     if (hung) {  // a thread that never ends cannot be joined
@@ -270,8 +307,8 @@ struct host::inside {
     return outcome;
   }
 
-  result<state_entries> ask(std::size_t task, bytes from, std::optional<bytes> to, std::size_t limit,
-                            const query_options& query) {
+  result<state_entries> ask(std::size_t task, bytes from, std::optional<bytes> to,
+                            std::size_t limit, const query_options& query) {
     auto r = std::make_shared<detail::read_request>();
     r->from = std::move(from);
     r->to = std::move(to);
@@ -305,7 +342,8 @@ struct host::inside {
   }
 };
 
-host::host(const app& a, host_options options) : in_{std::make_unique<inside>(a, std::move(options))} {}
+host::host(const app& a, host_options options)
+    : in_{std::make_unique<inside>(a, std::move(options))} {}
 
 host::~host() {
   if (in_) (void)in_->stop();
@@ -319,14 +357,17 @@ result<void> host::start() {
 
 result<void> host::stop() { return in_->stop(); }
 
-result<bool> host::wait_finished(std::chrono::milliseconds timeout) { return in_->board->wait_finished(timeout); }
+result<bool> host::wait_finished(std::chrono::milliseconds timeout) {
+  return in_->board->wait_finished(timeout);
+}
 
-result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view placed_by, bytes_view state_key,
-                                        query_options options) {
+result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view placed_by,
+                                        bytes_view state_key, query_options options) {
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
-  auto found = in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{state_key}, std::nullopt, 1, options);
+  auto found = in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{state_key}, std::nullopt,
+                        1, options);
   if (!found) return fail(found.error());
   answer<bytes> a;
   a.as_of = std::move(found->as_of.front());
@@ -334,15 +375,18 @@ result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view pla
   return a;
 }
 
-result<state_entries> host::query_range(const std::string& stage, bytes_view placed_by, bytes_view from,
-                                        bytes_view to, std::size_t limit, query_options options) {
+result<state_entries> host::query_range(const std::string& stage, bytes_view placed_by,
+                                        bytes_view from, bytes_view to, std::size_t limit,
+                                        query_options options) {
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
-  return in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{from}, bytes{to}, limit, options);
+  return in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{from}, bytes{to}, limit,
+                  options);
 }
 
-result<state_entries> host::query_all(const std::string& stage, std::size_t limit, query_options options) {
+result<state_entries> host::query_all(const std::string& stage, std::size_t limit,
+                                      query_options options) {
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   state_entries all;
@@ -359,11 +403,15 @@ std::vector<task_status> host::status() const {
   return in_->board ? in_->board->all() : std::vector<task_status>{};
 }
 
-std::optional<error> host::failure() const { return in_->board ? in_->board->failure() : std::nullopt; }
+std::optional<error> host::failure() const {
+  return in_->board ? in_->board->failure() : std::nullopt;
+}
 
 const topology& host::topology() const { return *in_->topology; }
 event_log& host::log() { return *in_->log; }
 
-std::string host::metrics() const { return detail::metrics_text(in_->topology->app_name(), status()); }
+std::string host::metrics() const {
+  return detail::metrics_text(in_->topology->app_name(), status());
+}
 
 }  // namespace kappa

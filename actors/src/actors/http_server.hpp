@@ -22,7 +22,8 @@ struct http_options {
 class http_server {
  public:
   virtual ~http_server() = default;
-  [[nodiscard]] static result<std::unique_ptr<http_server>> start(host& h, const http_options& options);
+  [[nodiscard]] static result<std::unique_ptr<http_server>> start(host& h,
+                                                                  const http_options& options);
   [[nodiscard]] virtual int port() const = 0;
 };
 

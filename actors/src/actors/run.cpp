@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
 
@@ -40,26 +40,33 @@ std::string duration(const std::string& text, milliseconds& out) {
   if (at == 0 || at > 12) return "expected a duration as 100ms, 5s, 10min: " + text;
   const auto n = std::stoll(text.substr(0, at));
   const auto unit = text.substr(at);
-  const std::int64_t factor = unit == "ms" || unit.empty() ? 1 : unit == "s" ? 1000 : unit == "min" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+  const std::int64_t factor = unit == "ms" || unit.empty() ? 1
+                              : unit == "s"                ? 1000
+                              : unit == "min"              ? 60'000
+                              : unit == "h"                ? 3'600'000
+                                                           : 0;
   if (factor == 0) return "expected a duration as 100ms, 5s, 10min: " + text;
   out = milliseconds{n * factor};
   return "";
 }
 
 log_sink make_logger(const std::string& level) {
-  auto logger = std::make_shared<spdlog::logger>("kappa", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("kappa", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_level(spdlog::level::from_str(level));
   logger->set_pattern("ts=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc);
-  return [logger](log_level l, std::string_view what, const std::initializer_list<log_field>& fields) {
-    const auto to = l == log_level::debug     ? spdlog::level::debug
-                    : l == log_level::info    ? spdlog::level::info
-                    : l == log_level::warning ? spdlog::level::warn
-                                              : spdlog::level::err;
-    if (!logger->should_log(to)) return;
-    auto line = fmt::format("msg=\"{}\"", what);
-    for (const auto& f : fields) line += fmt::format(" {}=\"{}\"", f.name, printable(f.value, 500));
-    logger->log(to, "{}", line);
-  };
+  return
+      [logger](log_level l, std::string_view what, const std::initializer_list<log_field>& fields) {
+        const auto to = l == log_level::debug     ? spdlog::level::debug
+                        : l == log_level::info    ? spdlog::level::info
+                        : l == log_level::warning ? spdlog::level::warn
+                                                  : spdlog::level::err;
+        if (!logger->should_log(to)) return;
+        auto line = fmt::format("msg=\"{}\"", what);
+        for (const auto& f : fields)
+          line += fmt::format(" {}=\"{}\"", f.name, printable(f.value, 500));
+        logger->log(to, "{}", line);
+      };
 }
 
 }  // namespace
@@ -83,28 +90,41 @@ struct runner::inside {
       cli.add_option_function<std::string>(
              flag,
              [&value](const std::string& text) {
-               if (auto wrong = duration(text, value); !wrong.empty()) throw CLI::ValidationError(wrong);
+               if (auto wrong = duration(text, value); !wrong.empty())
+                 throw CLI::ValidationError(wrong);
              },
              help)
           ->default_str(fmt::format("{}ms", value.count()));
     };
     cli.add_option("--log", options.log, "The log: lmdb:FOLDER or memory:")->capture_default_str();
-    cli.add_option("--state", options.state, "Folder of the state partitions")->capture_default_str();
-    cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")->capture_default_str();
-    cli.add_option("--threads", options.worker_threads, "Worker threads (0: one a processor)")->capture_default_str();
+    cli.add_option("--state", options.state, "Folder of the state partitions")
+        ->capture_default_str();
+    cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
+        ->capture_default_str();
+    cli.add_option("--threads", options.worker_threads, "Worker threads (0: one a processor)")
+        ->capture_default_str();
     cli.add_option("--http", http, "Serve queries, metrics and health at ADDRESS:PORT");
-    time_option("--commit-interval", options.limits.commit_interval, "Longest time between commits (T1)");
-    time_option("--snapshot-interval", options.limits.snapshot_interval, "Longest time between snapshots (T2)");
-    time_option("--handler-limit", options.handler_limit, "A step that takes longer counts as hung");
-    cli.add_option("--frame-bytes", options.frame_bytes, "About the size of a frame of the log")->capture_default_str();
-    cli.add_option("--cache-bytes", options.limits.cache_bytes, "Decoded state kept in memory, a task")->capture_default_str();
-    cli.add_option("--rate", options.source_rate, "Rows a second of each source (0: no bound)")->capture_default_str();
-    cli.add_option("--on-failure", on_failure, "Bad records: dead-letter or stop")->capture_default_str();
+    time_option("--commit-interval", options.limits.commit_interval,
+                "Longest time between commits (T1)");
+    time_option("--snapshot-interval", options.limits.snapshot_interval,
+                "Longest time between snapshots (T2)");
+    time_option("--handler-limit", options.handler_limit,
+                "A step that takes longer counts as hung");
+    cli.add_option("--frame-bytes", options.frame_bytes, "About the size of a frame of the log")
+        ->capture_default_str();
+    cli.add_option("--cache-bytes", options.limits.cache_bytes,
+                   "Decoded state kept in memory, a task")
+        ->capture_default_str();
+    cli.add_option("--rate", options.source_rate, "Rows a second of each source (0: no bound)")
+        ->capture_default_str();
+    cli.add_option("--on-failure", on_failure, "Bad records: dead-letter or stop")
+        ->capture_default_str();
     cli.add_flag("--until-end", options.until_end, "Topics from outside end where they end now");
     cli.add_flag("--adopt-state-position", options.adopt_state_position,
                  "Believe the state where the log has lost a position");
-    cli.add_flag("--keep-running", keep_running, "Stay up when everything is done, and answer queries");
-    cli.add_flag("--fresh", fresh, "Start over: delete the log (of this app alone) and the app's state");
+    cli.add_flag("--keep-running", keep_running,
+                 "Stay up when everything is done, and answer queries");
+    cli.add_flag("--fresh", fresh, "Start over: delete the app's log and state");
     cli.add_flag("--quiet", quiet, "No progress");
     cli.add_option("--log-level", level, "debug, info, warning or error")->capture_default_str();
     cli.set_config("--config", "", "Options from a file: name=value lines");
@@ -132,9 +152,13 @@ struct runner::inside {
       // "INI was not able to parse intervall"
       const std::string what = e.what();
       const auto key = what.substr(what.rfind(' ') + 1);
-      return complain({errc::bad_config, "--config", fmt::format("unknown key {}; did you mean {}?", key, nearest_to(key).substr(2))}, exit_usage);
+      return complain(
+          {errc::bad_config, "--config",
+           fmt::format("unknown key {}; did you mean {}?", key, nearest_to(key).substr(2))},
+          exit_usage);
     } catch (const CLI::ParseError& e) {
-      return complain({errc::bad_config, "command line", fmt::format("{} (see --help)", e.what())}, exit_usage);
+      return complain({errc::bad_config, "command line", fmt::format("{} (see --help)", e.what())},
+                      exit_usage);
     }
     for (const auto& extra : cli.remaining()) {
       const auto near = nearest_to(extra);
@@ -146,20 +170,28 @@ struct runner::inside {
     if (on_failure == "stop") {
       options.on_failure = failure_policy::stop;
     } else if (on_failure != "dead-letter") {
-      return complain({errc::bad_config, "--on-failure", "expected dead-letter or stop, not " + on_failure}, exit_usage);
+      return complain(
+          {errc::bad_config, "--on-failure", "expected dead-letter or stop, not " + on_failure},
+          exit_usage);
     }
     if (level != "debug" && level != "info" && level != "warning" && level != "error") {
-      return complain({errc::bad_config, "--log-level", "expected debug, info, warning or error, not " + level}, exit_usage);
+      return complain(
+          {errc::bad_config, "--log-level", "expected debug, info, warning or error, not " + level},
+          exit_usage);
     }
     const auto& l = options.limits;
     if (l.commit_interval.count() < 1 || l.commit_interval > std::chrono::hours{1}) {
       return complain({errc::bad_config, "--commit-interval", "expected 1ms … 1h"}, exit_usage);
     }
     if (l.snapshot_interval < l.commit_interval) {
-      return complain({errc::bad_config, "--snapshot-interval", "must not be shorter than the commit interval"}, exit_usage);
+      return complain(
+          {errc::bad_config, "--snapshot-interval", "must not be shorter than the commit interval"},
+          exit_usage);
     }
-    if (l.cache_bytes < (64u << 10)) return complain({errc::bad_config, "--cache-bytes", "expected 65536 or more"}, exit_usage);
-    if (options.source_rate < 0) return complain({errc::bad_config, "--rate", "must not be negative"}, exit_usage);
+    if (l.cache_bytes < (64u << 10))
+      return complain({errc::bad_config, "--cache-bytes", "expected 65536 or more"}, exit_usage);
+    if (options.source_rate < 0)
+      return complain({errc::bad_config, "--rate", "must not be negative"}, exit_usage);
     if (options.handler_limit < std::chrono::milliseconds{100}) {
       return complain({errc::bad_config, "--handler-limit", "expected 100ms or more"}, exit_usage);
     }
@@ -181,7 +213,8 @@ struct runner::inside {
         for (const auto& t : *topics) {
           if (t.owner == app_name) continue;
           return fail(errc::bad_config, "--fresh",
-                      fmt::format("the log in {} also holds topic {}, which is not the app's: use a log of the app's own",
+                      fmt::format("the log in {} also holds topic {}, which is not the app's: use "
+                                  "a log of the app's own",
                                   folder.string(), t.name));
         }
       }
@@ -192,7 +225,8 @@ struct runner::inside {
       }
     }
     const auto state = options.state / app_name;
-    for (std::filesystem::directory_iterator at{state, ec}, end; !ec && at != end; at.increment(ec)) {
+    for (std::filesystem::directory_iterator at{state, ec}, end; !ec && at != end;
+         at.increment(ec)) {
       const auto name = at->path().filename().string();
       if (name != "crash-ledger" && !is_stage_folder(name)) continue;
       std::error_code kept;
@@ -220,7 +254,9 @@ void runner::option(const std::string& flag, std::string& value, const std::stri
 void runner::option(const std::string& flag, double& value, const std::string& help) {
   in_->cli.add_option(flag, value, help)->capture_default_str();
 }
-void runner::flag(const std::string& flag, bool& value, const std::string& help) { in_->cli.add_flag(flag, value, help); }
+void runner::flag(const std::string& flag, bool& value, const std::string& help) {
+  in_->cli.add_flag(flag, value, help);
+}
 host_options& runner::defaults() { return in_->options; }
 
 int runner::run(int argc, char** argv, const std::function<app()>& make_app, const hooks& h) {
@@ -240,11 +276,13 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
 
   const auto the_app = make_app();
   if (in_->fresh) {
-    if (auto done = in_->start_over(the_app.name()); !done) return complain(done.error(), exit_refused);
+    if (auto done = in_->start_over(the_app.name()); !done)
+      return complain(done.error(), exit_refused);
   }
   host host{the_app, in_->options};
   if (auto started = host.start(); !started) {
-    return complain(started.error(), started.error().code == errc::bad_config ? exit_usage : exit_refused);
+    return complain(started.error(),
+                    started.error().code == errc::bad_config ? exit_usage : exit_refused);
   }
   std::unique_ptr<detail::http_server> http;
   if (!in_->http.empty()) {
@@ -270,7 +308,8 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
       progress.show(host.status());
       progress.end();
       bool anew = false;
-      for (const auto& t : host.status()) anew = anew || t.progress.records_in > 0 || t.progress.epochs > 0;
+      for (const auto& t : host.status())
+        anew = anew || t.progress.records_in > 0 || t.progress.epochs > 0;
       if (h.finished) {
         if (auto done = h.finished(host, anew); !done) {
           code = complain(done.error(), exit_failed);
@@ -289,7 +328,8 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
     if (!told) progress.show_now_and_then([&] { return host.status(); });
   }
   http.reset();
-  if (auto stopped = host.stop(); !stopped && code == 0) code = complain(stopped.error(), exit_failed);
+  if (auto stopped = host.stop(); !stopped && code == 0)
+    code = complain(stopped.error(), exit_failed);
   if (code != 0 && host.failure()) std::_Exit(code);  // a thread may hang in user code
   return code;
 }

@@ -122,13 +122,14 @@ class task_actor final : public caf::event_based_actor {
       }
       if (final) final_closed_ = true;
       if (*closed) {
-        post(options_.lane, std::make_shared<submit_epoch>(submit_epoch{std::move(*closed), caf::actor{this}, life_}));
+        post(options_.lane, std::make_shared<submit_epoch>(
+                                submit_epoch{std::move(*closed), caf::actor{this}, life_}));
       }
     }
     if (!writing_) {
       if (auto delta = task_->snapshot_ready()) {
-        writing_ = std::make_shared<write_snapshot>(
-            write_snapshot{task_, std::make_shared<state_delta>(std::move(*delta)), caf::actor{this}, life_});
+        writing_ = std::make_shared<write_snapshot>(write_snapshot{
+            task_, std::make_shared<state_delta>(std::move(*delta)), caf::actor{this}, life_});
         post(options_.state_thread, writing_);
       }
     }
@@ -142,7 +143,9 @@ class task_actor final : public caf::event_based_actor {
     } else if (const auto at = task_->next_deadline()) {
       if (!tick_at_ || *at < *tick_at_) {
         tick_at_ = *at;
-        post_later(this, std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}), tick_atom_v);
+        post_later(this,
+                   std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}),
+                   tick_atom_v);
       }
     }
   }
@@ -152,7 +155,9 @@ class task_actor final : public caf::event_based_actor {
   void failed(const error& e) {
     ++failures_;
     options_.log_to(log_level::error, "a task failed",
-                    {{"task", options_.id.text()}, {"error", e.text()}, {"failures", std::to_string(failures_)}});
+                    {{"task", options_.id.text()},
+                     {"error", e.text()},
+                     {"failures", std::to_string(failures_)}});
     options_.board->update(options_.index, [&](task_status& s) {
       s.last_error = e;
       s.failures = failures_;
@@ -173,7 +178,8 @@ class task_actor final : public caf::event_based_actor {
     final_closed_ = false;
     tick_at_.reset();
     if (stopping_) {
-      stopped(fail(errc::stopped, options_.id.text(), "it had failed; its last epochs will be replayed"));
+      stopped(fail(errc::stopped, options_.id.text(),
+                   "it had failed; its last epochs will be replayed"));
       return;
     }
     if (failures_ >= options_.failures_until_quarantine) {
@@ -181,7 +187,8 @@ class task_actor final : public caf::event_based_actor {
       set_health(task_health::quarantined);
       return;
     }
-    const auto wait = std::min(options_.last_backoff, options_.first_backoff * (1 << std::min(failures_ - 1, 16)));
+    const auto wait = std::min(options_.last_backoff,
+                               options_.first_backoff * (1 << std::min(failures_ - 1, 16)));
     post_later(this, wait, reopen_atom_v);
   }
 
@@ -245,18 +252,20 @@ class task_actor final : public caf::event_based_actor {
     state_entries found;
     found.as_of.push_back(task_->read_at(r.options.level));
     if (found.as_of.front().stale && r.options.refuse_stale) {
-      return refuse(errc::unavailable, "the task is replaying; its state is older than what was answered before");
+      return refuse(errc::unavailable,
+                    "the task is replaying; its state is older than what was answered before");
     }
     if (!r.to) {
       auto value = table->read(r.from, r.options.level);
       if (!value) return r.answer.set_value(fail(value.error()));
       if (*value) found.entries.push_back({r.from, std::move(**value)});
     } else {
-      auto scanned = table->scan(r.from, *r.to, r.options.level, [&](bytes_view key, bytes_view value) {
-        if (found.entries.size() >= r.limit) return false;
-        found.entries.push_back({bytes{key}, bytes{value}});
-        return true;
-      });
+      auto scanned =
+          table->scan(r.from, *r.to, r.options.level, [&](bytes_view key, bytes_view value) {
+            if (found.entries.size() >= r.limit) return false;
+            found.entries.push_back({bytes{key}, bytes{value}});
+            return true;
+          });
       if (!scanned) return r.answer.set_value(fail(scanned.error()));
     }
     r.answer.set_value(std::move(found));

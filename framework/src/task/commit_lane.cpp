@@ -18,7 +18,8 @@ result<void> commit_lane::open() {
 }
 
 // Whether the epochs were committed after all: each position tells which epoch moved it last.
-result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(std::span<const epoch_ptr> epochs) {
+result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
+    std::span<const epoch_ptr> epochs) {
   std::vector<std::vector<offset>> bases;
   for (const auto& e : epochs) {
     auto position = log_->position(e->moves.at(0).key);

@@ -72,11 +72,14 @@ bytes encode_birth(const birth_record& b) {
   return out;
 }
 
-bool is_birth(bytes_view in) { return !in.empty() && static_cast<std::uint8_t>(in[0]) == birth_type; }
+bool is_birth(bytes_view in) {
+  return !in.empty() && static_cast<std::uint8_t>(in[0]) == birth_type;
+}
 
 std::optional<birth_record> decode_birth(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != birth_type || r.get<std::uint8_t>() != format_version) return std::nullopt;
+  if (r.get<std::uint8_t>() != birth_type || r.get<std::uint8_t>() != format_version)
+    return std::nullopt;
   birth_record b;
   b.fingerprint = r.get<std::uint64_t>();
   b.log_id = bytes{r.get_bytes()};
@@ -114,7 +117,8 @@ bytes encode_epoch_record(const epoch_record& e) {
 
 std::optional<epoch_record> decode_epoch_record(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != epoch_type || r.get<std::uint8_t>() != format_version) return std::nullopt;
+  if (r.get<std::uint8_t>() != epoch_type || r.get<std::uint8_t>() != format_version)
+    return std::nullopt;
   epoch_record e;
   e.number = epoch_number{r.get<std::uint64_t>()};
   e.clock = get_time(r);
@@ -145,7 +149,8 @@ bytes encode_snapshot(const snapshot_record& s) {
   byte_writer w{out};
   w.put(format_version).put(s.epoch.value);
   w.put(static_cast<std::uint32_t>(s.inputs.size()));
-  for (std::size_t i = 0; i < s.inputs.size(); ++i) w.put_bytes(s.inputs[i]).put(s.positions[i].value);
+  for (std::size_t i = 0; i < s.inputs.size(); ++i)
+    w.put_bytes(s.inputs[i]).put(s.positions[i].value);
   w.put(s.epochs_next.value);
   put_time(w, s.real_watermark);
   w.put_bytes(s.clocks).put(s.late_records);

@@ -9,8 +9,11 @@
 
 namespace kappa {
 
-epoch_builder::epoch_builder(task_id task, std::vector<port_layout> ports, std::string dead_letters_topic)
-    : task_{std::move(task)}, ports_{std::move(ports)}, dead_letters_topic_{std::move(dead_letters_topic)} {
+epoch_builder::epoch_builder(task_id task, std::vector<port_layout> ports,
+                             std::string dead_letters_topic)
+    : task_{std::move(task)},
+      ports_{std::move(ports)},
+      dead_letters_topic_{std::move(dead_letters_topic)} {
   for (const auto& p : ports_) slots_.emplace_back(static_cast<std::size_t>(p.partitions));
 }
 
@@ -71,9 +74,9 @@ void epoch_builder::emit(detail::port_index port, std::optional<bytes_view> plac
   const auto size = sizeof(detail::wire_record_head) + value.size() + (key ? key->size() : 0) +
                     headers.size() + 16;
   if (size > layout.max_record_bytes) {
-    throw detail::step_failure{
-        error{errc::too_large, layout.spec.topic,
-              fmt::format("a record of {} bytes; the topic's limit is {}", size, layout.max_record_bytes)}};
+    throw detail::step_failure{error{errc::too_large, layout.spec.topic,
+                                     fmt::format("a record of {} bytes; the topic's limit is {}",
+                                                 size, layout.max_record_bytes)}};
   }
   auto& batch = batch_of(port, to);
   const auto before = batch.size_bytes();
@@ -92,11 +95,12 @@ void epoch_builder::add(const dead_letter& d) {
   if (!dead_) dead_ = std::make_shared<record_batch>();
   bytes headers;
   const auto code = std::string{name_of(d.reason.code)};
-  const auto text = d.reason.subject.empty() ? d.reason.message : d.reason.subject + ": " + d.reason.message;
+  const auto text =
+      d.reason.subject.empty() ? d.reason.message : d.reason.subject + ": " + d.reason.message;
   const auto task = task_.text();
-  std::vector<header_view> list{{"kappa.error", text},      {"kappa.code", code},
+  std::vector<header_view> list{{"kappa.error", text},        {"kappa.code", code},
                                 {"kappa.stage", task_.stage}, {"kappa.task", task},
-                                {"kappa.operator", d.op},   {"kappa.position", d.position}};
+                                {"kappa.operator", d.op},     {"kappa.position", d.position}};
   std::string timer;
   if (d.timer_time) {
     timer = format_time(*d.timer_time);
@@ -155,7 +159,8 @@ std::shared_ptr<closed_epoch> epoch_builder::close(epoch_number number,
       s = slot{};
     }
   }
-  if (dead_ && !dead_->empty()) e->appends.push_back({{dead_letters_topic_, partition{0}}, std::move(dead_)});
+  if (dead_ && !dead_->empty())
+    e->appends.push_back({{dead_letters_topic_, partition{0}}, std::move(dead_)});
   if (epochs_ && !epochs_->empty()) {
     e->epochs_append = e->appends.size();
     e->appends.push_back({{epochs_topic_, task_.partition}, std::move(epochs_)});

@@ -12,7 +12,8 @@ input_clock input_clock::outside() {
   return c;
 }
 
-input_clock input_clock::internal(const std::vector<std::pair<std::string, std::int32_t>>& writers) {
+input_clock input_clock::internal(
+    const std::vector<std::pair<std::string, std::int32_t>>& writers) {
   input_clock c;
   c.outside_ = false;
   for (const auto& [stage, tasks] : writers) {
@@ -37,15 +38,22 @@ result<void> input_clock::observe(const marker& m) {
     return c.task == m.task && c.stage == m.stage;
   });
   if (at == channels_.end()) {
-    return fail(errc::incompatible, fmt::format("marker of {}[{}]", m.stage, m.task.value),
-                "it is not one of the tasks that write this topic; was the partition count changed?");
+    return fail(
+        errc::incompatible, fmt::format("marker of {}[{}]", m.stage, m.task.value),
+        "it is not one of the tasks that write this topic; was the partition count changed?");
   }
   at->watermark = std::max(at->watermark, m.watermark);
   at->through = m.through;
   switch (m.kind) {
-    case marker_kind::watermark: at->state = state::live; break;
-    case marker_kind::idle: at->state = state::idle; break;
-    case marker_kind::end: at->state = state::ended; break;
+    case marker_kind::watermark:
+      at->state = state::live;
+      break;
+    case marker_kind::idle:
+      at->state = state::idle;
+      break;
+    case marker_kind::end:
+      at->state = state::ended;
+      break;
   }
   return {};
 }

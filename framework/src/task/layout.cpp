@@ -11,18 +11,21 @@ result<topic_config> require_topic(event_log& log, const topic_config& wanted) {
   if (*found) {
     const auto& have = **found;
     if (have.owner != wanted.owner) {
-      return fail(errc::bad_config, "topic " + wanted.name,
-                  have.owner.empty()
-                      ? fmt::format("it is written from outside, but stage output of app {} would go there; a "
-                                    "topic has writers inside one app or outside: choose another name",
-                                    wanted.owner)
-                      : fmt::format("it belongs to app {}; choose another name", have.owner));
+      return fail(
+          errc::bad_config, "topic " + wanted.name,
+          have.owner.empty()
+              ? fmt::format(
+                    "it is written from outside, but stage output of app {} would go there; a "
+                    "topic has writers inside one app or outside: choose another name",
+                    wanted.owner)
+              : fmt::format("it belongs to app {}; choose another name", have.owner));
     }
     if (have.partitions != wanted.partitions) {
-      return fail(errc::bad_config, "topic " + wanted.name,
-                  fmt::format("it has {} partitions, the app wants {}: a change would remap keys; run with "
-                              "--partitions {}, or use a new generation",
-                              have.partitions, wanted.partitions, have.partitions));
+      return fail(
+          errc::bad_config, "topic " + wanted.name,
+          fmt::format("it has {} partitions, the app wants {}: a change would remap keys; run with "
+                      "--partitions {}, or use a new generation",
+                      have.partitions, wanted.partitions, have.partitions));
     }
     if (have.compacted) {
       return fail(errc::bad_config, "topic " + wanted.name,
@@ -55,8 +58,9 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
         auto found = log.find_topic(in.topic);
         if (!found) return fail(found.error());
         if (!*found && !options.create_inputs) {
-          return fail(errc::bad_config, fmt::format("stage {}", stage.name),
-                      fmt::format("its input topic \"{}\" does not exist: create it first", in.topic));
+          return fail(
+              errc::bad_config, fmt::format("stage {}", stage.name),
+              fmt::format("its input topic \"{}\" does not exist: create it first", in.topic));
         }
         topic_config wanted;
         wanted.name = in.topic;
@@ -64,7 +68,8 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
         if (*found && !(*found)->owner.empty()) {
           // Another app's public topic is a topic from outside for this one.
           if ((*found)->owner == t.app_name()) {
-            return fail(errc::bad_config, "topic " + in.topic, "this app wrote it in another version");
+            return fail(errc::bad_config, "topic " + in.topic,
+                        "this app wrote it in another version");
           }
           wanted.owner = (*found)->owner;
         }
@@ -73,10 +78,12 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
         n = config->partitions;
       }
       if (&in != &stage.inputs.front() && n != l.tasks) {
-        return fail(errc::bad_config, fmt::format("stage {}", stage.name),
-                    fmt::format("its inputs are not co-partitioned: \"{}\" has {} partitions, \"{}\" has {}; "
-                                "repartition one with key_by",
-                                stage.inputs.front().topic, l.tasks, in.topic, n));
+        return fail(
+            errc::bad_config, fmt::format("stage {}", stage.name),
+            fmt::format(
+                "its inputs are not co-partitioned: \"{}\" has {} partitions, \"{}\" has {}; "
+                "repartition one with key_by",
+                stage.inputs.front().topic, l.tasks, in.topic, n));
       }
       l.tasks = n;
       std::vector<std::pair<std::string, std::int32_t>> writers;

@@ -8,15 +8,16 @@
 namespace kappa {
 
 std::filesystem::path task_folder(const std::filesystem::path& app_state, const task_id& id) {
-  return app_state / fmt::format("{}.g{}", id.stage, id.generation.value) / std::to_string(id.partition.value);
+  return app_state / fmt::format("{}.g{}", id.stage, id.generation.value) /
+         std::to_string(id.partition.value);
 }
 
 result<void> local_runner::open() {
   auto layout = lay_out(*options_.topology, *options_.log, options_.layout);
   if (!layout) return fail(layout.error());
   layout_ = std::move(*layout);
-  lane_ = std::make_unique<commit_lane>(options_.log, writer_options{options_.topology->app_name(), "local runner"},
-                                        options_.log_to);
+  lane_ = std::make_unique<commit_lane>(
+      options_.log, writer_options{options_.topology->app_name(), "local runner"}, options_.log_to);
   if (auto opened = lane_->open(); !opened) {
     crash();
     return opened;
@@ -44,7 +45,8 @@ result<void> local_runner::open() {
         o.partition = partition{p};
         o.log = options_.log;
         o.layout = where;
-        o.state_folder = task_folder(options_.state_folder, {stage.app, stage.name, stage.generation, partition{p}});
+        o.state_folder = task_folder(options_.state_folder,
+                                     {stage.app, stage.name, stage.generation, partition{p}});
         o.limits = options_.limits;
         o.on_failure = options_.on_failure;
         o.until_end = options_.until_end;

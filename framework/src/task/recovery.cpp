@@ -15,15 +15,17 @@ tl::unexpected<error> refuse(std::string subject, std::string message) {
 
 result<recovery_plan::input> first_start(const recovery_facts& f, const input_facts& in) {
   if (in.committed || in.in_state) {
-    return refuse(subject(f, in),
-                  fmt::format("a position ({}) but no birth record of the stage in the log: the epochs "
-                              "topic was deleted or is another log's; start over with --fresh",
-                              in.committed ? in.committed->value : in.in_state->value));
+    return refuse(
+        subject(f, in),
+        fmt::format("a position ({}) but no birth record of the stage in the log: the epochs "
+                    "topic was deleted or is another log's; start over with --fresh",
+                    in.committed ? in.committed->value : in.in_state->value));
   }
   const auto start = in.start_from.value_or(in.first);
   if (start < in.first || start > in.latest) {
-    return refuse(subject(f, in), fmt::format("start position {} is outside of what the log has [{}, {})",
-                                              start, in.first, in.latest));
+    return refuse(subject(f, in),
+                  fmt::format("start position {} is outside of what the log has [{}, {})", start,
+                              in.first, in.latest));
   }
   return recovery_plan::input{start, start};
 }
@@ -31,33 +33,38 @@ result<recovery_plan::input> first_start(const recovery_facts& f, const input_fa
 result<recovery_plan::input> restart(const recovery_facts& f, const input_facts& in, offset start,
                                      bool& empty_state) {
   if (!in.committed && !in.in_state) {
-    return refuse(subject(f, in),
-                  "the stage has run before (birth record), but neither the log nor a state has its "
-                  "position: going on could repeat output; start over with --fresh, or restore the state");
+    return refuse(
+        subject(f, in),
+        "the stage has run before (birth record), but neither the log nor a state has its "
+        "position: going on could repeat output; start over with --fresh, or restore the state");
   }
   if (!in.committed && !f.adopt_state_position) {
-    return refuse(subject(f, in),
-                  fmt::format("the state is at {}, but the log has no committed position (expired or "
-                              "deleted); if nothing ran since, start with --adopt-state-position",
-                              *in.in_state));
+    return refuse(
+        subject(f, in),
+        fmt::format("the state is at {}, but the log has no committed position (expired or "
+                    "deleted); if nothing ran since, start with --adopt-state-position",
+                    *in.in_state));
   }
   const auto committed = in.committed.value_or(in.in_state.value_or(offset{0}));
   if (in.in_state && *in.in_state > committed) {
-    return refuse(subject(f, in),
-                  fmt::format("the state is at {}, ahead of the log's committed position {}: the log is not "
-                              "the one that this state came from; delete the state folder to rebuild it",
-                              *in.in_state, committed));
+    return refuse(
+        subject(f, in),
+        fmt::format("the state is at {}, ahead of the log's committed position {}: the log is not "
+                    "the one that this state came from; delete the state folder to rebuild it",
+                    *in.in_state, committed));
   }
   if (committed > in.latest) {
-    return refuse(subject(f, in),
-                  fmt::format("the committed position {} is past the log's end {}: the log lost records",
-                              committed, in.latest));
+    return refuse(
+        subject(f, in),
+        fmt::format("the committed position {} is past the log's end {}: the log lost records",
+                    committed, in.latest));
   }
   if (committed < in.first) {
-    return refuse(subject(f, in),
-                  fmt::format("unprocessed input was deleted: committed up to {}, but the log begins at {}; "
-                              "lengthen the topic's retention, and start over with --fresh",
-                              committed, in.first));
+    return refuse(
+        subject(f, in),
+        fmt::format("unprocessed input was deleted: committed up to {}, but the log begins at {}; "
+                    "lengthen the topic's retention, and start over with --fresh",
+                    committed, in.first));
   }
   const auto from = in.in_state ? *in.in_state : start;
   if (from >= in.first) {
@@ -65,12 +72,14 @@ result<recovery_plan::input> restart(const recovery_facts& f, const input_facts&
     return recovery_plan::input{from, committed};
   }
   if (!f.rebuildable) {
-    return refuse(subject(f, in),
-                  fmt::format("{} {}, but the log begins at {}, so the state cannot be rebuilt by replay; "
-                              "restore a snapshot taken at {} or later, or declare the stage rebuildable from "
-                              "what is retained",
-                              in.in_state ? "the state is at" : "there is no state; it would start at", from,
-                              in.first, in.first));
+    return refuse(
+        subject(f, in),
+        fmt::format(
+            "{} {}, but the log begins at {}, so the state cannot be rebuilt by replay; "
+            "restore a snapshot taken at {} or later, or declare the stage rebuildable from "
+            "what is retained",
+            in.in_state ? "the state is at" : "there is no state; it would start at", from,
+            in.first, in.first));
   }
   empty_state = true;
   return recovery_plan::input{in.first, committed};
@@ -80,14 +89,17 @@ result<recovery_plan::input> restart(const recovery_facts& f, const input_facts&
 
 result<recovery_plan> plan_recovery(const recovery_facts& f) {
   if (f.state_log_id && *f.state_log_id != f.log_id) {
-    return fail(errc::incompatible, f.task.text(),
-                fmt::format("the state is of log {}, this log is {}: use that log, or delete the state folder",
-                            *f.state_log_id, f.log_id));
+    return fail(
+        errc::incompatible, f.task.text(),
+        fmt::format(
+            "the state is of log {}, this log is {}: use that log, or delete the state folder",
+            *f.state_log_id, f.log_id));
   }
   recovery_plan plan;
   if (f.birth && f.birth->log_id != f.log_id) {
-    return fail(errc::incompatible, f.task.text(),
-                fmt::format("the birth record is of log {}, this log is {}", f.birth->log_id, f.log_id));
+    return fail(
+        errc::incompatible, f.task.text(),
+        fmt::format("the birth record is of log {}, this log is {}", f.birth->log_id, f.log_id));
   }
   plan.first_start = !f.birth;
   bool empty_state = !f.state_log_id;
@@ -101,10 +113,11 @@ result<recovery_plan> plan_recovery(const recovery_facts& f) {
     plan.inputs.push_back(*planned);
   }
   if (f.birth && f.state_epoch && f.committed_epoch && *f.state_epoch > *f.committed_epoch) {
-    return refuse(f.task.text(),
-                  fmt::format("the state is of epoch {}, the log committed only {}: the log is not the one "
-                              "that this state came from; delete the state folder to rebuild it",
-                              *f.state_epoch, *f.committed_epoch));
+    return refuse(
+        f.task.text(),
+        fmt::format("the state is of epoch {}, the log committed only {}: the log is not the one "
+                    "that this state came from; delete the state folder to rebuild it",
+                    *f.state_epoch, *f.committed_epoch));
   }
   // One input that must be replayed from the start means all: a state is as of one epoch.
   if (empty_state && f.birth) {
@@ -113,8 +126,8 @@ result<recovery_plan> plan_recovery(const recovery_facts& f) {
       const auto start = f.birth->starts[i];
       if (start < f.inputs[i].first && !f.rebuildable) {
         return refuse(subject(f, f.inputs[i]),
-                      fmt::format("the state must be rebuilt from {}, but the log begins at {}", start,
-                                  f.inputs[i].first));
+                      fmt::format("the state must be rebuilt from {}, but the log begins at {}",
+                                  start, f.inputs[i].first));
       }
       in.replay_from = std::max(start, f.inputs[i].first);
     }

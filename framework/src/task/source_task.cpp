@@ -58,9 +58,11 @@ class source_task final : public runnable_task {
       auto batch = (*reader)->read(bounds->earliest, 4096);
       if (!batch) return fail(batch.error());
       for (const auto& r : batch->records()) {
-        if (!facts.birth && is_birth(r.value.value_or(bytes_view{}))) facts.birth = decode_birth(*r.value);
+        if (!facts.birth && is_birth(r.value.value_or(bytes_view{})))
+          facts.birth = decode_birth(*r.value);
       }
-      if (!facts.birth) return fail(errc::corrupt, where.text(), "the birth record is missing or malformed");
+      if (!facts.birth)
+        return fail(errc::corrupt, where.text(), "the birth record is missing or malformed");
     }
     auto position = options_.log->position(position_of_source());
     if (!position) return fail(position.error());
@@ -108,7 +110,8 @@ class source_task final : public runnable_task {
     if (options_.rate > 0) {
       const std::chrono::duration<double> elapsed = options_.clock() - started_at_;
       const auto allowed = static_cast<std::uint64_t>(elapsed.count() * options_.rate) + 1;
-      budget = std::min<std::size_t>(budget, allowed > counters_.records_in ? allowed - counters_.records_in : 0);
+      budget = std::min<std::size_t>(
+          budget, allowed > counters_.records_in ? allowed - counters_.records_in : 0);
     }
     while (status.steps < budget && !full_) {
       failpoint::hit("ingest.read");
@@ -152,7 +155,8 @@ class source_task final : public runnable_task {
     const auto number = last_epoch_ + 1;
     const auto place = encode_place({source_->place(), last_watermark_, clock_});
     if (first_start_) {
-      birth_record birth{stage_->fingerprint, options_.log->id(), {offset{0}}, {stage_->inputs.front().topic}};
+      birth_record birth{
+          stage_->fingerprint, options_.log->id(), {offset{0}}, {stage_->inputs.front().topic}};
       builder_.add_to_epochs_topic(stage_->epochs_topic(), encode_birth(birth), now);
       first_start_ = false;
     }
@@ -160,7 +164,8 @@ class source_task final : public runnable_task {
     record_.place = place;
     builder_.add_to_epochs_topic(stage_->epochs_topic(), encode_epoch_record(record_), now);
     counters_.records_out += builder_.records();
-    auto e = builder_.close(number, {{position_of_source(), {rows_, encode_metadata({number, place})}}});
+    auto e =
+        builder_.close(number, {{position_of_source(), {rows_, encode_metadata({number, place})}}});
     in_flight_.push_back(number);
     last_epoch_ = number;
     open_ = full_ = false;
@@ -194,7 +199,8 @@ class source_task final : public runnable_task {
     return p;
   }
 
-  result<std::vector<std::unique_ptr<subscription>>> subscribe(std::function<void()> /*on_data*/) override {
+  result<std::vector<std::unique_ptr<subscription>>> subscribe(
+      std::function<void()> /*on_data*/) override {
     return std::vector<std::unique_ptr<subscription>>{};
   }
   keyed_table_base* table() override { return nullptr; }
@@ -238,21 +244,24 @@ class source_task final : public runnable_task {
     r.offset = number;
     r.time = clock_.largest() == min_time ? timestamp{} : clock_.largest();
     r.value = row.value;
-    const auto suspect = std::find_if(options_.suspects.begin(), options_.suspects.end(), [&](const crash_suspect& s) {
-      return s.input == stage_->inputs.front().topic && number <= s.offset;
-    });
+    const auto suspect = std::find_if(
+        options_.suspects.begin(), options_.suspects.end(), [&](const crash_suspect& s) {
+          return s.input == stage_->inputs.front().topic && number <= s.offset;
+        });
     const bool near_suspect = suspect != options_.suspects.end();
     ++counters_.records_in;
     rows_ = rows_ + 1;
     std::optional<step_error> failed;
     if (near_suspect && suspect->offset == number && suspect->deaths >= deaths_until_dead_letter) {
-      failed = step_error{{errc::user_code, "", "the process died at this row time and again"}, true, true};
+      failed = step_error{
+          {errc::user_code, "", "the process died at this row time and again"}, true, true};
     } else {
       const step_origin origin{{stage_->inputs.front().topic, partition{0}}, number, &r};
       ctx_.clock = {clock_.largest(), watermark()};
       ctx_.record_time = r.time;
       ctx_.key.reset();
-      if (options_.watcher != nullptr) options_.watcher->step_begins(name_, stage_->inputs.front().topic, number, &ctx_.op);
+      if (options_.watcher != nullptr)
+        options_.watcher->step_begins(name_, stage_->inputs.front().topic, number, &ctx_.op);
       builder_.begin_step(&origin);
       try {
         program_.roots.front()->receive(r, ctx_);
@@ -272,7 +281,8 @@ class source_task final : public runnable_task {
     const auto position = fmt::format("{}:{}", source_->name(), row.number);
     const auto& op = stage_->ops[ctx_.op].name;
     if (!failed->of_the_record || options_.on_failure == failure_policy::stop) {
-      return fail(failed->reason.code, position, fmt::format("operator \"{}\": {}", op, failed->reason.text()));
+      return fail(failed->reason.code, position,
+                  fmt::format("operator \"{}\": {}", op, failed->reason.text()));
     }
     dead_letter d;
     d.reason = failed->reason;
@@ -296,8 +306,8 @@ class source_task final : public runnable_task {
   input_clock clock_ = input_clock::outside();
   std::optional<marker> last_marker_;
   timestamp last_watermark_ = min_time;  // stays when the source has ended
-  offset rows_;   // given by the source so far: the position
-  offset from_;   // at the opening of the epoch
+  offset rows_;                          // given by the source so far: the position
+  offset from_;                          // at the opening of the epoch
   epoch_record record_;
   epoch_number last_epoch_;
   bool first_start_ = false;
@@ -314,7 +324,8 @@ class source_task final : public runnable_task {
 
 result<std::unique_ptr<runnable_task>> open_source_task(source_task_options options) {
   const auto* stage = options.topology->find(options.stage);
-  if (stage == nullptr || !stage->source) return fail(errc::not_found, options.stage, "no such source stage");
+  if (stage == nullptr || !stage->source)
+    return fail(errc::not_found, options.stage, "no such source stage");
   auto t = std::make_unique<detail::source_task>(std::move(options));
   if (auto opened = t->open(); !opened) return fail(opened.error());
   return std::unique_ptr<runnable_task>{std::move(t)};

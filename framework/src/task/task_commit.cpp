@@ -102,7 +102,8 @@ std::optional<timestamp> task_impl::next_deadline() const {
   std::optional<timestamp> at;
   const auto sooner = [&](timestamp t) { at = at ? std::min(*at, t) : t; };
   if (open_) sooner(opened_at_ + options_.limits.commit_interval);
-  if (changed_since_snapshot_ && !snapshot_pending()) sooner(last_snapshot_at_ + options_.limits.snapshot_interval);
+  if (changed_since_snapshot_ && !snapshot_pending())
+    sooner(last_snapshot_at_ + options_.limits.snapshot_interval);
   if (phase_ == task_phase::live) {
     for (const auto& in : inputs_) {
       if (in->spec().idle_after && !in->clock().idle() && !in->clock().ended()) {
@@ -115,8 +116,8 @@ std::optional<timestamp> task_impl::next_deadline() const {
 
 bool task_impl::needs_epoch_record() const {
   return several_inputs_ || !record_.idle.empty() || !record_.ended.empty() || record_.advance ||
-         !record_.failed_records.empty() ||
-         !record_.failed_timers.empty() || began_between_timers_ || record_.fired_up_to.has_value();
+         !record_.failed_records.empty() || !record_.failed_timers.empty() ||
+         began_between_timers_ || record_.fired_up_to.has_value();
 }
 
 // What the task may promise to those downstream: no later output will be older than this.
@@ -136,8 +137,9 @@ result<marker> task_impl::current_marker() {
   if (last_marker_) m.watermark = std::max(m.watermark, last_marker_->watermark);
   if (all_ended()) {
     m.kind = *due ? marker_kind::watermark : marker_kind::end;
-  } else if (std::all_of(inputs_.begin(), inputs_.end(),
-                         [](const auto& in) { return in->clock().idle() || in->clock().ended(); })) {
+  } else if (std::all_of(inputs_.begin(), inputs_.end(), [](const auto& in) {
+               return in->clock().idle() || in->clock().ended();
+             })) {
     m.kind = marker_kind::idle;
   }
   for (const auto& in : inputs_) {
@@ -154,9 +156,11 @@ result<marker> task_impl::current_marker() {
 }
 
 result<epoch_ptr> task_impl::close(timestamp now, bool final) {
-  const bool snapshot = (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending();
+  const bool snapshot =
+      (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending();
   if (!open_ || phase_ == task_phase::replaying) {
-    if (snapshot && in_flight_.empty() && (phase_ == task_phase::live || replay_snapshot_allowed())) {
+    if (snapshot && in_flight_.empty() &&
+        (phase_ == task_phase::live || replay_snapshot_allowed())) {
       freeze(last_epoch_);
       frozen_->record.epochs_next = epochs_next_;
       frozen_->durable = true;
@@ -191,7 +195,8 @@ result<epoch_ptr> task_impl::close(timestamp now, bool final) {
   const auto metadata = encode_metadata({number, std::nullopt});
   for (const auto& in : inputs_) {
     flying.positions.push_back(in->next());
-    moves.push_back({{id_.app, id_.stage, id_.generation, id_.partition, in->spec().topic}, {in->next(), metadata}});
+    moves.push_back({{id_.app, id_.stage, id_.generation, id_.partition, in->spec().topic},
+                     {in->next(), metadata}});
   }
   counters_.records_out += builder_.records();
   auto e = builder_.close(number, std::move(moves));
@@ -210,7 +215,8 @@ result<epoch_ptr> task_impl::close(timestamp now, bool final) {
 }
 
 void task_impl::committed(epoch_number e, const std::vector<offset>& bases) {
-  if (in_flight_.empty() || in_flight_.front().number != e) bug("an epoch was committed out of order");
+  if (in_flight_.empty() || in_flight_.front().number != e)
+    bug("an epoch was committed out of order");
   auto& f = in_flight_.front();
   if (f.epochs_append) epochs_next_ = bases.at(*f.epochs_append) + f.epochs_count;
   durable_positions_ = std::move(f.positions);
@@ -283,7 +289,8 @@ void task_impl::snapshot_done() {
 // ── for others ────────────────────────────────────────────────────────────────────────────────
 
 bool task_impl::finished() const {
-  return phase_ != task_phase::replaying && all_ended() && !check_timers_ && !open_ && in_flight_.empty();
+  return phase_ != task_phase::replaying && all_ended() && !check_timers_ && !open_ &&
+         in_flight_.empty();
 }
 
 task_progress task_impl::progress() const {
@@ -305,8 +312,9 @@ read_position task_impl::read_at(read_level level) const {
   read_position r;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     r.inputs.push_back(inputs_[i]->spec().topic);
-    r.positions.push_back(level == read_level::committed && phase_ != task_phase::replaying ? durable_positions_[i]
-                                                                                            : inputs_[i]->next());
+    r.positions.push_back(level == read_level::committed && phase_ != task_phase::replaying
+                              ? durable_positions_[i]
+                              : inputs_[i]->next());
   }
   r.stale = phase_ == task_phase::replaying;
   return r;

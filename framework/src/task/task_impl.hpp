@@ -39,7 +39,8 @@ class task_impl final : public runnable_task {
   state_store* store() override { return store_.get(); }
   bool finished() const override;
   task_progress progress() const override;
-  result<std::vector<std::unique_ptr<subscription>>> subscribe(std::function<void()> on_data) override;
+  result<std::vector<std::unique_ptr<subscription>>> subscribe(
+      std::function<void()> on_data) override;
   keyed_table_base* table() override { return table_.get(); }
   read_position read_at(read_level level) const override;
 
@@ -90,12 +91,15 @@ class task_impl final : public runnable_task {
   bool all_ended() const;
   std::size_t index_of(const task_input& in) const;
   bool is_suspect(const task_input& in, offset at, int deaths) const;
-  void to_dead_letters(const error& reason, std::string_view op, const task_input& in, const record_view& record);
+  void to_dead_letters(const error& reason, std::string_view op, const task_input& in,
+                       const record_view& record);
 
   // epochs
   result<bool> open_epoch(bool only_with_work);
   void find_flags(timestamp now);
-  bool flags_pending() const { return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_; }
+  bool flags_pending() const {
+    return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_;
+  }
   bool epoch_full() const;
   bool needs_epoch_record() const;
   result<marker> current_marker();
@@ -137,18 +141,18 @@ class task_impl final : public runnable_task {
   bool open_ = false;
   timestamp opened_at_ = min_time;
   timestamp last_snapshot_at_ = min_time;
-  bool exhausted_ = false;      // the bounds of an epoch with several inputs are reached
+  bool exhausted_ = false;  // the bounds of an epoch with several inputs are reached
   bool more_than_bound_ = false;
   bool began_between_timers_ = false;
   std::uint64_t steps_ = 0;
-  bool full_ = false;           // the open epoch takes no more
-  bool ended_quiet_ = false;    // all inputs have ended and no timer is due
+  bool full_ = false;                      // the open epoch takes no more
+  bool ended_quiet_ = false;               // all inputs have ended and no timer is due
   std::optional<fired_timer> last_fired_;  // in the open epoch
   std::vector<std::uint32_t> flag_idle_;   // decided, for the next epoch's opening
   std::vector<std::uint32_t> flag_ended_;
   std::optional<timestamp> flag_advance_;
-  epoch_record record_;                    // of the open epoch
-  step_origin origin_;                     // of the step, or of the last one
+  epoch_record record_;  // of the open epoch
+  step_origin origin_;   // of the step, or of the last one
   std::deque<flying_epoch> in_flight_;
   std::optional<birth_record> birth_to_write_;
   std::vector<offset> durable_positions_;

@@ -63,12 +63,12 @@ class task_input {
   }
 
   // Fields of the task's algorithms.
-  offset from;                             // of the open epoch
-  offset bound{INT64_MAX};                 // of the open epoch, in a stage with several inputs
-  timestamp order = min_time;              // largest record time so far: the head merge's key
-  std::optional<offset> end_bound;         // --until-end
-  bool had_record = false;                 // since the last look at the clock
-  timestamp last_record_at = min_time;     // wall clock
+  offset from;                          // of the open epoch
+  offset bound{INT64_MAX};              // of the open epoch, in a stage with several inputs
+  timestamp order = min_time;           // largest record time so far: the head merge's key
+  std::optional<offset> end_bound;      // --until-end
+  bool had_record = false;              // since the last look at the clock
+  timestamp last_record_at = min_time;  // wall clock
   bool drained = false;
 
  private:

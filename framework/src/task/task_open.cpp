@@ -37,7 +37,8 @@ result<void> task_impl::open_store(bool fresh) {
   }
   state_store_options so;
   so.folder = options_.state_folder;
-  so.identity = {id_.app, id_.stage, id_.generation, id_.partition, options_.log->id(), stage_->fingerprint};
+  so.identity = {id_.app,       id_.stage,          id_.generation,
+                 id_.partition, options_.log->id(), stage_->fingerprint};
   if (stage_->state) so.tables.push_back({*stage_->state, stage_->state_schema});
   const schema_info none{"none", 0, 0, "none", nullptr};
   so.tables.push_back({"timers.closing", none});
@@ -76,13 +77,16 @@ result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
       const auto value = r.value.value_or(bytes_view{});
       if (is_birth(value)) {
         birth = decode_birth(value);
-        if (!birth) return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset), "malformed birth record");
+        if (!birth)
+          return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset),
+                      "malformed birth record");
         continue;
       }
       if (r.offset < epochs_next_) continue;
       auto record = decode_epoch_record(value);
       if (!record || record->inputs.size() != stage_->inputs.size()) {
-        return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset), "malformed epoch record");
+        return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset),
+                    "malformed epoch record");
       }
       script_.push_back({std::move(*record), r.offset});
     }
@@ -101,7 +105,9 @@ result<void> task_impl::open() {
   if (const auto raw = store_->snapshot()) {
     snapshot = decode_snapshot(*raw);
     if (!snapshot || snapshot->epoch != store_->epoch()) {
-      return fail(errc::corrupt, id_.text(), "the state's snapshot record is malformed; delete the state folder to rebuild it");
+      return fail(
+          errc::corrupt, id_.text(),
+          "the state's snapshot record is malformed; delete the state folder to rebuild it");
     }
     epochs_next_ = snapshot->epochs_next;
   }
@@ -124,7 +130,8 @@ result<void> task_impl::open() {
     in.name = spec.topic;
     if (snapshot) {
       if (i >= snapshot->inputs.size() || snapshot->inputs[i] != spec.topic) {
-        return fail(errc::incompatible, id_.text(), "the state is of other inputs: use a new generation");
+        return fail(errc::incompatible, id_.text(),
+                    "the state is of other inputs: use a new generation");
       }
       in.in_state = snapshot->positions[i];
     }
@@ -135,21 +142,25 @@ result<void> task_impl::open() {
     if (const auto at = options_.start_from.find(spec.topic); at != options_.start_from.end()) {
       in.start_from = at->second;
     }
-    auto position = options_.log->position({id_.app, id_.stage, id_.generation, id_.partition, spec.topic});
+    auto position =
+        options_.log->position({id_.app, id_.stage, id_.generation, id_.partition, spec.topic});
     if (!position) return fail(position.error());
     if (*position) {
       in.committed = (*position)->next;
       const auto meta = decode_metadata((*position)->metadata);
-      if (!meta) return fail(errc::corrupt, id_.text() + " input " + spec.topic, "malformed position metadata");
+      if (!meta)
+        return fail(errc::corrupt, id_.text() + " input " + spec.topic,
+                    "malformed position metadata");
       facts.committed_epoch = std::max(facts.committed_epoch.value_or(epoch_number{}), meta->epoch);
     }
     facts.inputs.push_back(std::move(in));
 
     auto reader = options_.log->open_reader(where);
     if (!reader) return fail(reader.error());
-    auto clock = spec.internal ? input_clock::internal(options_.layout.writers[i]) : input_clock::outside();
-    inputs_.push_back(std::make_unique<task_input>(spec, where, std::move(*reader), std::move(clock),
-                                                   options_.limits.read_bytes));
+    auto clock =
+        spec.internal ? input_clock::internal(options_.layout.writers[i]) : input_clock::outside();
+    inputs_.push_back(std::make_unique<task_input>(spec, where, std::move(*reader),
+                                                   std::move(clock), options_.limits.read_bytes));
     if (options_.until_end && !spec.internal) inputs_.back()->end_bound = bounds->latest;
   }
 
@@ -196,7 +207,8 @@ result<void> task_impl::open() {
     byte_reader r{snapshot->clocks};
     for (auto& in : inputs_) {
       if (!in->clock().decode(r)) {
-        return fail(errc::incompatible, id_.text(), "the state's clocks are of other upstream tasks: use a new generation");
+        return fail(errc::incompatible, id_.text(),
+                    "the state's clocks are of other upstream tasks: use a new generation");
       }
       in->order = timestamp{milliseconds{r.get<std::int64_t>()}};
     }
@@ -228,7 +240,8 @@ result<void> task_impl::go_live() {
     if (!bounds) return fail(bounds.error());
     if (bounds->latest > in.next()) {
       return fail(errc::refused_start, fmt::format("{} input {}", id_.text(), in.where().text()),
-                  "it was declared ended (--until-end) and has grown since; its windows are closed: start over "
+                  "it was declared ended (--until-end) and has grown since; its windows are "
+                  "closed: start over "
                   "with --fresh, or use a new generation");
     }
   }
@@ -255,7 +268,8 @@ result<void> task_impl::go_live() {
   return {};
 }
 
-result<std::vector<std::unique_ptr<subscription>>> task_impl::subscribe(std::function<void()> on_data) {
+result<std::vector<std::unique_ptr<subscription>>> task_impl::subscribe(
+    std::function<void()> on_data) {
   std::vector<std::unique_ptr<subscription>> all;
   for (const auto& in : inputs_) {
     auto s = options_.log->subscribe(in->where(), on_data);

@@ -26,16 +26,19 @@ result<run_status> task_impl::run(std::size_t budget) {
         if (auto live = go_live(); !live) return fail(live.error());
       }
       ++status.steps;
-      if ((status.steps & 255) == 0 && dirty_bytes() >= options_.limits.max_dirty_bytes && replay_snapshot_allowed()) {
+      if ((status.steps & 255) == 0 && dirty_bytes() >= options_.limits.max_dirty_bytes &&
+          replay_snapshot_allowed()) {
         status.blocked = snapshot_pending();
         status.more = !status.blocked;
         break;
       }
       continue;
     }
-    const bool too_dirty = snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
+    const bool too_dirty =
+        snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
     if (full_ || too_dirty || flags_pending()) {
-      status.blocked = too_dirty || (open_ && in_flight_.size() >= options_.limits.max_epochs_in_flight);
+      status.blocked =
+          too_dirty || (open_ && in_flight_.size() >= options_.limits.max_epochs_in_flight);
       if (open_ || too_dirty) {
         status.more = !status.blocked;
         break;
@@ -94,7 +97,8 @@ void task_impl::enter_script() {
     if (!s.opened && from == next) declare(s);
     s.opened = true;
   }
-  while (!script_.empty() && script_.front().opened && script_.front().record.inputs.front().to <= next) {
+  while (!script_.empty() && script_.front().opened &&
+         script_.front().record.inputs.front().to <= next) {
     epochs_next_ = script_.front().offset + 1;
     script_.pop_front();
   }
@@ -106,9 +110,8 @@ result<bool> task_impl::replay_step() {
   auto due = due_timer();
   if (!due) return fail(due.error());
   if (*due) {
-    const bool at_the_end = several_inputs_
-                                ? script_.size() <= 1 && replay_bounds_reached()
-                                : replay_bounds_reached();
+    const bool at_the_end =
+        several_inputs_ ? script_.size() <= 1 && replay_bounds_reached() : replay_bounds_reached();
     if (at_the_end && replay_up_to_ && fires_before(*replay_up_to_, **due)) return true;
     const auto failed = std::find(failed_timers_.begin(), failed_timers_.end(), **due);
     auto fired = failed != failed_timers_.end() ? give_up(**due) : fire(**due);
@@ -129,7 +132,8 @@ result<bool> task_impl::replay_step() {
   }
   if (script_.empty()) {
     if (replay_bounds_reached()) return true;
-    return fail(errc::corrupt, id_.text(), "epoch records are missing in " + stage_->epochs_topic());
+    return fail(errc::corrupt, id_.text(),
+                "epoch records are missing in " + stage_->epochs_topic());
   }
   auto in = earliest_head();
   if (!in) return fail(in.error());
@@ -230,7 +234,8 @@ result<void> task_impl::apply(task_input& in, const record_view& record) {
   if (in.spec().internal && !record.headers.empty()) {
     if (const auto raw = record.headers.find(marker_header)) {
       const auto m = decode_marker(*raw);
-      if (!m) return fail(errc::corrupt, fmt::format("{}@{}", in.where().text(), at), "malformed marker");
+      if (!m)
+        return fail(errc::corrupt, fmt::format("{}@{}", in.where().text(), at), "malformed marker");
       in.pop(at);
       return apply_marker(in, *m);
     }
@@ -246,7 +251,8 @@ result<void> task_impl::apply(task_input& in, const record_view& record) {
   in.pop(at);
   const bool bounds_checked = (++steps_ & 1023) == 0;
   if (is_suspect(in, at, 1) ||  // record by record up to the suspect
-      builder_.size_bytes() >= options_.limits.max_epoch_bytes || (bounds_checked && epoch_full())) {
+      builder_.size_bytes() >= options_.limits.max_epoch_bytes ||
+      (bounds_checked && epoch_full())) {
     full_ = phase_ == task_phase::live;
   }
   return {};
@@ -296,20 +302,25 @@ void task_impl::to_dead_letters(const error& reason, std::string_view op, const 
   builder_.add(d);
   ++counters_.dead_letters;
   options_.log_to(log_level::warning, "dead letter",
-                  {{"task", id_.text()}, {"operator", d.op}, {"position", d.position}, {"error", reason.text()}});
+                  {{"task", id_.text()},
+                   {"operator", d.op},
+                   {"position", d.position},
+                   {"error", reason.text()}});
 }
 
 result<void> task_impl::run_step(task_input& in, const record_view& record) {
   const bool replaying = phase_ == task_phase::replaying;
   if (!replaying && is_suspect(in, record.offset, deaths_until_dead_letter)) {
-    to_dead_letters({errc::user_code, "", "the process died at this record time and again"}, "", in, record);
+    to_dead_letters({errc::user_code, "", "the process died at this record time and again"}, "", in,
+                    record);
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, ""});
     return {};
   }
   ctx_.clock = {in.clock().largest(), real_watermark_};
   ctx_.record_time = record.time;
   ctx_.key.reset();
-  if (options_.watcher != nullptr) options_.watcher->step_begins(name_, in.spec().topic, record.offset, &ctx_.op);
+  if (options_.watcher != nullptr)
+    options_.watcher->step_begins(name_, in.spec().topic, record.offset, &ctx_.op);
   begin_step({in.where(), record.offset, &record});
   std::optional<step_error> failed;
   try {
@@ -331,11 +342,13 @@ result<void> task_impl::run_step(task_input& in, const record_view& record) {
   if (replaying) {
     if (!failed->users) return {};  // it failed the first time too
     return fail(errc::user_code, position,
-                fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is not deterministic",
+                fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is "
+                            "not deterministic",
                             op, failed->reason.message));
   }
   if (options_.on_failure == failure_policy::stop) {
-    return fail(failed->reason.code, position, fmt::format("operator \"{}\": {}", op, failed->reason.text()));
+    return fail(failed->reason.code, position,
+                fmt::format("operator \"{}\": {}", op, failed->reason.text()));
   }
   if (failed->users) {
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, op});
@@ -367,7 +380,8 @@ result<std::optional<fired_timer>> task_impl::due_timer() {
 result<void> task_impl::fire(const fired_timer& due) {
   const bool replaying = phase_ == task_phase::replaying;
   auto* const op = program_.timers.at(due.timer.op);
-  if (op == nullptr) return fail(errc::incompatible, id_.text(), "a timer of an operator that has none");
+  if (op == nullptr)
+    return fail(errc::incompatible, id_.text(), "a timer of an operator that has none");
   ctx_.key.reset();
   ctx_.op = due.timer.op;
   auto& in = *inputs_.front();
@@ -394,12 +408,14 @@ result<void> task_impl::fire(const fired_timer& due) {
     if (!failed->of_the_record) return fail(failed->reason);
     if (replaying && failed->users) {
       return fail(errc::user_code, what,
-                  fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is not deterministic",
+                  fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it "
+                              "is not deterministic",
                               name, failed->reason.message));
     }
     if (!replaying) {
       if (options_.on_failure == failure_policy::stop) {
-        return fail(failed->reason.code, what, fmt::format("operator \"{}\": {}", name, failed->reason.text()));
+        return fail(failed->reason.code, what,
+                    fmt::format("operator \"{}\": {}", name, failed->reason.text()));
       }
       const auto state = op->state_of(due.timer);
       dead_letter d;
@@ -414,7 +430,9 @@ result<void> task_impl::fire(const fired_timer& due) {
       ++counters_.dead_letters;
       record_.failed_timers.push_back(due);
       options_.log_to(log_level::warning, "dead letter",
-                      {{"task", id_.text()}, {"operator", name}, {"timer", format_time(due.timer.time)},
+                      {{"task", id_.text()},
+                       {"operator", name},
+                       {"timer", format_time(due.timer.time)},
                        {"error", failed->reason.text()}});
     }
     if (auto gave_up = give_up(due); !gave_up) return gave_up;
@@ -459,7 +477,8 @@ void task_impl::update_watermark() {
 }
 
 bool task_impl::all_ended() const {
-  return std::all_of(inputs_.begin(), inputs_.end(), [](const auto& in) { return in->clock().ended(); });
+  return std::all_of(inputs_.begin(), inputs_.end(),
+                     [](const auto& in) { return in->clock().ended(); });
 }
 
 std::size_t task_impl::index_of(const task_input& in) const {

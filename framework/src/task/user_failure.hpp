@@ -27,7 +27,8 @@ inline step_error current_step_error() {
   } catch (const std::exception& e) {
     return {error{errc::user_code, "", e.what()}, true, true};
   } catch (...) {
-    return {error{errc::user_code, "", "user code threw something that is not a std::exception"}, true, true};
+    return {error{errc::user_code, "", "user code threw something that is not a std::exception"},
+            true, true};
   }
 }
 

@@ -1,11 +1,11 @@
 #include "kappa/testing/driver.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -106,7 +106,8 @@ class stage_set {
   [[nodiscard]] memory_log& log() { return *log_; }
   [[nodiscard]] local_runner& runner() { return *runner_; }
 
-  std::vector<read_record<bytes>> read(const std::string& topic, std::map<partition, offset>& from) {
+  std::vector<read_record<bytes>> read(const std::string& topic,
+                                       std::map<partition, offset>& from) {
     std::vector<read_record<bytes>> all;
     const auto config = must(log_->find_topic(topic));
     if (!config) throw std::runtime_error{"no such topic: " + topic};
@@ -141,10 +142,12 @@ class stage_set {
         auto& lines = p["topic " + port.topic];
         std::map<partition, offset> from;
         for (const auto& r : read(port.topic, from)) {
-          lines.push_back(fmt::format("{} {} {}", format_time(r.time), r.key ? printable(*r.key) : "null",
+          lines.push_back(fmt::format("{} {} {}", format_time(r.time),
+                                      r.key ? printable(*r.key) : "null",
                                       printable(r.value, 4096)));
           if (port.check == nullptr) continue;
-          if (auto ok = port.check(r.value); !ok) problems += port.topic + ": " + ok.error().text() + "\n";
+          if (auto ok = port.check(r.value); !ok)
+            problems += port.topic + ": " + ok.error().text() + "\n";
         }
       }
       for (std::int32_t n = 0; n < runner_->layout().at(stage.name).tasks; ++n) {
@@ -153,14 +156,16 @@ class stage_set {
         auto& lines = p[fmt::format("state of {}", task->id().text())];
         must(task->table()->scan({}, {}, read_level::latest, [&](bytes_view key, bytes_view value) {
           lines.push_back(fmt::format("{} = {}", printable(key), printable(value, 4096)));
-          if (auto ok = stage.state_check(value); !ok) problems += stage.name + ": " + ok.error().text() + "\n";
+          if (auto ok = stage.state_check(value); !ok)
+            problems += stage.name + ": " + ok.error().text() + "\n";
           return true;
         }));
       }
     }
     auto& dead = p["topic " + t.dead_letters_topic()];
     std::map<partition, offset> from;
-    for (const auto& r : read(t.dead_letters_topic(), from)) dead.push_back(printable(r.value, 4096));
+    for (const auto& r : read(t.dead_letters_topic(), from))
+      dead.push_back(printable(r.value, 4096));
     std::sort(dead.begin(), dead.end());  // tasks share the partition: their order is not fixed
     return p;
   }
@@ -173,7 +178,8 @@ class stage_set {
     const auto key = r.key ? std::optional<bytes_view>{*r.key} : std::nullopt;
     batch.add(r.time, key, r.value);
     const auto to = r.to ? *r.to : r.key ? partition_of(*r.key, config->partitions) : partition{0};
-    if (auto done = log_->append({r.topic, to}, batch); !done) throw std::runtime_error{done.error().text()};
+    if (auto done = log_->append({r.topic, to}, batch); !done)
+      throw std::runtime_error{done.error().text()};
   }
   void apply(const advanced& a) { runner_->advance_event_time(a.to); }
   void apply(const ended&) {
@@ -232,13 +238,14 @@ driver::~driver() {
     in_->options.on_difference(differences);
     return;
   }
-  std::fprintf(stderr, "kappa::testing::driver: restarting the app at every epoch gives something else:\n%s",
-               differences.c_str());
+  std::fprintf(
+      stderr, "kappa::testing::driver: restarting the app at every epoch gives something else:\n%s",
+      differences.c_str());
   std::abort();
 }
 
-void driver::send_bytes(const std::string& topic, bytes value, timestamp at, std::optional<bytes> key,
-                        std::optional<partition> to) {
+void driver::send_bytes(const std::string& topic, bytes value, timestamp at,
+                        std::optional<bytes> key, std::optional<partition> to) {
   in_->act(sent_record{topic, std::move(value), at, std::move(key), to});
 }
 
@@ -250,9 +257,12 @@ std::vector<read_record<bytes>> driver::read_raw(const std::string& topic) {
   return in_->main->read(topic, in_->read_up_to[topic]);
 }
 
-std::vector<read_record<bytes>> driver::dead_letters() { return read_raw(in_->topology->dead_letters_topic()); }
+std::vector<read_record<bytes>> driver::dead_letters() {
+  return read_raw(in_->topology->dead_letters_topic());
+}
 
-std::optional<bytes> driver::read_state(const std::string& stage, const bytes& key, const bytes& state_key) {
+std::optional<bytes> driver::read_state(const std::string& stage, const bytes& key,
+                                        const bytes& state_key) {
   auto& runner = in_->main->runner();
   const auto layout = runner.layout().find(stage);
   if (layout == runner.layout().end()) throw std::runtime_error{"no such stage: " + stage};
@@ -276,16 +286,18 @@ std::string driver::verify() {
     stage_set shadow{in_->topology, in_->options, mode};
     for (const auto& a : in_->script) shadow.play(a);
     auto found = shadow.picture(differences);
-    const auto* how = mode == restarts::with_snapshots ? "with every snapshot" : "without snapshots";
+    const auto* how =
+        mode == restarts::with_snapshots ? "with every snapshot" : "without snapshots";
     for (const auto& [what, lines] : expected) {
       const auto& other = found[what];
       if (other == lines) continue;
       const auto n = std::min(lines.size(), other.size());
       std::size_t i = 0;
       while (i < n && lines[i] == other[i]) ++i;
-      differences += fmt::format("{} ({}): {} entries, without restarts {}; first difference at {}:\n  {}\n  {}\n",
-                                 what, how, other.size(), lines.size(), i,
-                                 i < lines.size() ? lines[i] : "(nothing)", i < other.size() ? other[i] : "(nothing)");
+      differences += fmt::format(
+          "{} ({}): {} entries, without restarts {}; first difference at {}:\n  {}\n  {}\n", what,
+          how, other.size(), lines.size(), i, i < lines.size() ? lines[i] : "(nothing)",
+          i < other.size() ? other[i] : "(nothing)");
     }
   }
   return differences;

@@ -42,7 +42,8 @@ class runner {
     /// processed in this run.
     std::function<result<void>(host&, bool anew)> finished{};
   };
-  [[nodiscard]] int run(int argc, char** argv, const std::function<app()>& make_app, const hooks& h);
+  [[nodiscard]] int run(int argc, char** argv, const std::function<app()>& make_app,
+                        const hooks& h);
 
  private:
   struct inside;

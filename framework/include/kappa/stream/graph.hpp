@@ -30,8 +30,8 @@ namespace kappa::detail {
 using op_id = std::uint32_t;
 
 enum class op_kind {
-  stream,         // reads a topic from outside
-  source,         // reads a file, a broker, … as a source task
+  stream,  // reads a topic from outside
+  source,  // reads a file, a broker, … as a source task
   validate,
   filter,
   map,
@@ -42,7 +42,7 @@ enum class op_kind {
   fold,           // keyed state
   window_fold,
   process,
-  to              // writes a public topic
+  to  // writes a public topic
 };
 
 [[nodiscard]] std::string_view name_of(op_kind kind);
@@ -51,8 +51,8 @@ using children = std::vector<std::shared_ptr<receiver_base>>;
 
 /// What an operator is made with, for one task.
 struct op_build {
-  op_index op = 0;                   // its own
-  port_index port = 0;               // its own output (hop, to), or its late topic (window_fold)
+  op_index op = 0;                    // its own
+  port_index port = 0;                // its own output (hop, to), or its late topic (window_fold)
   keyed_table_base* state = nullptr;  // the stage's, for stateful operators
   /// Operators with timers put themselves here.
   std::vector<timer_receiver*>* timers = nullptr;
@@ -85,7 +85,8 @@ result<std::string> json_of_bytes(bytes_view in) {
   if constexpr (has_json<T>) {
     return to_json(*value);
   } else {
-    return fail(errc::invalid_argument, codec<T>::schema().name, "the type has no kappa::json_traits");
+    return fail(errc::invalid_argument, codec<T>::schema().name,
+                "the type has no kappa::json_traits");
   }
 }
 
@@ -105,7 +106,8 @@ result<bytes> key_bytes_of_text(std::string_view text) {
     if (!key) return fail(key.error());
     return encoded(*key);
   } else {
-    return fail(errc::invalid_argument, codec<K>::schema().name, "keys of this type cannot be typed");
+    return fail(errc::invalid_argument, codec<K>::schema().name,
+                "keys of this type cannot be typed");
   }
 }
 
@@ -128,13 +130,13 @@ struct op_node {
   /// stream, source, hop: makes the first operator of the stage that reads.
   std::function<std::shared_ptr<record_receiver>(const op_build&, const children&)> make_root;
   std::optional<state_spec> state;
-  std::string topic;                      // stream, to; late topic of a window (may be empty)
-  schema_info schema;                     // of the values in the topic (stream, hop, to)
-  check_fn check = nullptr;               // of those values
-  std::string parameters;                 // part of the fingerprint: window size, lateness, …
-  milliseconds output_delay{0};           // how far results lag behind the watermark
+  std::string topic;                       // stream, to; late topic of a window (may be empty)
+  schema_info schema;                      // of the values in the topic (stream, hop, to)
+  check_fn check = nullptr;                // of those values
+  std::string parameters;                  // part of the fingerprint: window size, lateness, …
+  milliseconds output_delay{0};            // how far results lag behind the watermark
   std::optional<milliseconds> idle_after;  // stream
-  source_factory source;                  // source
+  source_factory source;                   // source
 };
 
 struct graph {

@@ -28,7 +28,8 @@ class commit_lane {
   [[nodiscard]] result<std::vector<std::vector<offset>>> commit(std::span<const epoch_ptr> epochs);
 
  private:
-  result<std::optional<std::vector<std::vector<offset>>>> find_out(std::span<const epoch_ptr> epochs);
+  result<std::optional<std::vector<std::vector<offset>>>> find_out(
+      std::span<const epoch_ptr> epochs);
 
   std::shared_ptr<event_log> log_;
   writer_options options_;

@@ -98,7 +98,7 @@ struct snapshot_record {
   std::vector<offset> positions;
   offset epochs_next;  // position in the epochs topic
   timestamp real_watermark = min_time;
-  bytes clocks;        // encoded input clocks
+  bytes clocks;  // encoded input clocks
   std::uint64_t late_records = 0;
 };
 [[nodiscard]] bytes encode_snapshot(const snapshot_record& s);

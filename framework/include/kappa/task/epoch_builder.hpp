@@ -30,7 +30,7 @@ struct port_layout {
 
 /// What a step works on: the cause of its outputs.
 struct step_origin {
-  topic_partition where;      // the input
+  topic_partition where;  // the input
   kappa::offset offset;
   const record_view* record = nullptr;  // null in timer steps
 };
@@ -55,8 +55,8 @@ class epoch_builder final : public detail::emitter {
   void commit_step();
   void rollback_step();
 
-  void emit(detail::port_index port, std::optional<bytes_view> placed_by, std::optional<bytes_view> key,
-            bytes_view value, timestamp time) override;
+  void emit(detail::port_index port, std::optional<bytes_view> placed_by,
+            std::optional<bytes_view> key, bytes_view value, timestamp time) override;
   void emit_late(detail::port_index port) override;
 
   /// Outside of steps.

@@ -37,6 +37,7 @@ using app_layout = std::map<std::string, stage_layout>;  // by stage
 /// Creates what is missing and checks what is there. errc::bad_config names topic and mend: a
 /// missing input, a compacted events topic, another partition count, inputs that are not
 /// co-partitioned, a topic of another app.
-[[nodiscard]] result<app_layout> lay_out(const topology& t, event_log& log, const layout_options& options);
+[[nodiscard]] result<app_layout> lay_out(const topology& t, event_log& log,
+                                         const layout_options& options);
 
 }  // namespace kappa

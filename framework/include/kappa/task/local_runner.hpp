@@ -32,7 +32,8 @@ struct local_runner_options {
 };
 
 /// `<state>/<stage>.g<generation>/<partition>`: where a task keeps its state.
-[[nodiscard]] std::filesystem::path task_folder(const std::filesystem::path& app_state, const task_id& id);
+[[nodiscard]] std::filesystem::path task_folder(const std::filesystem::path& app_state,
+                                                const task_id& id);
 
 class local_runner {
  public:

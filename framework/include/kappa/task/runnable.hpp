@@ -36,14 +36,14 @@ struct run_status {
 
 struct task_progress {
   task_phase phase = task_phase::replaying;
-  std::uint64_t records_in = 0;   // since the task was opened, replay left out
+  std::uint64_t records_in = 0;  // since the task was opened, replay left out
   std::uint64_t records_out = 0;
   std::uint64_t replayed = 0;
   std::uint64_t replay_total = 0;  // offsets to replay
   std::uint64_t dead_letters = 0;
   std::uint64_t late_records = 0;
-  std::uint64_t lag = 0;           // offsets between position and the log's end
-  std::uint64_t epochs = 0;        // committed
+  std::uint64_t lag = 0;     // offsets between position and the log's end
+  std::uint64_t epochs = 0;  // committed
   std::uint64_t snapshots = 0;
   std::uint64_t timers_fired = 0;
   std::size_t dirty_bytes = 0;
