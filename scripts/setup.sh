@@ -195,7 +195,9 @@ private_apt() {
   mkdir -p -- "$state"/{lists,cache/archives}/partial
   printf 'deb-src [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$state/sources.list"
   apt_options=(-q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache" -o Acquire::Retries=3)
+    -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache" -o Acquire::Retries=3
+    # A frozen mirror's index is old, not wrong: it is signed, and what we take has a pinned sum or a least version.
+    -o Acquire::Check-Valid-Until=false)
   ((EUID != 0)) || apt_options+=(-o APT::Sandbox::User=root) # the folder is ours alone, _apt could not read it
   if ! run_logged "$state/log" apt-get "${apt_options[@]}" -o APT::Update::Error-Mode=any update; then
     show_log "$state/log"
@@ -266,27 +268,32 @@ find_foreign() {
   done
 }
 
-# An installed CAF is used when it is new enough and a small program builds with it; else it is passed over, saying so.
+# An installed CAF is used when it is new enough and a small program builds with it; else it is passed over, saying why.
 use_installed_caf() {
-  local config version probe=$cache/.probe
-  config=$(find_foreign CAFConfig.cmake | head -n 1)
-  [[ -n $config ]] || return 1
-  make_work
-  probe=$work/probe
-  mkdir -p -- "$probe"
-  cat >"$probe/CMakeLists.txt" <<'CMAKE'
+  local config probe why proven=$cache/.installed-caf
+  while read -r config; do
+    if [[ -f $proven && $(<"$proven") == "$config $(stat -c '%Y %s' "$config")" ]]; then
+      CAF_DIR=$(dirname "$config")
+      return 0
+    fi
+    make_work
+    probe=$work/probe
+    rm -rf -- "$probe"
+    mkdir -p -- "$probe"
+    cat >"$probe/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(probe CXX)
 set(CMAKE_CXX_STANDARD 20)
+find_package(OpenSSL REQUIRED) # CAF's package file expects it
 find_package(CAF CONFIG REQUIRED COMPONENTS core io openssl)
-file(WRITE ${CMAKE_BINARY_DIR}/version "${CAF_VERSION}")
 if(CAF_VERSION VERSION_LESS "${MINIMUM}")
-  message(FATAL_ERROR "CAF ${CAF_VERSION} is older than ${MINIMUM}")
+  message(FATAL_ERROR "version ${CAF_VERSION} is older than ${MINIMUM}")
 endif()
+file(WRITE ${CMAKE_BINARY_DIR}/version "${CAF_VERSION}")
 add_executable(probe probe.cpp)
 target_link_libraries(probe PRIVATE CAF::core CAF::io CAF::openssl)
 CMAKE
-  cat >"$probe/probe.cpp" <<'CPP'
+    cat >"$probe/probe.cpp" <<'CPP'
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
@@ -300,15 +307,22 @@ int main() {
   });
 }
 CPP
-  if run_logged "$probe/log" cmake -S "$probe" -B "$probe/build" -G Ninja -DMINIMUM="$caf_version" \
-    -DCAF_DIR="$(dirname "$config")" && run_logged "$probe/log" cmake --build "$probe/build"; then
-    version=$(<"$probe/build/version")
-    CAF_DIR=$(dirname "$config")
-    say "CAF $version as installed ($CAF_DIR)"
-  else
-    note "passing over the CAF at $(dirname "$config"): it is older than $caf_version or a probe does not build with it"
-    return 1
-  fi
+    why="its package file does not work"
+    if run_logged "$probe/log" cmake -S "$probe" -B "$probe/build" -G Ninja -DMINIMUM="$caf_version" \
+      -DCAF_DIR="$(dirname "$config")"; then
+      why="a small program does not build with it"
+      if run_logged "$probe/log" cmake --build "$probe/build"; then
+        CAF_DIR=$(dirname "$config")
+        printf '%s' "$config $(stat -c '%Y %s' "$config")" >"$proven"
+        say "CAF $(<"$probe/build/version") as installed ($CAF_DIR)"
+        return 0
+      fi
+    elif grep -q 'version .* is older than' "$probe/log"; then
+      why=$(grep -o 'version .* is older than .*' "$probe/log")
+    fi
+    note "passing over the CAF in $(dirname "$config"): $why"
+  done < <(find_foreign CAFConfig.cmake)
+  return 1
 }
 
 # setup_caf [tsan]

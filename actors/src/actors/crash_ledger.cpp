@@ -48,7 +48,8 @@ std::atomic<ledger_file*> installed{nullptr};
 std::array<struct sigaction, 65> previous{};
 
 bool same_place(const death& d, const running_step& step) {
-  return d.deaths > 0 && d.offset == step.offset && std::strncmp(d.task, step.task, text_bytes - 1) == 0 &&
+  return d.deaths > 0 && d.offset == step.offset &&
+         std::strncmp(d.task, step.task, text_bytes - 1) == 0 &&
          std::strncmp(d.input, step.input, text_bytes - 1) == 0;
 }
 
@@ -89,7 +90,8 @@ void give_thread_a_signal_stack() {
       s.ss_sp = memory.data();
       s.ss_size = memory.size();
       stack_t old{};
-      if (::sigaltstack(nullptr, &old) == 0 && (old.ss_flags & SS_DISABLE) != 0) mine = ::sigaltstack(&s, nullptr) == 0;
+      if (::sigaltstack(nullptr, &old) == 0 && (old.ss_flags & SS_DISABLE) != 0)
+        mine = ::sigaltstack(&s, nullptr) == 0;
     }
     ~alternate() {
       if (!mine) return;
@@ -159,7 +161,8 @@ result<std::unique_ptr<crash_ledger>> crash_ledger::open(const std::filesystem::
     ::close(fd);
     return fail(errc::io, file.string(), std::strerror(e));
   }
-  void* const memory = ::mmap(nullptr, sizeof(ledger_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* const memory =
+      ::mmap(nullptr, sizeof(ledger_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   ::close(fd);
   if (memory == MAP_FAILED) return fail(errc::io, file.string(), std::strerror(errno));
   auto* const mapped = static_cast<ledger_file*>(memory);

@@ -20,7 +20,8 @@ namespace kappa::detail {
 class crash_ledger : public step_watcher {
  public:
   /// Opens or makes the file. An unreadable one begins anew.
-  [[nodiscard]] static result<std::unique_ptr<crash_ledger>> open(const std::filesystem::path& file);
+  [[nodiscard]] static result<std::unique_ptr<crash_ledger>> open(
+      const std::filesystem::path& file);
 
   /// Deaths at the inputs of a task's stage and partition.
   [[nodiscard]] virtual std::vector<crash_suspect> suspects(const task_id& id) const = 0;

@@ -4,10 +4,11 @@
 #include <condition_variable>
 #include <future>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 
-#include <caf/actor_system.hpp>
 #include <unistd.h>
+#include <caf/actor_system.hpp>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
+#include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
@@ -37,18 +39,25 @@ void init_caf() {
   (void)once;
 }
 
-std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+// So that a task with much to do does not keep its thread from the others, and from queries.
+constexpr std::size_t messages_at_once = 8;
 
 }  // namespace
 
 std::string_view name_of(task_health h) {
   switch (h) {
-    case task_health::starting: return "starting";
-    case task_health::running: return "running";
-    case task_health::backing_off: return "backing off";
-    case task_health::quarantined: return "quarantined";
-    case task_health::finished: return "finished";
-    case task_health::stopped: return "stopped";
+    case task_health::starting:
+      return "starting";
+    case task_health::running:
+      return "running";
+    case task_health::backing_off:
+      return "backing off";
+    case task_health::quarantined:
+      return "quarantined";
+    case task_health::finished:
+      return "finished";
+    case task_health::stopped:
+      return "stopped";
   }
   return "unknown";
 }
@@ -62,6 +71,7 @@ struct host::inside {
   std::shared_ptr<event_log> log;
   app_layout layout;
   std::unique_ptr<detail::crash_ledger> ledger;
+  std::vector<std::unique_ptr<detail::step_pulse>> pulses;  // as tasks
   std::shared_ptr<detail::board> board;
   std::unique_ptr<host_config> config;
   std::unique_ptr<caf::actor_system> system;
@@ -71,18 +81,32 @@ struct host::inside {
     task_id id;
     caf::actor actor;
   };
+  mutable std::shared_mutex tasks_mutex;  // queries against the end of `stop`
   std::vector<placed_task> tasks;
   std::thread watchdog;
-  std::mutex watchdog_mutex;
-  std::condition_variable watchdog_wake;
-  bool watchdog_stop = false;
+  std::thread retention;
+  std::mutex helpers_mutex;  // of the two
+  std::condition_variable helpers_wake;
+  bool helpers_stop = false;
   bool hung = false;
 
-  [[nodiscard]] std::filesystem::path app_state() const { return options.state / topology->app_name(); }
+  [[nodiscard]] std::filesystem::path app_state() const {
+    return options.state / topology->app_name();
+  }
 
   // What opens a task, now and after every failure.
-  std::function<result<std::unique_ptr<runnable_task>>()> opener(const stage_spec& stage, partition p) {
+  std::function<result<std::unique_ptr<runnable_task>>()> opener(const stage_spec& stage,
+                                                                 partition p) {
     const task_id id{stage.app, stage.name, stage.generation, p};
+    pulses.push_back(std::make_unique<detail::step_pulse>(ledger.get()));
+    std::vector<crash_suspect> suspects;
+    if (ledger) suspects = ledger->suspects(id);
+    for (const auto& s : suspects) {
+      options.log_to(log_level::warning, "the process died in user code at a record",
+                     {{"task", id.text()},
+                      {"position", fmt::format("{}@{}", s.input, s.offset)},
+                      {"deaths", std::to_string(s.deaths)}});
+    }
     if (stage.source) {
       source_task_options o;
       o.topology = topology;
@@ -94,8 +118,8 @@ struct host::inside {
       o.rate = options.source_rate;
       o.clock = options.clock;
       o.log_to = options.log_to;
-      o.watcher = ledger.get();
-      if (ledger) o.suspects = ledger->suspects(id);
+      o.watcher = pulses.back().get();
+      o.suspects = std::move(suspects);
       return [o] { return open_source_task(o); };
     }
     task_options o;
@@ -111,8 +135,8 @@ struct host::inside {
     o.adopt_state_position = options.adopt_state_position;
     o.clock = options.clock;
     o.log_to = options.log_to;
-    o.watcher = ledger.get();
-    if (ledger) o.suspects = ledger->suspects(id);
+    o.watcher = pulses.back().get();
+    o.suspects = std::move(suspects);
     return [o] { return open_task(o); };
   }
 
@@ -127,7 +151,8 @@ struct host::inside {
       log = std::move(*opened);
     }
     auto lane_of_app = std::make_shared<commit_lane>(
-        log, writer_options{topology->app_name(), fmt::format("pid {}", ::getpid())}, options.log_to);
+        log, writer_options{topology->app_name(), fmt::format("pid {}", ::getpid())},
+        options.log_to);
     if (auto taken = lane_of_app->open(); !taken) return taken;
     auto laid_out = lay_out(*topology, *log, {options.partitions});
     if (!laid_out) return fail(laid_out.error());
@@ -152,8 +177,10 @@ struct host::inside {
     std::vector<task_status> statuses;
     for (const auto& stage : topology->stages()) {
       for (std::int32_t p = 0; p < layout.at(stage.name).tasks; ++p) {
-        opened_task t{{stage.app, stage.name, stage.generation, partition{p}}, stage.source.has_value(),
-                      opener(stage, partition{p}), nullptr};
+        opened_task t{{stage.app, stage.name, stage.generation, partition{p}},
+                      stage.source.has_value(),
+                      opener(stage, partition{p}),
+                      nullptr};
         auto task = t.open();
         if (!task) return fail(task.error());
         t.task = std::move(*task);
@@ -172,6 +199,7 @@ struct host::inside {
     detail::set_worker_threads(*config, options.worker_threads != 0
                                             ? options.worker_threads
                                             : std::max(2u, std::thread::hardware_concurrency()));
+    detail::set_messages_at_once(*config, messages_at_once);
     system = std::make_unique<caf::actor_system>(*config);
     lane = detail::spawn_lane(*system, std::move(lane_of_app), board, options.log_to);
     state_thread = detail::spawn_state_thread(*system);
@@ -194,28 +222,54 @@ struct host::inside {
       tasks.push_back({id, detail::spawn_task(*system, std::move(o))});
     }
     watchdog = std::thread{[this] { watch(); }};
-    options.log_to(log_level::info, "started", {{"app", topology->app_name()},
-                                                {"tasks", std::to_string(tasks.size())},
-                                                {"log", log->name()}});
+    if (options.retention_interval.count() > 0)
+      retention = std::thread{[this] { keep_retention(); }};
+    options.log_to(log_level::info, "started",
+                   {{"app", topology->app_name()},
+                    {"tasks", std::to_string(tasks.size())},
+                    {"log", log->name()}});
     return {};
+  }
+
+  void keep_retention() {
+    std::unique_lock lock{helpers_mutex};
+    while (
+        !helpers_wake.wait_for(lock, options.retention_interval, [this] { return helpers_stop; })) {
+      lock.unlock();
+      auto done = log->apply_retention(options.clock());
+      if (!done) {
+        options.log_to(log_level::error, "retention failed", {{"error", done.error().text()}});
+      } else if (done->records > 0) {
+        options.log_to(
+            log_level::info, "retention",
+            {{"records", std::to_string(done->records)}, {"bytes", std::to_string(done->bytes)}});
+      }
+      lock.lock();
+    }
   }
 
   // Reports a step that takes too long. The thread in it cannot be taken back: the task is
   // quarantined and the host fails, so that the process can end and start again elsewhere.
   void watch() {
-    std::unique_lock lock{watchdog_mutex};
+    struct seen_step {
+      std::uint64_t beat = 0;
+      std::chrono::steady_clock::time_point since{};
+    };
+    std::vector<seen_step> seen(tasks.size());
+    std::unique_lock lock{helpers_mutex};
     const auto period = std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
-    while (!watchdog_wake.wait_for(lock, period, [this] { return watchdog_stop; })) {
-      const auto now = steady_ns();
-      for (std::size_t i = 0; i < tasks.size(); ++i) {
-        const auto since = board->busy_since(i).load();
-        if (since == 0 || now - since < std::chrono::nanoseconds{options.handler_limit}.count()) continue;
-        if (hung) continue;
+    while (!helpers_wake.wait_for(lock, period, [this] { return helpers_stop; })) {
+      const auto now = std::chrono::steady_clock::now();
+      for (std::size_t i = 0; i < tasks.size() && !hung; ++i) {
+        const auto beat = pulses[i]->beat();
+        if (beat != seen[i].beat) seen[i] = {beat, now};
+        if (beat % 2 == 0 || now - seen[i].since < options.handler_limit) continue;
         hung = true;
         error e{errc::quarantined, tasks[i].id.text(),
                 fmt::format("a handler has been running for more than {} ms; user code hangs",
                             options.handler_limit.count())};
-        options.log_to(log_level::error, "a handler hangs", {{"task", e.subject}, {"error", e.message}});
+        options.log_to(log_level::error, "a handler hangs",
+                       {{"task", e.subject}, {"error", e.message}});
         board->update(i, [&](task_status& s) {
           s.health = task_health::quarantined;
           s.last_error = e;
@@ -234,12 +288,12 @@ struct host::inside {
       done.push_back(s->done.get_future());
       detail::post(t.actor, s);
     }
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{30};
     const auto dead = board->failure();
+    // After a fatal error nothing commits any more: a short wait for what can still end.
+    const auto patience = dead ? std::chrono::milliseconds{500} : std::chrono::milliseconds{30'000};
+    const auto until = std::chrono::steady_clock::now() + patience;
     for (std::size_t i = 0; i < done.size(); ++i) {
-      // After a fatal error nothing commits any more: a short wait for what can still end.
-      const auto patience = dead ? std::chrono::steady_clock::now() + std::chrono::milliseconds{200} : until;
-      if (done[i].wait_until(patience) != std::future_status::ready) {
+      if (done[i].wait_until(until) != std::future_status::ready) {
         if (outcome) outcome = fail(errc::timed_out, tasks[i].id.text(), "it did not stop in time");
         detail::end_now(tasks[i].actor);
         continue;
@@ -248,20 +302,25 @@ struct host::inside {
     }
     if (dead) outcome = fail(*dead);
     {
-      const std::lock_guard lock{watchdog_mutex};
-      watchdog_stop = true;
+      const std::lock_guard lock{helpers_mutex};
+      helpers_stop = true;
     }
-    watchdog_wake.notify_all();
+    helpers_wake.notify_all();
     if (watchdog.joinable()) watchdog.join();
+    if (retention.joinable()) retention.join();
     detail::end_now(lane);
     detail::end_now(state_thread);
     if (hung) {  // a thread that never ends cannot be joined
       (void)system.release();
       (void)config.release();
       (void)ledger.release();
+      for (auto& p : pulses) (void)p.release();
       return outcome;
     }
-    tasks.clear();
+    {
+      const std::unique_lock lock{tasks_mutex};
+      tasks.clear();
+    }
     lane = nullptr;
     state_thread = nullptr;
     system.reset();
@@ -270,26 +329,35 @@ struct host::inside {
     return outcome;
   }
 
-  result<state_entries> ask(std::size_t task, bytes from, std::optional<bytes> to, std::size_t limit,
-                            const query_options& query) {
+  result<state_entries> ask(std::size_t task, bytes from, std::optional<bytes> to,
+                            std::size_t limit, const query_options& query) {
     auto r = std::make_shared<detail::read_request>();
     r->from = std::move(from);
     r->to = std::move(to);
     r->limit = limit;
     r->options = query;
     auto answer = r->answer.get_future();
-    detail::post(tasks[task].actor, r);
+    std::string name;
+    {
+      const std::shared_lock lock{tasks_mutex};
+      if (task >= tasks.size())
+        return fail(errc::stopped, topology->app_name(), "the host has stopped", true);
+      name = tasks[task].id.text();
+      detail::post(tasks[task].actor, std::move(r));
+    }
     if (answer.wait_for(query.timeout) != std::future_status::ready) {
-      return fail(errc::timed_out, tasks[task].id.text(), "no answer to a query in time", true);
+      return fail(errc::timed_out, name, "no answer to a query in time", true);
     }
     try {
       return answer.get();
     } catch (const std::future_error&) {
-      return fail(errc::stopped, tasks[task].id.text(), "the task has stopped", true);
+      return fail(errc::stopped, name, "the task has stopped", true);
     }
   }
 
   result<std::vector<std::size_t>> tasks_of(const std::string& stage) const {
+    const std::shared_lock lock{tasks_mutex};
+    if (tasks.empty()) return fail(errc::stopped, the_app.name(), "the host does not run", true);
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       if (tasks[i].id.stage == stage) found.push_back(i);
@@ -305,7 +373,8 @@ struct host::inside {
   }
 };
 
-host::host(const app& a, host_options options) : in_{std::make_unique<inside>(a, std::move(options))} {}
+host::host(const app& a, host_options options)
+    : in_{std::make_unique<inside>(a, std::move(options))} {}
 
 host::~host() {
   if (in_) (void)in_->stop();
@@ -319,14 +388,18 @@ result<void> host::start() {
 
 result<void> host::stop() { return in_->stop(); }
 
-result<bool> host::wait_finished(std::chrono::milliseconds timeout) { return in_->board->wait_finished(timeout); }
+result<bool> host::wait_finished(std::chrono::milliseconds timeout) {
+  if (!in_->board) return fail(errc::stopped, in_->the_app.name(), "the host was not started");
+  return in_->board->wait_finished(timeout);
+}
 
-result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view placed_by, bytes_view state_key,
-                                        query_options options) {
+result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view placed_by,
+                                        bytes_view state_key, query_options options) {
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
-  auto found = in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{state_key}, std::nullopt, 1, options);
+  auto found = in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{state_key}, std::nullopt,
+                        1, options);
   if (!found) return fail(found.error());
   answer<bytes> a;
   a.as_of = std::move(found->as_of.front());
@@ -334,15 +407,18 @@ result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view pla
   return a;
 }
 
-result<state_entries> host::query_range(const std::string& stage, bytes_view placed_by, bytes_view from,
-                                        bytes_view to, std::size_t limit, query_options options) {
+result<state_entries> host::query_range(const std::string& stage, bytes_view placed_by,
+                                        bytes_view from, bytes_view to, std::size_t limit,
+                                        query_options options) {
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
-  return in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{from}, bytes{to}, limit, options);
+  return in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{from}, bytes{to}, limit,
+                  options);
 }
 
-result<state_entries> host::query_all(const std::string& stage, std::size_t limit, query_options options) {
+result<state_entries> host::query_all(const std::string& stage, std::size_t limit,
+                                      query_options options) {
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   state_entries all;
@@ -359,11 +435,15 @@ std::vector<task_status> host::status() const {
   return in_->board ? in_->board->all() : std::vector<task_status>{};
 }
 
-std::optional<error> host::failure() const { return in_->board ? in_->board->failure() : std::nullopt; }
+std::optional<error> host::failure() const {
+  return in_->board ? in_->board->failure() : std::nullopt;
+}
 
 const topology& host::topology() const { return *in_->topology; }
 event_log& host::log() { return *in_->log; }
 
-std::string host::metrics() const { return detail::metrics_text(in_->topology->app_name(), status()); }
+std::string host::metrics() const {
+  return detail::metrics_text(in_->topology->app_name(), status());
+}
 
 }  // namespace kappa

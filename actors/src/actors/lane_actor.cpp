@@ -11,9 +11,12 @@ namespace {
 
 class lane_actor final : public caf::event_based_actor {
  public:
-  lane_actor(caf::actor_config& config, std::shared_ptr<commit_lane> lane, std::shared_ptr<class board> board,
-             log_sink log_to)
-      : event_based_actor{config}, lane_{std::move(lane)}, board_{std::move(board)}, log_to_{std::move(log_to)} {}
+  lane_actor(caf::actor_config& config, std::shared_ptr<commit_lane> lane,
+             std::shared_ptr<class board> board, log_sink log_to)
+      : event_based_actor{config},
+        lane_{std::move(lane)},
+        board_{std::move(board)},
+        log_to_{std::move(log_to)} {}
 
   caf::behavior make_behavior() override {
     return {
@@ -28,7 +31,9 @@ class lane_actor final : public caf::event_based_actor {
         },
         [this](flush_atom) { flush(); },
         [this](const forget_ptr& f) {
-          std::erase_if(waiting_, [&](const submit_ptr& s) { return s->from == f->from && s->life == f->life; });
+          std::erase_if(waiting_, [&](const submit_ptr& s) {
+            return s->from == f->from && s->life == f->life;
+          });
           post(f->from, std::make_shared<epochs_forgotten>(epochs_forgotten{f->life}));
         },
     };
@@ -51,7 +56,8 @@ class lane_actor final : public caf::event_based_actor {
         board_->fail(bases.error());
         return;
       }
-      log_to_(log_level::warning, "a commit failed, and is tried again", {{"error", bases.error().text()}});
+      log_to_(log_level::warning, "a commit failed, and is tried again",
+              {{"error", bases.error().text()}});
       flushing_ = true;
       post_later(this, backoff_, flush_atom_v);
       backoff_ = std::min(backoff_ * 2, std::chrono::milliseconds{1000});
@@ -105,11 +111,14 @@ class state_actor final : public caf::event_based_actor {
 
 }  // namespace
 
-caf::actor spawn_lane(caf::actor_system& system, std::shared_ptr<commit_lane> lane, std::shared_ptr<board> board,
-                      log_sink log_to) {
-  return system.spawn<lane_actor, caf::detached>(std::move(lane), std::move(board), std::move(log_to));
+caf::actor spawn_lane(caf::actor_system& system, std::shared_ptr<commit_lane> lane,
+                      std::shared_ptr<board> board, log_sink log_to) {
+  return system.spawn<lane_actor, caf::detached>(std::move(lane), std::move(board),
+                                                 std::move(log_to));
 }
 
-caf::actor spawn_state_thread(caf::actor_system& system) { return system.spawn<state_actor, caf::detached>(); }
+caf::actor spawn_state_thread(caf::actor_system& system) {
+  return system.spawn<state_actor, caf::detached>();
+}
 
 }  // namespace kappa::detail

@@ -9,8 +9,8 @@
 #include <optional>
 #include <vector>
 
-#include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/type_id.hpp>
 
 #include "kappa/actors/host.hpp"
@@ -64,8 +64,8 @@ struct task_opened {
 };
 /// Host → task.
 struct read_request {
-  bytes from;                // the key, or the beginning of the range
-  std::optional<bytes> to;   // none: one key
+  bytes from;               // the key, or the beginning of the range
+  std::optional<bytes> to;  // none: one key
   std::size_t limit = 0;
   query_options options;
   std::promise<result<state_entries>> answer;
@@ -88,20 +88,20 @@ using stop_ptr = std::shared_ptr<stop_request>;
 }  // namespace kappa::detail
 
 CAF_BEGIN_TYPE_ID_BLOCK(kappa, first_custom_type_id)
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::submit_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::committed_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::forget_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::forgotten_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::write_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::written_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::open_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::opened_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::read_ptr))
-  CAF_ADD_TYPE_ID(kappa, (kappa::detail::stop_ptr))
-  CAF_ADD_ATOM(kappa, kappa::detail, drain_atom)   // there may be something to do
-  CAF_ADD_ATOM(kappa, kappa::detail, tick_atom)    // a deadline may have passed
-  CAF_ADD_ATOM(kappa, kappa::detail, flush_atom)   // lane: commit what has come together
-  CAF_ADD_ATOM(kappa, kappa::detail, reopen_atom)  // the backoff is over
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::submit_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::committed_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::forget_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::forgotten_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::write_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::written_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::open_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::opened_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::read_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::stop_ptr))
+CAF_ADD_ATOM(kappa, kappa::detail, drain_atom)   // there may be something to do
+CAF_ADD_ATOM(kappa, kappa::detail, tick_atom)    // a deadline may have passed
+CAF_ADD_ATOM(kappa, kappa::detail, flush_atom)   // lane: commit what has come together
+CAF_ADD_ATOM(kappa, kappa::detail, reopen_atom)  // the backoff is over
 CAF_END_TYPE_ID_BLOCK(kappa)
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::submit_ptr)

@@ -8,6 +8,7 @@
 
 namespace kappa::detail {
 
-[[nodiscard]] std::string metrics_text(const std::string& app, const std::vector<task_status>& tasks);
+[[nodiscard]] std::string metrics_text(const std::string& app,
+                                       const std::vector<task_status>& tasks);
 
 }  // namespace kappa::detail

@@ -10,7 +10,7 @@
 namespace kappa::detail {
 namespace {
 
-std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+constexpr std::chrono::milliseconds longest_turn{20};
 
 class task_actor final : public caf::event_based_actor {
  public:
@@ -30,13 +30,13 @@ class task_actor final : public caf::event_based_actor {
           work();
         },
         [this](const committed_ptr& c) {
-          if (c->life != life_ || !task_) return;
+          if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
           failures_ = 0;
           work();
         },
         [this](const written_ptr& w) {
-          if (w->life != life_ || !task_) return;
+          if (w->life != life_ || !task_ || letting_go_) return;
           if (w->failed) {
             retry_snapshot(*w->failed);
             return;
@@ -94,47 +94,48 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void work() {
+    if (letting_go_) return;  // what failed must not close another epoch
     if (!task_) {
-      if (stopping_ && !letting_go_) stopped({});
+      if (stopping_) stopped({});
       return;
     }
-    auto& busy = options_.board->busy_since(options_.index);
     bool more = false;
     if (!stopping_) {
-      busy = steady_ns();
-      auto status = task_->run(options_.steps_at_once);
-      busy = 0;
+      const auto began = std::chrono::steady_clock::now();
+      auto status = task_->run(steps_);
       if (!status) {
         failed(status.error());
         return;
       }
       more = status->more;
+      fit_turn(status->steps, std::chrono::steady_clock::now() - began);
     }
     const auto now = options_.clock();
-    const bool final = stopping_ != nullptr && !final_closed_;
+    // An orderly stop closes until there is nothing left: what was in flight or being written at
+    // the first time may have held a snapshot back.
+    const bool final = stopping_ != nullptr && (!final_closed_ || quiet());
     if (task_->should_close(now) || final) {
-      busy = steady_ns();
       auto closed = task_->close(now, final);
-      busy = 0;
       if (!closed) {
         failed(closed.error());
         return;
       }
       if (final) final_closed_ = true;
       if (*closed) {
-        post(options_.lane, std::make_shared<submit_epoch>(submit_epoch{std::move(*closed), caf::actor{this}, life_}));
+        post(options_.lane, std::make_shared<submit_epoch>(
+                                submit_epoch{std::move(*closed), caf::actor{this}, life_}));
       }
     }
     if (!writing_) {
       if (auto delta = task_->snapshot_ready()) {
-        writing_ = std::make_shared<write_snapshot>(
-            write_snapshot{task_, std::make_shared<state_delta>(std::move(*delta)), caf::actor{this}, life_});
+        writing_ = std::make_shared<write_snapshot>(write_snapshot{
+            task_, std::make_shared<state_delta>(std::move(*delta)), caf::actor{this}, life_});
         post(options_.state_thread, writing_);
       }
     }
     publish(now);
     if (stopping_) {
-      if (task_->in_flight() == 0 && !task_->snapshot_pending()) stopped({});
+      if (quiet()) stopped({});
       return;
     }
     if (more) {
@@ -142,8 +143,21 @@ class task_actor final : public caf::event_based_actor {
     } else if (const auto at = task_->next_deadline()) {
       if (!tick_at_ || *at < *tick_at_) {
         tick_at_ = *at;
-        post_later(this, std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}), tick_atom_v);
+        post_later(this,
+                   std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}),
+                   tick_atom_v);
       }
+    }
+  }
+
+  [[nodiscard]] bool quiet() const { return task_->in_flight() == 0 && !task_->snapshot_pending(); }
+
+  // A turn is short whatever a step takes, so that commits, queries and a stop come in between.
+  void fit_turn(std::size_t steps, std::chrono::steady_clock::duration took) {
+    if (took > longest_turn) {
+      steps_ = std::max<std::size_t>(1, steps_ / 2);
+    } else if (steps >= steps_ && took < longest_turn / 4) {
+      steps_ = std::min(options_.steps_at_once, steps_ * 2);
     }
   }
 
@@ -152,7 +166,9 @@ class task_actor final : public caf::event_based_actor {
   void failed(const error& e) {
     ++failures_;
     options_.log_to(log_level::error, "a task failed",
-                    {{"task", options_.id.text()}, {"error", e.text()}, {"failures", std::to_string(failures_)}});
+                    {{"task", options_.id.text()},
+                     {"error", e.text()},
+                     {"failures", std::to_string(failures_)}});
     options_.board->update(options_.index, [&](task_status& s) {
       s.last_error = e;
       s.failures = failures_;
@@ -171,9 +187,11 @@ class task_actor final : public caf::event_based_actor {
     task_.reset();  // the state thread may hold it until its T2 is done
     writing_.reset();
     final_closed_ = false;
+    published_finished_ = false;
     tick_at_.reset();
     if (stopping_) {
-      stopped(fail(errc::stopped, options_.id.text(), "it had failed; its last epochs will be replayed"));
+      stopped(fail(errc::stopped, options_.id.text(),
+                   "it had failed; its last epochs will be replayed"));
       return;
     }
     if (failures_ >= options_.failures_until_quarantine) {
@@ -181,7 +199,8 @@ class task_actor final : public caf::event_based_actor {
       set_health(task_health::quarantined);
       return;
     }
-    const auto wait = std::min(options_.last_backoff, options_.first_backoff * (1 << std::min(failures_ - 1, 16)));
+    const auto wait = std::min(options_.last_backoff,
+                               options_.first_backoff * (1 << std::min(failures_ - 1, 16)));
     post_later(this, wait, reopen_atom_v);
   }
 
@@ -200,8 +219,9 @@ class task_actor final : public caf::event_based_actor {
       stopped(fail(e));
       return;
     }
-    run_delayed(snapshot_backoff_, [this, again = writing_, life = life_] {
-      if (life == life_ && writing_ == again) post(options_.state_thread, again);
+    // Weak: the state must be closed by the time it is opened anew.
+    run_delayed(snapshot_backoff_, [this, again = std::weak_ptr{writing_}] {
+      if (const auto w = again.lock(); w && writing_ == w) post(options_.state_thread, w);
     });
     snapshot_backoff_ = std::min(snapshot_backoff_ * 2, options_.last_backoff);
   }
@@ -245,18 +265,20 @@ class task_actor final : public caf::event_based_actor {
     state_entries found;
     found.as_of.push_back(task_->read_at(r.options.level));
     if (found.as_of.front().stale && r.options.refuse_stale) {
-      return refuse(errc::unavailable, "the task is replaying; its state is older than what was answered before");
+      return refuse(errc::unavailable,
+                    "the task is replaying; its state is older than what was answered before");
     }
     if (!r.to) {
       auto value = table->read(r.from, r.options.level);
       if (!value) return r.answer.set_value(fail(value.error()));
       if (*value) found.entries.push_back({r.from, std::move(**value)});
     } else {
-      auto scanned = table->scan(r.from, *r.to, r.options.level, [&](bytes_view key, bytes_view value) {
-        if (found.entries.size() >= r.limit) return false;
-        found.entries.push_back({bytes{key}, bytes{value}});
-        return true;
-      });
+      auto scanned =
+          table->scan(r.from, *r.to, r.options.level, [&](bytes_view key, bytes_view value) {
+            if (found.entries.size() >= r.limit) return false;
+            found.entries.push_back({bytes{key}, bytes{value}});
+            return true;
+          });
       if (!scanned) return r.answer.set_value(fail(scanned.error()));
     }
     r.answer.set_value(std::move(found));
@@ -266,6 +288,7 @@ class task_actor final : public caf::event_based_actor {
   task_ptr task_;
   std::uint64_t life_ = 1;
   std::vector<std::unique_ptr<subscription>> subscriptions_;
+  std::size_t steps_ = 64;
   std::shared_ptr<std::atomic<bool>> data_pending_ = std::make_shared<std::atomic<bool>>(false);
   bool drain_queued_ = false;
   std::optional<timestamp> tick_at_;

@@ -1,5 +1,6 @@
 #include "lmdb/lmdb.hpp"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -58,6 +59,13 @@ errc code_of(int rc) {
   }
 }
 
+void sync_folder(const std::filesystem::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;  // one that may not be read: it was not made here
+  ::fsync(fd);
+  ::close(fd);
+}
+
 }  // namespace
 
 std::filesystem::path data_file(const std::filesystem::path& folder) { return folder / "data.mdb"; }
@@ -66,17 +74,26 @@ error environment::failed(int rc, std::string_view what) const {
   std::string message{what};
   message += ": ";
   message += mdb_strerror(rc);
-  return {code_of(rc), data_file(folder_).string(), std::move(message), rc == MDB_READERS_FULL};
+  const auto code = code_of(rc);
+  return {code, data_file(folder_).string(), std::move(message),
+          code == errc::unavailable || code == errc::no_space};
 }
 
 result<std::shared_ptr<environment>> environment::open(const environment_options& options) {
   std::error_code ec;
+  std::vector<std::filesystem::path> made;
   if (!options.read_only) {
-    std::filesystem::create_directories(options.folder, ec);
+    const auto folder = std::filesystem::absolute(options.folder, ec);
+    for (auto p = folder; !std::filesystem::exists(p, ec) && p != p.parent_path();
+         p = p.parent_path()) {
+      made.push_back(p.parent_path());
+    }
+    std::filesystem::create_directories(folder, ec);
     if (ec) {
       return fail(ec == std::errc::no_space_on_device ? errc::no_space : errc::io,
                   options.folder.string(), "cannot make the folder: " + ec.message());
     }
+    if (!std::filesystem::exists(data_file(folder), ec)) made.push_back(folder);
   }
   auto& reg = the_registry();
   std::unique_lock lock{reg.mutex};
@@ -101,6 +118,8 @@ result<std::shared_ptr<environment>> environment::open(const environment_options
   }
   auto env = open_new(options);
   if (!env) return env;
+  // A commit syncs the file; that the file has a name must be on disk as well.
+  for (const auto& folder : made) sync_folder(folder);
   reg.open[(*env)->identity_] = *env;
   (*env)->registered_ = true;
   return env;

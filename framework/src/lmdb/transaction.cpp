@@ -138,6 +138,7 @@ result<void> write_txn::commit() {
     e.message += "; the outcome is unknown, open it again";
   } else if (rc == EIO && env->disk_is_full()) {
     e.code = errc::no_space;
+    e.retriable = true;
     e.message = "commit: no space left on the disk";
   }
   return fail(std::move(e));

@@ -11,19 +11,32 @@ namespace detail {
 
 std::string_view name_of(op_kind kind) {
   switch (kind) {
-    case op_kind::stream: return "stream";
-    case op_kind::source: return "source";
-    case op_kind::validate: return "validate";
-    case op_kind::filter: return "filter";
-    case op_kind::map: return "map";
-    case op_kind::flat_map: return "flat_map";
-    case op_kind::merge: return "merge";
-    case op_kind::hop: return "key_by";
-    case op_kind::already_keyed: return "already_keyed";
-    case op_kind::fold: return "fold";
-    case op_kind::window_fold: return "window fold";
-    case op_kind::process: return "process";
-    case op_kind::to: return "to";
+    case op_kind::stream:
+      return "stream";
+    case op_kind::source:
+      return "source";
+    case op_kind::validate:
+      return "validate";
+    case op_kind::filter:
+      return "filter";
+    case op_kind::map:
+      return "map";
+    case op_kind::flat_map:
+      return "flat_map";
+    case op_kind::merge:
+      return "merge";
+    case op_kind::hop:
+      return "key_by";
+    case op_kind::already_keyed:
+      return "already_keyed";
+    case op_kind::fold:
+      return "fold";
+    case op_kind::window_fold:
+      return "window fold";
+    case op_kind::process:
+      return "process";
+    case op_kind::to:
+      return "to";
   }
   return "operator";
 }
@@ -57,8 +70,8 @@ class cutter {
   }
 
   struct cut {
-    std::set<op_id> ops;        // without the operators that begin the stage
-    std::set<op_id> begins;     // streams, sources, hops that feed it
+    std::set<op_id> ops;     // without the operators that begin the stage
+    std::set<op_id> begins;  // streams, sources, hops that feed it
     // (merge, input): the input comes out of another stage, through a topic between them
     std::set<std::pair<op_id, op_id>> edges;
     std::optional<op_id> state;
@@ -114,10 +127,11 @@ class cutter {
         continue;
       }
       if (stateful(above) && c.state && *c.state != in) {
-        problems.push_back(fmt::format(
-            "\"{}\" follows \"{}\" in one stage, and a stage has one keyed state: put a key_by between "
-            "them",
-            g_.ops[*c.state].name, above.name));
+        problems.push_back(
+            fmt::format("\"{}\" follows \"{}\" in one stage, and a stage has one keyed state: put "
+                        "a key_by between "
+                        "them",
+                        g_.ops[*c.state].name, above.name));
         continue;
       }
       if (c.ops.insert(in).second) up(in, c, problems);
@@ -127,7 +141,7 @@ class cutter {
   void down(op_id id, cut& c, std::vector<std::string>& problems) {
     for (const auto next : below_[id]) {
       const auto& n = g_.ops[next];
-      if (stateful(n)) continue;  // reported by `up`
+      if (stateful(n)) continue;               // reported by `up`
       if (n.kind == op_kind::merge) continue;  // the edge is an output of this stage
       if (!c.ops.insert(next).second) continue;
       if (n.kind != op_kind::hop) down(next, c, problems);
@@ -165,7 +179,9 @@ std::string stage_name(const graph& g, const cutter::cut& c) {
 using detail::op_id;
 using detail::op_kind;
 
-std::string stage_spec::prefix() const { return fmt::format("{}.{}.g{}.", app, name, generation.value); }
+std::string stage_spec::prefix() const {
+  return fmt::format("{}.{}.g{}.", app, name, generation.value);
+}
 
 const stage_spec* topology::find(const std::string& stage) const {
   const auto at = std::find_if(stages_.begin(), stages_.end(),
@@ -179,7 +195,8 @@ result<topology> topology::compile(const app& a) {
   t.graph_ = g;
   auto problems = g->problems;
   if (!detail::good_name(g->app)) {
-    problems.push_back(fmt::format("the app's name \"{}\" may hold letters, digits, '-', '_' and '.'", g->app));
+    problems.push_back(
+        fmt::format("the app's name \"{}\" may hold letters, digits, '-', '_' and '.'", g->app));
   }
   for (const auto& n : g->ops) {
     if (!detail::good_name(n.name)) {
@@ -213,7 +230,8 @@ result<topology> topology::compile(const app& a) {
       } else if (n.kind == op_kind::window_fold) {
         s.ports.push_back({port_kind::late,
                            n.topic.empty() ? fmt::format("{}.{}.late", g->app, n.name) : n.topic,
-                           {"bytes", 0, 1, "bytes", nullptr}, nullptr});
+                           {"bytes", 0, 1, "bytes", nullptr},
+                           nullptr});
       }
       s.output_delay = std::max(s.output_delay, n.output_delay);
     }
@@ -221,11 +239,15 @@ result<topology> topology::compile(const app& a) {
       s.state = g->ops[*c.state].name;
       s.state_schema = g->ops[*c.state].state->schema;
       s.state_check = g->ops[*c.state].state->check;
+      s.state_json = g->ops[*c.state].state->to_json;
+      s.key_from_text = g->ops[*c.state].state->key_from_text;
+      s.windowed = g->ops[*c.state].kind == op_kind::window_fold;
     }
     if (!c.edges.empty()) {
-      problems.push_back(fmt::format(
-          "\"{}\" merges a stream that comes out of a keyed stage: call key_by on both streams, then merge",
-          s.name));
+      problems.push_back(
+          fmt::format("\"{}\" merges a stream that comes out of a keyed stage: call key_by on both "
+                      "streams, then merge",
+                      s.name));
     }
     t.stages_.push_back(std::move(s));
   }
@@ -256,7 +278,8 @@ result<topology> topology::compile(const app& a) {
     }
     if (s.source && s.inputs.size() > 1) {
       problems.push_back(fmt::format(
-          "stage \"{}\" merges a source with another input: put a key_by or a topic between", s.name));
+          "stage \"{}\" merges a source with another input: put a key_by or a topic between",
+          s.name));
     }
     if (s.source && s.state) {
       problems.push_back(fmt::format(
@@ -268,10 +291,11 @@ result<topology> topology::compile(const app& a) {
       for (const auto& other : t.stages_) {
         for (const auto& port : other.ports) {
           if (port.topic == in.topic) {
-            problems.push_back(fmt::format(
-                "stage \"{}\" reads topic \"{}\", which stage \"{}\" of this app writes: continue from "
-                "the stream that you called .to(\"{}\") on",
-                s.name, in.topic, other.name, in.topic));
+            problems.push_back(
+                fmt::format("stage \"{}\" reads topic \"{}\", which stage \"{}\" of this app "
+                            "writes: continue from "
+                            "the stream that you called .to(\"{}\") on",
+                            s.name, in.topic, other.name, in.topic));
           }
         }
       }
@@ -279,7 +303,8 @@ result<topology> topology::compile(const app& a) {
     std::string shape = s.name;
     for (const auto& in : s.inputs) shape += "|in " + in.topic;
     for (const auto& op : s.ops) {
-      shape += fmt::format("|{} {} {}", detail::name_of(op.kind), op.name, g->ops[op.id].parameters);
+      shape +=
+          fmt::format("|{} {} {}", detail::name_of(op.kind), op.name, g->ops[op.id].parameters);
     }
     s.fingerprint = checksum(shape);
   }
@@ -287,9 +312,10 @@ result<topology> topology::compile(const app& a) {
   for (const auto& s : t.stages_) {
     for (const auto& port : s.ports) {
       if (!written.insert(port.topic).second) {
-        problems.push_back(fmt::format("topic \"{}\" is written in two places: merge the streams before "
-                                       ".to, or name another topic",
-                                       port.topic));
+        problems.push_back(
+            fmt::format("topic \"{}\" is written in two places: merge the streams before "
+                        ".to, or name another topic",
+                        port.topic));
       }
     }
   }
@@ -331,7 +357,8 @@ stage_program topology::make_program(const stage_spec& stage, keyed_table_base* 
   std::map<op_id, detail::port_index> ports;
   detail::port_index next_port = 0;
   for (const auto& op : stage.ops) {
-    const bool owns = (op.kind == op_kind::hop || op.kind == op_kind::to || op.kind == op_kind::window_fold);
+    const bool owns =
+        (op.kind == op_kind::hop || op.kind == op_kind::to || op.kind == op_kind::window_fold);
     const bool begins = std::any_of(stage.inputs.begin(), stage.inputs.end(),
                                     [&](const input_spec& in) { return in.root == op.id; });
     if (owns && !begins) ports[op.id] = next_port++;
@@ -365,7 +392,8 @@ stage_program topology::make_program(const stage_spec& stage, keyed_table_base* 
     made[id] = graph_->ops[id].make(build_of(id), children_of(id));
   }
   for (const auto& in : stage.inputs) {
-    program.roots.push_back(graph_->ops[in.root].make_root(build_of(in.root), children_of(in.root)));
+    program.roots.push_back(
+        graph_->ops[in.root].make_root(build_of(in.root), children_of(in.root)));
   }
   for (auto& [id, receiver] : made) program.ops.push_back(std::move(receiver));
   return program;
@@ -375,7 +403,8 @@ std::unique_ptr<keyed_table_base> topology::make_table(const stage_spec& stage, 
                                                        std::size_t table,
                                                        const keyed_table_options& options) const {
   for (const auto& op : stage.ops) {
-    if (const auto& state = graph_->ops[op.id].state) return state->make_table(store, table, options);
+    if (const auto& state = graph_->ops[op.id].state)
+      return state->make_table(store, table, options);
   }
   return nullptr;
 }

@@ -30,7 +30,8 @@ namespace {
 // "name\nfingerprint\ndescription of the value": the value's own rules decide.
 result<void> can_read_wrapped(const schema_info& present, const schema_info& stored, reading) {
   if (present.name != stored.name) {
-    return fail(errc::incompatible, stored.name, fmt::format("the present type is {}", present.name));
+    return fail(errc::incompatible, stored.name,
+                fmt::format("the present type is {}", present.name));
   }
   if (present.description == stored.description) return {};
   return fail(errc::incompatible, stored.name,

@@ -221,7 +221,7 @@ void task_impl::committed(epoch_number e, const std::vector<offset>& bases) {
   if (f.epochs_append) epochs_next_ = bases.at(*f.epochs_append) + f.epochs_count;
   durable_positions_ = std::move(f.positions);
   in_flight_.pop_front();
-  for (auto* t : tables_) t->durable(e);
+  for (auto* t : tables_) t->durable(table_epoch(e));
   if (frozen_ && frozen_->record.epoch == e) {
     frozen_->record.epochs_next = epochs_next_;
     frozen_->durable = true;

@@ -122,6 +122,7 @@ class task_impl final : public runnable_task {
   snapshot_record snapshot_now(epoch_number e) const;
   bool snapshot_due(timestamp now) const;
   std::size_t dirty_bytes() const;
+  epoch_number table_epoch(epoch_number e) const { return e + replay_rounds_; }
 
   task_options options_;
   const stage_spec* stage_;
@@ -175,6 +176,9 @@ class task_impl final : public runnable_task {
   bool changed_since_snapshot_ = false;
   std::optional<frozen_snapshot> frozen_;
   bool snapshot_running_ = false;
+  // Tables want epochs that grow: what is replayed in several runs, all of it durable, counts as
+  // one each.
+  std::uint64_t replay_rounds_ = 0;
   std::uint64_t late_base_ = 0;
   std::uint64_t late_before_step_ = 0;
 

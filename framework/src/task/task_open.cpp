@@ -280,7 +280,7 @@ result<void> task_impl::go_live() {
     in->last_record_at = now;
     in->bound = offset{INT64_MAX};
   }
-  for (auto* t : tables_) t->durable(last_epoch_);
+  for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
   if (!birth_to_write_) {  // what the last T1 said need not be said again
     const auto due = due_timer();
     began_between_timers_ = due && due->has_value();

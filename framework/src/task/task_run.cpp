@@ -46,7 +46,8 @@ result<run_status> task_impl::run(std::size_t budget) {
     if (status.steps == budget) status.more = true;
   }
   if (phase_ == task_phase::replaying) {
-    for (auto* t : tables_) t->durable(last_epoch_);
+    for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
+    ++replay_rounds_;
     failpoint::hit("recover.replay");
     if (!status.blocked) status.more = true;
   }
@@ -176,7 +177,7 @@ result<void> task_impl::apply_marker(task_input& in, const marker& m) {
 void task_impl::begin_step(const step_origin& origin) {
   origin_ = origin;
   const auto epoch = phase_ == task_phase::replaying ? last_epoch_ : last_epoch_ + 1;
-  for (auto* t : tables_) t->begin_step(epoch);
+  for (auto* t : tables_) t->begin_step(table_epoch(epoch));
   late_before_step_ = ctx_.late_records;
   builder_.begin_step(&origin_);
 }

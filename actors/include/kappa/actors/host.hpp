@@ -6,7 +6,8 @@
 //   host.stop();                                      // commits, snapshots
 //
 // Threads: CAF's workers (`worker_threads`) run the task actors; besides, one thread each for the
-// commit lane (T1), the state (T2 and opening), every source, the watchdog, and the log's own.
+// commit lane (T1), the state (T2 and opening), every source, the watchdog, retention, and the
+// log's own.
 //
 // Threading: start, stop and the destructor on one thread; everything else from any thread.
 // Ownership: owns tasks and state; the log may be shared.
@@ -39,14 +40,14 @@ struct host_options {
   std::shared_ptr<event_log> shared_log{};
   /// Where the state partitions are; the app makes a folder of its own in it.
   std::filesystem::path state = "state";
-  std::int32_t partitions = 4;      // of the topics that the app creates
-  std::size_t worker_threads = 0;   // 0: as many as processors
+  std::int32_t partitions = 4;     // of the topics that the app creates
+  std::size_t worker_threads = 0;  // 0: as many as processors
   task_limits limits{};
   std::size_t frame_bytes = 64 << 10;
   failure_policy on_failure = failure_policy::dead_letter;
-  bool until_end = false;           // topics from outside end where they end at the start
+  bool until_end = false;  // topics from outside end where they end at the start
   bool adopt_state_position = false;
-  double source_rate = 0;           // rows a second of each source; 0: no bound
+  double source_rate = 0;  // rows a second of each source; 0: no bound
   /// A step that takes longer is reported, and its task quarantined. ≥ 100 ms.
   std::chrono::milliseconds handler_limit{30'000};
   /// A failed task starts again after this, doubled up to the second one, until
@@ -54,6 +55,8 @@ struct host_options {
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{10'000};
   int failures_until_quarantine = 5;
+  /// How often retention is applied to the log; zero: never (another process does it).
+  std::chrono::milliseconds retention_interval{60'000};
   /// Blame for deaths by signals is kept in the state folder and handled (crash_suspect).
   bool crash_ledger = true;
   clock_fn clock = system_now;
@@ -68,7 +71,7 @@ struct windowed_key {
 };
 template <class K>
 windowed_key(K, timestamp) -> windowed_key<K>;
-windowed_key(const char*, timestamp) -> windowed_key<std::string>;
+windowed_key(const char*, timestamp)->windowed_key<std::string>;
 
 struct query_options {
   read_level level = read_level::committed;
@@ -127,7 +130,8 @@ class host {
 
   /// The value of a key. K: a string, an integer, … (what key_by gave), or windowed_key.
   template <class S, class K>
-  [[nodiscard]] result<answer<S>> query(const std::string& stage, const K& key, query_options options = {}) {
+  [[nodiscard]] result<answer<S>> query(const std::string& stage, const K& key,
+                                        query_options options = {}) {
     const bytes k = encoded(key);
     return decoded<S>(query_bytes(stage, k, k, options));
   }
@@ -138,7 +142,8 @@ class host {
     return decoded<S>(query_bytes(stage, k, window_state_key(k, key.start), options));
   }
   template <class S>
-  [[nodiscard]] result<answer<S>> query(const std::string& stage, const char* key, query_options options = {}) {
+  [[nodiscard]] result<answer<S>> query(const std::string& stage, const char* key,
+                                        query_options options = {}) {
     return query<S>(stage, std::string{key}, options);
   }
 
@@ -146,8 +151,9 @@ class host {
   [[nodiscard]] result<answer<bytes>> query_bytes(const std::string& stage, bytes_view placed_by,
                                                   bytes_view state_key, query_options options = {});
   /// State keys in [from, to) of that partition (`to` empty: to the end), at most `limit`.
-  [[nodiscard]] result<state_entries> query_range(const std::string& stage, bytes_view placed_by, bytes_view from,
-                                                  bytes_view to, std::size_t limit, query_options options = {});
+  [[nodiscard]] result<state_entries> query_range(const std::string& stage, bytes_view placed_by,
+                                                  bytes_view from, bytes_view to, std::size_t limit,
+                                                  query_options options = {});
   /// All windows of a key.
   template <class K>
   [[nodiscard]] result<state_entries> query_windows(const std::string& stage, const K& key,

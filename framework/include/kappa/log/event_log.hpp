@@ -103,8 +103,9 @@ class log_writer {
   virtual ~log_writer() = default;
   /// Blocks until the transaction is durable. errc::fenced: another owner took over, nothing was
   /// written. errc::indefinite: unknown; destroy this writer, open a new one, read the log's end.
-  /// errc::too_large, not_found, invalid_argument: nothing was written. A retriable error: nothing
-  /// was written, the same transaction may be committed again.
+  /// errc::too_large, not_found, invalid_argument, owned (a topic that is not this app's): nothing
+  /// was written. A retriable error (no_space): nothing was written, the same transaction may be
+  /// committed again.
   [[nodiscard]] virtual result<commit_receipt> commit(const log_transaction& tx) = 0;
   [[nodiscard]] virtual writer_term term() const = 0;
 };
@@ -124,7 +125,8 @@ struct producer_sequence {
 
 struct append_receipt {
   offset base;               // of the first record
-  bool duplicate = false;    // it had been appended before; `base` is known for the last sequence only
+  /// It had been appended before; `base` is known for the last sequence only, else it is -1.
+  bool duplicate = false;
 };
 
 struct partition_bounds {
@@ -166,7 +168,7 @@ class event_log {
 
   /// Takes the app: errc::owned (naming the holder) while another process or writer has it. Blocks.
   [[nodiscard]] virtual result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) = 0;
-  /// An append from outside any app; refused for topics that an app owns. Blocks until durable
+  /// An append from outside any app; errc::owned for topics that an app owns. Blocks until durable
   /// (group commit: concurrent appends share one fsync).
   [[nodiscard]] virtual result<append_receipt> append(
       const topic_partition& to, const record_batch& records,
@@ -179,11 +181,14 @@ class event_log {
   [[nodiscard]] virtual result<void> forget_position(const position_key& key) = 0;
 
   /// Calls `on_data` on a thread of the log after records were appended to `tp` (by any process);
-  /// may call without need, never misses. `on_data` must not block and must not call the log.
+  /// may call without need, never misses. Subscribe before the read that finds nothing. `on_data`
+  /// must not block, not call the log, and not end its own subscription.
   [[nodiscard]] virtual result<std::unique_ptr<subscription>> subscribe(
       const topic_partition& tp, std::function<void()> on_data) = 0;
 
-  /// Deletes what retention no longer wants, in short transactions. Blocks; run it off the actors.
+  /// Deletes what retention no longer wants, in short transactions: whole frames from the head,
+  /// while their latest record is older than retention_time, or while what remains would still be
+  /// retention_bytes. Blocks; run it off the actors.
   [[nodiscard]] virtual result<retention_report> apply_retention(timestamp now) = 0;
 };
 

@@ -18,7 +18,7 @@ namespace kappa {
 
 /// One row as it stands in the source.
 struct source_row {
-  bytes_view value;        // valid until the next call
+  bytes_view value;          // valid until the next call
   std::uint64_t number = 0;  // from 1; names the row in dead letters ("flights.csv:17")
 };
 

@@ -22,6 +22,7 @@
 #include "kappa/core/error.hpp"
 #include "kappa/core/schema_info.hpp"
 #include "kappa/core/strong.hpp"
+#include "kappa/state/table_delta.hpp"
 
 namespace kappa {
 
@@ -48,12 +49,6 @@ struct state_store_options {
   std::uint64_t map_bytes = std::uint64_t{16} << 30;
   bool read_only = false;
 };
-
-/// The changes of one table since the last snapshot, sorted by key. No value: erased.
-using table_delta = std::vector<std::pair<bytes, std::optional<bytes>>>;
-/// A frozen one: the table goes on reading it while the snapshot thread writes it, so it is shared
-/// and never changed. Null: no changes.
-using frozen_delta = std::shared_ptr<const table_delta>;
 
 /// What one T2 writes: everything as of the end of one epoch.
 struct state_delta {

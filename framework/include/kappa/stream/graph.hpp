@@ -5,17 +5,20 @@
 // streams.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "kappa/core/codec.hpp"
+#include "kappa/core/json_traits.hpp"
 #include "kappa/core/schema_info.hpp"
 #include "kappa/source/record_source.hpp"
 #include "kappa/state/keyed_table.hpp"
@@ -27,8 +30,8 @@ namespace kappa::detail {
 using op_id = std::uint32_t;
 
 enum class op_kind {
-  stream,         // reads a topic from outside
-  source,         // reads a file, a broker, … as a source task
+  stream,  // reads a topic from outside
+  source,  // reads a file, a broker, … as a source task
   validate,
   filter,
   map,
@@ -39,7 +42,7 @@ enum class op_kind {
   fold,           // keyed state
   window_fold,
   process,
-  to              // writes a public topic
+  to  // writes a public topic
 };
 
 [[nodiscard]] std::string_view name_of(op_kind kind);
@@ -48,8 +51,8 @@ using children = std::vector<std::shared_ptr<receiver_base>>;
 
 /// What an operator is made with, for one task.
 struct op_build {
-  op_index op = 0;                   // its own
-  port_index port = 0;               // its own output (hop, to), or its late topic (window_fold)
+  op_index op = 0;                    // its own
+  port_index port = 0;                // its own output (hop, to), or its late topic (window_fold)
   keyed_table_base* state = nullptr;  // the stage's, for stateful operators
   /// Operators with timers put themselves here.
   std::vector<timer_receiver*>* timers = nullptr;
@@ -70,9 +73,49 @@ result<void> check_bytes(bytes_view in) {
               fmt::format("does not round-trip: {} became {}", printable(in), printable(again)));
 }
 
+/// For tools and HTTP: bytes as JSON text, and a key as a person types it to its bytes.
+using json_fn = result<std::string> (*)(bytes_view);
+using key_from_text_fn = result<bytes> (*)(std::string_view);
+
+template <class T>
+result<std::string> json_of_bytes(bytes_view in) {
+  const bytes aligned{in};
+  auto value = codec<T>::decode(aligned);
+  if (!value) return fail(value.error());
+  if constexpr (has_json<T>) {
+    return to_json(*value);
+  } else {
+    return fail(errc::invalid_argument, codec<T>::schema().name,
+                "the type has no kappa::json_traits");
+  }
+}
+
+template <class K>
+result<bytes> key_bytes_of_text(std::string_view text) {
+  if constexpr (std::is_same_v<K, std::string>) {
+    return bytes{text};
+  } else if constexpr (std::is_integral_v<K>) {
+    K number{};
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (ec != std::errc{} || end != text.data() + text.size()) {
+      return fail(errc::invalid_argument, std::string{text}, "the key must be an integer");
+    }
+    return encoded(number);
+  } else if constexpr (has_json<K>) {
+    auto key = from_json<K>(text);
+    if (!key) return fail(key.error());
+    return encoded(*key);
+  } else {
+    return fail(errc::invalid_argument, codec<K>::schema().name,
+                "keys of this type cannot be typed");
+  }
+}
+
 struct state_spec {
   schema_info schema;
   check_fn check = nullptr;
+  json_fn to_json = nullptr;
+  key_from_text_fn key_from_text = nullptr;
   std::function<std::unique_ptr<keyed_table_base>(state_store&, std::size_t table,
                                                   const keyed_table_options&)>
       make_table;
@@ -87,13 +130,13 @@ struct op_node {
   /// stream, source, hop: makes the first operator of the stage that reads.
   std::function<std::shared_ptr<record_receiver>(const op_build&, const children&)> make_root;
   std::optional<state_spec> state;
-  std::string topic;                      // stream, to; late topic of a window (may be empty)
-  schema_info schema;                     // of the values in the topic (stream, hop, to)
-  check_fn check = nullptr;               // of those values
-  std::string parameters;                 // part of the fingerprint: window size, lateness, …
-  milliseconds output_delay{0};           // how far results lag behind the watermark
+  std::string topic;                       // stream, to; late topic of a window (may be empty)
+  schema_info schema;                      // of the values in the topic (stream, hop, to)
+  check_fn check = nullptr;                // of those values
+  std::string parameters;                  // part of the fingerprint: window size, lateness, …
+  milliseconds output_delay{0};            // how far results lag behind the watermark
   std::optional<milliseconds> idle_after;  // stream
-  source_factory source;                  // source
+  source_factory source;                   // source
 };
 
 struct graph {

@@ -106,8 +106,9 @@ class validate_op final : public receiver<T> {
     }
     if (reason) {
       throw step_failure{error{errc::invalid_argument, "",
-                               reason->empty() ? fmt::format("rejected by \"{}\"", name_)
-                                               : fmt::format("rejected by \"{}\": {}", name_, *reason)}};
+                               reason->empty()
+                                   ? fmt::format("rejected by \"{}\"", name_)
+                                   : fmt::format("rejected by \"{}\": {}", name_, *reason)}};
     }
     out_.push(value, ctx);
   }
@@ -182,7 +183,8 @@ class merge_op final : public receiver<T> {
 template <class K, class T, class F>
 class hop_op final : public receiver<T> {
  public:
-  hop_op(op_index op, port_index port, F key_of) : op_{op}, port_{port}, key_of_{std::move(key_of)} {}
+  hop_op(op_index op, port_index port, F key_of)
+      : op_{op}, port_{port}, key_of_{std::move(key_of)} {}
 
   void receive(const T& value, step_context& ctx) override {
     ctx.op = op_;
@@ -235,7 +237,8 @@ class to_op final : public receiver<T> {
     if (ctx.muted) return;
     using traits = record_traits<T>;
     ctx.scratch.clear();
-    codec<std::remove_cvref_t<typename traits::value_type>>::encode(traits::value(value), ctx.scratch);
+    codec<std::remove_cvref_t<typename traits::value_type>>::encode(traits::value(value),
+                                                                    ctx.scratch);
     if constexpr (traits::has_own_key) {
       key_.clear();
       placed_by_.clear();
@@ -297,7 +300,10 @@ template <class T, class S, class O, class F>
 class process_op final : public receiver<T> {
  public:
   process_op(const op_build& build, const children& to, F f)
-      : op_{build.op}, table_{static_cast<keyed_table<S>*>(build.state)}, out_{to}, f_{std::move(f)} {}
+      : op_{build.op},
+        table_{static_cast<keyed_table<S>*>(build.state)},
+        out_{to},
+        f_{std::move(f)} {}
 
   void receive(const T& value, step_context& ctx) override {
     ctx.op = op_;
@@ -330,8 +336,8 @@ class process_op final : public receiver<T> {
 template <class K, class T, class S, class F>
 class window_fold_op final : public receiver<T>, public timer_receiver {
  public:
-  window_fold_op(const op_build& build, const children& to, tumbling windows, window_options options,
-                 F f)
+  window_fold_op(const op_build& build, const children& to, tumbling windows,
+                 window_options options, F f)
       : op_{build.op},
         late_port_{build.port},
         table_{static_cast<keyed_table<S>*>(build.state)},

@@ -54,10 +54,10 @@ struct passed_on<std::vector<O>> {
   using type = O;
 };
 
-template <class S>
+template <class K, class S>
 state_spec state_of() {
   static_assert(encodable<S>, "the state needs a kappa::codec");
-  return {codec<S>::schema(), check_bytes<S>,
+  return {codec<S>::schema(), check_bytes<S>, json_of_bytes<S>, key_bytes_of_text<K>,
           [](state_store& store, std::size_t table, const keyed_table_options& options) {
             return std::make_unique<keyed_table<S>>(store, table, options);
           }};
@@ -208,7 +208,8 @@ class keyed_stream {
 
   /// Elements of both, which must be partitioned alike (equal partition counts, checked at start).
   keyed_stream<K, T> merge(std::string name, const keyed_stream<K, T>& other) const {
-    const auto both = stream<T>{graph_, op_}.merge(std::move(name), stream<T>{other.graph_, other.op_});
+    const auto both =
+        stream<T>{graph_, op_}.merge(std::move(name), stream<T>{other.graph_, other.op_});
     return {graph_, both.op()};
   }
 
@@ -245,7 +246,7 @@ class keyed_stream {
     node.kind = kind;
     node.name = std::move(name);
     node.inputs = {op_};
-    node.state = detail::state_of<S>();
+    node.state = detail::state_of<K, S>();
     return node;
   }
 
@@ -268,18 +269,19 @@ class window_stream {
       graph_->problems.push_back("window of \"" + name + "\": its size must be positive");
     }
     if (options_.lateness.count() < 0 || options_.keep.count() < 0) {
-      graph_->problems.push_back("window of \"" + name + "\": lateness and keep must not be negative");
+      graph_->problems.push_back("window of \"" + name +
+                                 "\": lateness and keep must not be negative");
     }
     detail::op_node node;
     node.kind = detail::op_kind::window_fold;
     node.name = std::move(name);
     node.inputs = {op_};
-    node.state = detail::state_of<S>();
+    node.state = detail::state_of<K, S>();
     node.topic = options_.late_to;
     node.output_delay = options_.lateness;
     // `keep` may change without a new generation; the windows' size and lateness may not.
-    node.parameters = fmt::format("tumbling {} lateness {}", windows_.size.count(),
-                                  options_.lateness.count());
+    node.parameters =
+        fmt::format("tumbling {} lateness {}", windows_.size.count(), options_.lateness.count());
     node.make = [windows = windows_, options = options_, f](const detail::op_build& b,
                                                             const detail::children& to) {
       return std::make_shared<detail::window_fold_op<K, T, S, F>>(b, to, windows, options, f);

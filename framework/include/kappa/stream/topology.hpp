@@ -21,8 +21,8 @@ namespace kappa {
 
 /// What flows into a stage.
 struct input_spec {
-  std::string topic;                // for a source: its name
-  bool internal = false;            // written by stages of this app, with markers
+  std::string topic;                 // for a source: its name
+  bool internal = false;             // written by stages of this app, with markers
   std::vector<std::string> writers;  // those stages
   schema_info schema;
   std::optional<milliseconds> idle_after;  // outside topics
@@ -60,6 +60,9 @@ struct stage_spec {
   std::optional<std::string> state;  // name of the keyed state
   schema_info state_schema;
   detail::check_fn state_check = nullptr;
+  detail::json_fn state_json = nullptr;
+  detail::key_from_text_fn key_from_text = nullptr;
+  bool windowed = false;  // state keys are window_state_key(key, start)
   milliseconds output_delay{0};
   std::uint64_t fingerprint = 0;  // changes when the state or outputs would be others
 
@@ -89,9 +92,9 @@ class topology {
 
   [[nodiscard]] stage_program make_program(const stage_spec& stage, keyed_table_base* state) const;
   /// Makes the stage's keyed table over its store.
-  [[nodiscard]] std::unique_ptr<keyed_table_base> make_table(const stage_spec& stage, state_store& store,
-                                                             std::size_t table,
-                                                             const keyed_table_options& options) const;
+  [[nodiscard]] std::unique_ptr<keyed_table_base> make_table(
+      const stage_spec& stage, state_store& store, std::size_t table,
+      const keyed_table_options& options) const;
 
  private:
   std::shared_ptr<const detail::graph> graph_;

@@ -78,8 +78,8 @@ class driver {
     send_bytes(topic, encoded(value), at.value_or(timestamp{}), key);
   }
   /// A record of any bytes, well-formed or not.
-  void send_bytes(const std::string& topic, bytes value, timestamp at, std::optional<bytes> key = {},
-                  std::optional<partition> to = {});
+  void send_bytes(const std::string& topic, bytes value, timestamp at,
+                  std::optional<bytes> key = {}, std::optional<partition> to = {});
 
   /// Moves event time of all inputs from outside: windows whose grace is over close.
   void advance_event_time(timestamp t);
@@ -129,9 +129,11 @@ class driver {
 
   void check(detail::check_fn f, const bytes& value);
   std::vector<read_record<bytes>> read_raw(const std::string& topic);
-  std::optional<bytes> read_state(const std::string& stage, const bytes& key, const bytes& state_key);
+  std::optional<bytes> read_state(const std::string& stage, const bytes& key,
+                                  const bytes& state_key);
   template <class S>
-  std::optional<S> decode_state(const std::string& stage, const bytes& key, const bytes& state_key) {
+  std::optional<S> decode_state(const std::string& stage, const bytes& key,
+                                const bytes& state_key) {
     const auto raw = read_state(stage, key, state_key);
     if (!raw) return std::nullopt;
     auto value = codec<S>::decode(*raw);

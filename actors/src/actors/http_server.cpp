@@ -1,0 +1,213 @@
+#include "actors/http_server.hpp"
+
+#include <charconv>
+#include <thread>
+
+#include <httplib.h>
+
+#include <fmt/format.h>
+
+#include "kappa/stream/window.hpp"
+
+namespace kappa::detail {
+namespace {
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (u < 0x20) {
+      out += fmt::format("\\u{:04x}", u);
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string as_of_json(const read_position& p) {
+  std::string out = "{";
+  for (std::size_t i = 0; i < p.inputs.size(); ++i) {
+    out +=
+        fmt::format("{}{}:{}", i == 0 ? "" : ",", json_string(p.inputs[i]), p.positions[i].value);
+  }
+  return out + "}";
+}
+
+int status_of(const error& e) {
+  switch (e.code) {
+    case errc::not_found:
+      return 404;
+    case errc::invalid_argument:
+    case errc::bad_config:
+      return 400;
+    case errc::unavailable:
+    case errc::stopped:
+      return 503;
+    case errc::timed_out:
+      return 504;
+    default:
+      return 500;
+  }
+}
+
+class server final : public http_server {
+ public:
+  server(host& h, std::string token) : host_{h}, token_{std::move(token)} {
+    http_.set_pre_routing_handler([this](const httplib::Request& rq, httplib::Response& rs) {
+      if (token_.empty() || rq.get_header_value("Authorization") == "Bearer " + token_) {
+        return httplib::Server::HandlerResponse::Unhandled;
+      }
+      rs.status = 401;
+      json(rs, R"({"error":"a token is needed: Authorization: Bearer …"})");
+      return httplib::Server::HandlerResponse::Handled;
+    });
+    http_.Get("/health", [this](const httplib::Request&, httplib::Response& rs) { health(rs); });
+    http_.Get("/metrics", [this](const httplib::Request&, httplib::Response& rs) {
+      rs.set_content(host_.metrics(), "text/plain; version=0.0.4");
+    });
+    http_.Get(R"(/state/([^/]+)/(.+))",
+              [this](const httplib::Request& rq, httplib::Response& rs) { state(rq, rs); });
+    http_.set_error_handler([](const httplib::Request& rq, httplib::Response& rs) {
+      if (rs.body.empty()) {
+        json(rs, fmt::format(R"({{"error":{}}})",
+                             json_string("no such path: " + rq.path +
+                                         "; there are /state/{stage}/{key}, /metrics, /health")));
+      }
+    });
+  }
+  ~server() override {
+    http_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+  server(const server&) = delete;
+  server& operator=(const server&) = delete;
+
+  result<void> listen(const std::string& address, const std::string& name, int port) {
+    const bool bound = port == 0 ? (port_ = http_.bind_to_any_port(name.c_str())) > 0
+                                 : http_.bind_to_port(name.c_str(), port_ = port);
+    if (!bound)
+      return fail(errc::io, "--http " + address, "cannot listen there; is the port taken?");
+    thread_ = std::thread{[this] { http_.listen_after_bind(); }};
+    return {};
+  }
+  int port() const override { return port_; }
+
+ private:
+  static void json(httplib::Response& rs, std::string text) {
+    rs.set_content(std::move(text) + "\n", "application/json");
+  }
+  static void refuse(httplib::Response& rs, const error& e) {
+    rs.status = status_of(e);
+    json(rs, fmt::format(R"({{"error":{}}})", json_string(e.text())));
+  }
+
+  void health(httplib::Response& rs) {
+    std::string tasks;
+    bool good = !host_.failure();
+    for (const auto& t : host_.status()) {
+      if (t.health == task_health::quarantined || t.health == task_health::backing_off)
+        good = false;
+      tasks += fmt::format(
+          R"({}{{"task":{},"health":"{}"{}}})", tasks.empty() ? "" : ",", json_string(t.id.text()),
+          name_of(t.health),
+          t.last_error ? ",\"last_error\":" + json_string(t.last_error->text()) : std::string{});
+    }
+    rs.status = good ? 200 : 503;
+    json(rs, fmt::format(R"({{"status":"{}","tasks":[{}]}})", good ? "up" : "failing", tasks));
+  }
+
+  void state(const httplib::Request& rq, httplib::Response& rs) {
+    const auto stage_name = rq.matches[1].str();
+    const auto key_text = rq.matches[2].str();
+    const auto* stage = host_.topology().find(stage_name);
+    if (stage == nullptr || !stage->state) {
+      return refuse(rs, error{errc::not_found, stage_name, "no such stage with keyed state"});
+    }
+    auto key = stage->key_from_text(key_text);
+    if (!key) return refuse(rs, key.error());
+    query_options options;
+    if (rq.get_param_value("level") == "latest") options.level = read_level::latest;
+    if (!stage->windowed) return single(rs, *stage, key_text, *key, *key, std::nullopt, options);
+    if (rq.has_param("window")) {
+      const auto start = parse_time(rq.get_param_value("window"));
+      if (!start) {
+        return refuse(
+            rs, error{errc::invalid_argument, "window", "expected a time, 2001-01-01T08:00:00Z"});
+      }
+      return single(rs, *stage, key_text, *key, window_state_key(*key, *start), start, options);
+    }
+    bytes from;
+    append_ordered(from, *key);
+    bytes to = from;
+    to.back() = '\x02';
+    auto found = host_.query_range(stage_name, *key, from, to, 10'000, options);
+    if (!found) return refuse(rs, found.error());
+    std::string windows;
+    for (const auto& e : found->entries) {
+      const auto parts = split_window_state_key(e.key);
+      auto value = stage->state_json(e.value);
+      if (!value) return refuse(rs, value.error());
+      windows += fmt::format(R"({}{{"window":"{}","value":{}}})", windows.empty() ? "" : ",",
+                             parts ? format_time(parts->start) : "", *value);
+    }
+    json(rs, fmt::format(R"({{"stage":{},"key":{},"windows":[{}],"stale":{},"as_of":{}}})",
+                         json_string(stage_name), json_string(key_text), windows,
+                         found->as_of.front().stale, as_of_json(found->as_of.front())));
+  }
+
+  void single(httplib::Response& rs, const stage_spec& stage, const std::string& key_text,
+              const bytes& key, const bytes& state_key, std::optional<timestamp> window,
+              const query_options& options) {
+    auto found = host_.query_bytes(stage.name, key, state_key, options);
+    if (!found) return refuse(rs, found.error());
+    if (!found->value)
+      return refuse(rs,
+                    error{errc::not_found, stage.name + "/" + key_text, "no state under this key"});
+    auto value = stage.state_json(*found->value);
+    if (!value) return refuse(rs, value.error());
+    json(rs, fmt::format(R"({{"stage":{},"key":{},{}"value":{},"stale":{},"as_of":{}}})",
+                         json_string(stage.name), json_string(key_text),
+                         window ? "\"window\":" + json_string(format_time(*window)) + "," : "",
+                         *value, found->as_of.stale, as_of_json(found->as_of)));
+  }
+
+  host& host_;
+  std::string token_;
+  httplib::Server http_;
+  std::thread thread_;
+  int port_ = 0;
+};
+
+}  // namespace
+
+result<std::unique_ptr<http_server>> http_server::start(host& h, const http_options& options) {
+  const auto colon = options.address.rfind(':');
+  int port = -1;
+  if (colon != std::string::npos) {
+    const auto* const begin = options.address.data() + colon + 1;
+    const auto* const end = options.address.data() + options.address.size();
+    if (const auto [stop, ec] = std::from_chars(begin, end, port); ec != std::errc{} || stop != end)
+      port = -1;
+  }
+  if (port < 0 || port > 65535) {
+    return fail(errc::bad_config, "--http " + options.address,
+                "expected ADDRESS:PORT, as in 127.0.0.1:8080");
+  }
+  const auto name = options.address.substr(0, colon);
+  const bool loopback = name == "localhost" || name == "::1" || name.starts_with("127.");
+  if (!loopback && options.token.empty()) {
+    return fail(
+        errc::bad_config, "--http " + options.address,
+        "listening beyond loopback needs a token: set the environment variable KAPPA_HTTP_TOKEN");
+  }
+  auto s = std::make_unique<server>(h, options.token);
+  if (auto listening = s->listen(options.address, name, port); !listening)
+    return fail(listening.error());
+  return std::unique_ptr<http_server>{std::move(s)};
+}
+
+}  // namespace kappa::detail

@@ -1,0 +1,343 @@
+#include "kappa/actors/run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include "actors/http_server.hpp"
+#include "actors/progress_line.hpp"
+#include "actors/suggest.hpp"
+#include "kappa/log/open_log.hpp"
+
+namespace kappa {
+namespace {
+
+constexpr int exit_failed = 1;
+constexpr int exit_usage = 2;
+constexpr int exit_refused = 3;
+
+int complain(const error& e, int code) {
+  fmt::print(stderr, "error: {}\n", e.text());
+  return code;
+}
+
+// Durations as people write them: "5ms", "2s", "10min"; a bare number is milliseconds.
+std::string duration(const std::string& text, milliseconds& out) {
+  std::size_t at = 0;
+  while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+  if (at == 0 || at > 12) return "expected a duration as 100ms, 5s, 10min: " + text;
+  const auto n = std::stoll(text.substr(0, at));
+  const auto unit = text.substr(at);
+  const std::int64_t factor = unit == "ms" || unit.empty() ? 1
+                              : unit == "s"                ? 1000
+                              : unit == "min"              ? 60'000
+                              : unit == "h"                ? 3'600'000
+                                                           : 0;
+  if (factor == 0) return "expected a duration as 100ms, 5s, 10min: " + text;
+  out = milliseconds{n * factor};
+  return "";
+}
+
+log_sink make_logger(const std::string& level) {
+  auto logger =
+      std::make_shared<spdlog::logger>("kappa", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_level(spdlog::level::from_str(level));
+  logger->set_pattern("ts=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc);
+  return
+      [logger](log_level l, std::string_view what, const std::initializer_list<log_field>& fields) {
+        const auto to = l == log_level::debug     ? spdlog::level::debug
+                        : l == log_level::info    ? spdlog::level::info
+                        : l == log_level::warning ? spdlog::level::warn
+                                                  : spdlog::level::err;
+        if (!logger->should_log(to)) return;
+        auto line = fmt::format("msg=\"{}\"", what);
+        for (const auto& f : fields)
+          line += fmt::format(" {}=\"{}\"", f.name, printable(f.value, 500));
+        logger->log(to, "{}", line);
+      };
+}
+
+}  // namespace
+
+struct runner::inside {
+  inside(std::string app_name, const std::string& description)
+      : cli{description, app_name}, name{std::move(app_name)} {}
+
+  CLI::App cli;
+  std::string name;
+  host_options options;
+  std::string http;
+  std::string level = "warning";
+  bool fresh = false;
+  bool keep_running = false;
+  bool quiet = false;
+  std::string on_failure = "dead-letter";
+
+  void add_common() {
+    const auto time_option = [this](const char* flag, milliseconds& value, const char* help) {
+      cli.add_option_function<std::string>(
+             flag,
+             [&value](const std::string& text) {
+               if (auto wrong = duration(text, value); !wrong.empty())
+                 throw CLI::ValidationError(wrong);
+             },
+             help)
+          ->default_str(fmt::format("{}ms", value.count()));
+    };
+    cli.add_option("--log", options.log, "The log: lmdb:FOLDER or memory:")->capture_default_str();
+    cli.add_option("--state", options.state, "Folder of the state partitions")
+        ->capture_default_str();
+    cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
+        ->capture_default_str();
+    cli.add_option("--threads", options.worker_threads, "Worker threads (0: one a processor)")
+        ->capture_default_str();
+    cli.add_option("--http", http, "Serve queries, metrics and health at ADDRESS:PORT");
+    time_option("--commit-interval", options.limits.commit_interval,
+                "Longest time between commits (T1)");
+    time_option("--snapshot-interval", options.limits.snapshot_interval,
+                "Longest time between snapshots (T2)");
+    time_option("--handler-limit", options.handler_limit,
+                "A step that takes longer counts as hung");
+    cli.add_option("--frame-bytes", options.frame_bytes, "About the size of a frame of the log")
+        ->capture_default_str();
+    cli.add_option("--cache-bytes", options.limits.cache_bytes,
+                   "Decoded state kept in memory, a task")
+        ->capture_default_str();
+    cli.add_option("--rate", options.source_rate, "Rows a second of each source (0: no bound)")
+        ->capture_default_str();
+    cli.add_option("--on-failure", on_failure, "Bad records: dead-letter or stop")
+        ->capture_default_str();
+    cli.add_flag("--until-end", options.until_end, "Topics from outside end where they end now");
+    cli.add_flag("--adopt-state-position", options.adopt_state_position,
+                 "Believe the state where the log has lost a position");
+    cli.add_flag("--keep-running", keep_running,
+                 "Stay up when everything is done, and answer queries");
+    cli.add_flag("--fresh", fresh, "Start over: delete the app's log and state");
+    cli.add_flag("--quiet", quiet, "No progress");
+    cli.add_option("--log-level", level, "debug, info, warning or error")->capture_default_str();
+    cli.set_config("--config", "", "Options from a file: name=value lines");
+    cli.allow_config_extras(false);
+  }
+
+  // Wrong flags and keys: the nearest right one is named.
+  std::string nearest_to(const std::string& wrong) {
+    std::vector<std::string> known;
+    for (const auto* o : cli.get_options()) {
+      for (const auto& l : o->get_lnames()) known.push_back("--" + l);
+    }
+    const auto stripped = wrong.substr(0, wrong.find('='));
+    return detail::nearest(stripped.starts_with("--") ? stripped : "--" + stripped, known);
+  }
+
+  std::optional<int> parse(int argc, char** argv) {
+    add_common();
+    cli.allow_extras();
+    try {
+      cli.parse(argc, argv);
+    } catch (const CLI::CallForHelp& e) {
+      return cli.exit(e);
+    } catch (const CLI::ConfigError& e) {
+      // "INI was not able to parse intervall"
+      const std::string what = e.what();
+      const auto key = what.substr(what.rfind(' ') + 1);
+      const auto near = nearest_to(key);
+      return complain(
+          {errc::bad_config, "--config",
+           "unknown key " + key + (near.empty() ? "" : "; did you mean " + near.substr(2) + "?")},
+          exit_usage);
+    } catch (const CLI::ParseError& e) {
+      return complain({errc::bad_config, "command line", fmt::format("{} (see --help)", e.what())},
+                      exit_usage);
+    }
+    for (const auto& extra : cli.remaining()) {
+      const auto near = nearest_to(extra);
+      return complain({errc::bad_config, "command line",
+                       fmt::format("unknown argument {}{} (see --help)", extra,
+                                   near.empty() ? std::string{} : "; did you mean " + near + "?")},
+                      exit_usage);
+    }
+    if (on_failure == "stop") {
+      options.on_failure = failure_policy::stop;
+    } else if (on_failure != "dead-letter") {
+      return complain(
+          {errc::bad_config, "--on-failure", "expected dead-letter or stop, not " + on_failure},
+          exit_usage);
+    }
+    if (level != "debug" && level != "info" && level != "warning" && level != "error") {
+      return complain(
+          {errc::bad_config, "--log-level", "expected debug, info, warning or error, not " + level},
+          exit_usage);
+    }
+    const auto& l = options.limits;
+    if (l.commit_interval.count() < 1 || l.commit_interval > std::chrono::hours{1}) {
+      return complain({errc::bad_config, "--commit-interval", "expected 1ms … 1h"}, exit_usage);
+    }
+    if (l.snapshot_interval < l.commit_interval) {
+      return complain(
+          {errc::bad_config, "--snapshot-interval", "must not be shorter than the commit interval"},
+          exit_usage);
+    }
+    if (l.cache_bytes < (64u << 10))
+      return complain({errc::bad_config, "--cache-bytes", "expected 65536 or more"}, exit_usage);
+    if (options.source_rate < 0)
+      return complain({errc::bad_config, "--rate", "must not be negative"}, exit_usage);
+    if (options.handler_limit < std::chrono::milliseconds{100}) {
+      return complain({errc::bad_config, "--handler-limit", "expected 100ms or more"}, exit_usage);
+    }
+    return std::nullopt;
+  }
+
+  // --fresh: the log's folder goes when it holds nothing of others, then the app's state.
+  result<void> start_over(const std::string& app_name) {
+    std::error_code ec;
+    if (options.log.starts_with("lmdb:")) {
+      const std::filesystem::path folder = options.log.substr(5);
+      if (std::filesystem::exists(folder / "data.mdb")) {
+        auto log = open_log({options.log, options.frame_bytes, false, options.log_to});
+        if (!log) return fail(log.error());
+        auto mine = (*log)->open_writer({app_name, "--fresh"});  // nobody runs it now
+        if (!mine) return fail(mine.error());
+        auto topics = (*log)->topics();
+        if (!topics) return fail(topics.error());
+        for (const auto& t : *topics) {
+          if (t.owner == app_name) continue;
+          return fail(errc::bad_config, "--fresh",
+                      fmt::format("the log in {} also holds topic {}, which is not the app's: use "
+                                  "a log of the app's own",
+                                  folder.string(), t.name));
+        }
+      }
+      // What the log made, and nothing else: the folder may hold other things.
+      for (const auto* name : {"data.mdb", "lock.mdb", "wake", "apps"}) {
+        std::filesystem::remove_all(folder / name, ec);
+        if (ec) return fail(errc::io, (folder / name).string(), ec.message());
+      }
+    }
+    const auto state = options.state / app_name;
+    for (std::filesystem::directory_iterator at{state, ec}, end; !ec && at != end;
+         at.increment(ec)) {
+      const auto name = at->path().filename().string();
+      if (name != "crash-ledger" && !is_stage_folder(name)) continue;
+      std::error_code kept;
+      std::filesystem::remove_all(at->path(), kept);
+      if (kept) return fail(errc::io, at->path().string(), kept.message());
+    }
+    return {};
+  }
+
+  // "<stage>.g<generation>"
+  static bool is_stage_folder(const std::string& name) {
+    const auto g = name.rfind(".g");
+    return g != std::string::npos && g + 2 < name.size() &&
+           name.find_first_not_of("0123456789", g + 2) == std::string::npos;
+  }
+};
+
+runner::runner(std::string name, std::string description)
+    : in_{std::make_unique<inside>(std::move(name), description)} {}
+runner::~runner() = default;
+
+void runner::option(const std::string& flag, std::string& value, const std::string& help) {
+  in_->cli.add_option(flag, value, help)->capture_default_str();
+}
+void runner::option(const std::string& flag, double& value, const std::string& help) {
+  in_->cli.add_option(flag, value, help)->capture_default_str();
+}
+void runner::flag(const std::string& flag, bool& value, const std::string& help) {
+  in_->cli.add_flag(flag, value, help);
+}
+host_options& runner::defaults() { return in_->options; }
+
+int runner::run(int argc, char** argv, const std::function<app()>& make_app, const hooks& h) {
+  if (const auto code = in_->parse(argc, argv)) return *code;
+  if (h.check) {
+    if (auto good = h.check(); !good) return complain(good.error(), exit_usage);
+  }
+  in_->options.log_to = make_logger(in_->level);
+
+  // Signals are taken by this thread alone, between two looks at the tasks.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  const auto the_app = make_app();
+  if (in_->fresh) {
+    if (auto done = in_->start_over(the_app.name()); !done)
+      return complain(done.error(), exit_refused);
+  }
+  host host{the_app, in_->options};
+  if (auto started = host.start(); !started) {
+    return complain(started.error(),
+                    started.error().code == errc::bad_config ? exit_usage : exit_refused);
+  }
+  std::unique_ptr<detail::http_server> http;
+  if (!in_->http.empty()) {
+    const char* token = std::getenv("KAPPA_HTTP_TOKEN");
+    auto server = detail::http_server::start(host, {in_->http, token == nullptr ? "" : token});
+    if (!server) return complain(server.error(), exit_usage);
+    http = std::move(*server);
+    fmt::print(stderr, "serving http on port {}\n", http->port());
+  }
+
+  detail::progress_line progress{!in_->quiet};
+  bool told = false;
+  int code = 0;
+  for (;;) {
+    auto finished = host.wait_finished(std::chrono::milliseconds{0});
+    if (!finished) {
+      progress.end();
+      code = complain(finished.error(), exit_failed);
+      break;
+    }
+    if (*finished && !told) {
+      told = true;
+      progress.show(host.status());
+      progress.end();
+      bool anew = false;
+      for (const auto& t : host.status())
+        anew = anew || t.progress.records_in > 0 || t.progress.epochs > 0;
+      if (h.finished) {
+        if (auto done = h.finished(host, anew); !done) {
+          code = complain(done.error(), exit_failed);
+          break;
+        }
+      }
+      if (!in_->keep_running) break;
+    }
+    const timespec wait{0, told ? 500'000'000 : 50'000'000};
+    const int number = ::sigtimedwait(&signals, nullptr, &wait);
+    if (number == SIGINT || number == SIGTERM) {
+      progress.end();
+      if (!in_->quiet) fmt::print(stderr, "stopping: commit, snapshot\n");
+      break;
+    }
+    if (!told) progress.show_now_and_then([&] { return host.status(); });
+  }
+  http.reset();
+  if (auto stopped = host.stop(); !stopped && code == 0)
+    code = complain(stopped.error(), exit_failed);
+  if (code != 0 && host.failure()) std::_Exit(code);  // a thread may hang in user code
+  return code;
+}
+
+int run(const app& a, int argc, char** argv) {
+  runner r{a.name(), "A Kappa app"};
+  return r.run(argc, argv, [&] { return a; }, {});
+}
+
+}  // namespace kappa

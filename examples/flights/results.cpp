@@ -1,0 +1,84 @@
+#include "results.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "flights_app.hpp"
+
+namespace flights {
+namespace {
+
+using kappa::fail;
+using kappa::result;
+
+result<void> write_file(const std::filesystem::path& file, const std::string& header,
+                        std::vector<std::string>& lines) {
+  std::sort(lines.begin(), lines.end());  // origin, then hour: both are of fixed width
+  const auto temporary = std::filesystem::path{file}.concat(".tmp");
+  {
+    std::ofstream out{temporary, std::ios::binary | std::ios::trunc};
+    out << header << '\n';
+    for (const auto& l : lines) out << l << '\n';
+    out.flush();
+    if (!out) return fail(kappa::errc::io, temporary.string(), "cannot be written");
+  }
+  std::error_code ec;
+  std::filesystem::rename(temporary, file, ec);
+  if (ec) return fail(kappa::errc::io, file.string(), ec.message());
+  return {};
+}
+
+}  // namespace
+
+result<written> write_results(kappa::event_log& log, const std::filesystem::path& folder) {
+  std::error_code ec;
+  std::filesystem::create_directories(folder, ec);
+  if (ec) return fail(kappa::errc::io, folder.string(), ec.message());
+
+  std::vector<std::string> hours;
+  auto read = kappa::for_each_record(
+      log, "hourly-delays", [&](const kappa::record_view& r) -> result<void> {
+        const auto key = kappa::split_windowed_key(r.key.value_or(""));
+        if (!key)
+          return fail(kappa::errc::decode, "hourly-delays", "a record key without its hour");
+        auto s = kappa::codec<hour_stats>::decode(r.value.value_or(""));
+        if (!s) return fail(s.error());
+        hours.push_back(fmt::format("{},{},{},{:.6f},{},{},{:.6f}", key->key,
+                                    kappa::format_time(key->start), s->flights, s->mean(),
+                                    s->min_delay, s->max_delay, s->share_delayed()));
+        return {};
+      });
+  if (!read) return fail(read.error());
+
+  std::vector<std::string> alerts;
+  read =
+      kappa::for_each_record(log, "delay-alerts", [&](const kappa::record_view& r) -> result<void> {
+        auto a = kappa::codec<delay_alert>::decode(r.value.value_or(""));
+        if (!a) return fail(a.error());
+        alerts.push_back(fmt::format("{},{},{},{:.6f},{:.6f},{:.6f}", a->origin,
+                                     kappa::format_time(a->hour), a->flights, a->mean_delay,
+                                     a->history_mean, a->history_deviation));
+        return {};
+      });
+  if (!read) return fail(read.error());
+
+  const written w{hours.size(), alerts.size()};
+  if (auto done =
+          write_file(folder / "hourly-delays.csv",
+                     "origin,hour,flights,mean_delay,min_delay,max_delay,share_delayed", hours);
+      !done) {
+    return fail(done.error());
+  }
+  if (auto done =
+          write_file(folder / "delay-alerts.csv",
+                     "origin,hour,flights,mean_delay,history_mean,history_deviation", alerts);
+      !done) {
+    return fail(done.error());
+  }
+  return w;
+}
+
+}  // namespace flights
