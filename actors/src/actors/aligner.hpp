@@ -66,7 +66,7 @@ class aligner {
   }
 
  private:
-  struct member {
+  struct entry {
     timestamp watermark = min_time;
     bool has_work = true;
     bool paused = false;
@@ -83,7 +83,7 @@ class aligner {
 
   mutable std::mutex mutex_;
   milliseconds max_drift_;
-  std::vector<member> members_;
+  std::vector<entry> members_;
 };
 
 }  // namespace kappa::detail

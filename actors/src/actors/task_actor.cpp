@@ -11,6 +11,7 @@ namespace kappa::detail {
 namespace {
 
 constexpr std::chrono::milliseconds longest_turn{20};
+constexpr std::chrono::milliseconds publish_interval{200};
 
 class task_actor final : public caf::event_based_actor {
  public:
@@ -152,7 +153,14 @@ class task_actor final : public caf::event_based_actor {
     }
     if (more) {
       queue_drain();
-    } else if (const auto at = task_->next_deadline()) {
+      return;
+    }
+    auto at = task_->next_deadline();
+    if (unpublished_) {
+      const auto due = *published_at_ + publish_interval;
+      at = at ? std::min(*at, due) : due;
+    }
+    if (at) {
       if (!tick_at_ || *at < *tick_at_) {
         tick_at_ = *at;
         post_later(this,
@@ -209,6 +217,7 @@ class task_actor final : public caf::event_based_actor {
     if (failures_ >= options_.failures_until_quarantine) {
       options_.log_to(log_level::error, "a task is quarantined", {{"task", options_.id.text()}});
       if (options_.aligner) options_.aligner->leave(member());
+      quarantined_ = true;
       set_health(task_health::quarantined);
       return;
     }
@@ -257,8 +266,9 @@ class task_actor final : public caf::event_based_actor {
 
   void publish(timestamp now) {
     const bool finished = task_->finished() && !task_->snapshot_pending();
-    if (!finished && published_at_ && now - *published_at_ < std::chrono::milliseconds{200}) return;
     if (finished && published_finished_) return;
+    unpublished_ = !finished && published_at_ && now - *published_at_ < publish_interval;
+    if (unpublished_) return;
     published_at_ = now;
     published_finished_ = finished;
     auto progress = task_->progress();
@@ -273,6 +283,8 @@ class task_actor final : public caf::event_based_actor {
     const auto refuse = [&](errc code, std::string message) {
       r.answer.set_value(fail(code, options_.id.text(), std::move(message), true));
     };
+    if (quarantined_)
+      return refuse(errc::unavailable, "the task is in quarantine: it keeps failing");
     if (!task_) return refuse(errc::unavailable, "the task is starting; try again");
     auto* const table = task_->table();
     if (table == nullptr) return refuse(errc::not_found, "the stage keeps no keyed state");
@@ -310,9 +322,11 @@ class task_actor final : public caf::event_based_actor {
   std::chrono::milliseconds snapshot_backoff_{100};
   int failures_ = 0;
   bool letting_go_ = false;
+  bool quarantined_ = false;
   stop_ptr stopping_;
   bool final_closed_ = false;
   std::optional<timestamp> published_at_;
+  bool unpublished_ = false;  // there is something newer than what was told
   bool published_finished_ = false;
 };
 
