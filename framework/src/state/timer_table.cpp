@@ -327,6 +327,11 @@ class the_timer_table final : public timer_table {
 
 }  // namespace
 
+bool timer_before(const timer& a, const timer& b) {
+  if (a.key.size() <= longest_plain_key && b.key.size() <= longest_plain_key) return a < b;
+  return keep(a) < keep(b);
+}
+
 std::unique_ptr<timer_table> timer_table::create(state_store& store, std::size_t table) {
   return std::make_unique<the_timer_table>(store, table);
 }
