@@ -108,6 +108,8 @@ struct runner::inside {
                 "Longest time between commits (T1)");
     time_option("--snapshot-interval", options.limits.snapshot_interval,
                 "Longest time between snapshots (T2)");
+    time_option("--max-drift", options.max_drift,
+                "Event time a task may be ahead of the slowest of its stage (0: any)");
     time_option("--handler-limit", options.handler_limit,
                 "A step that takes longer counts as hung");
     cli.add_option("--frame-bytes", options.frame_bytes, "About the size of a frame of the log")

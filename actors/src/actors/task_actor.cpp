@@ -18,6 +18,7 @@ class task_actor final : public caf::event_based_actor {
       : event_based_actor{config}, options_{std::move(options)} {}
 
   caf::behavior make_behavior() override {
+    if (options_.aligner) options_.aligner->connect(member(), waker());
     if (options_.first) begin(std::move(options_.first));
     return {
         [this](drain_atom) {
@@ -67,6 +68,7 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void on_exit() override {
+    if (options_.aligner) options_.aligner->end(member());
     subscriptions_.clear();
     task_.reset();
     writing_.reset();
@@ -75,9 +77,7 @@ class task_actor final : public caf::event_based_actor {
  private:
   void begin(task_ptr task) {
     task_ = std::move(task);
-    auto subscribed = task_->subscribe([me = caf::actor{this}, pending = data_pending_] {
-      if (!pending->exchange(true)) post(me, drain_atom_v);
-    });
+    auto subscribed = task_->subscribe(waker());
     if (!subscribed) {
       failed(subscribed.error());
       return;
@@ -86,6 +86,14 @@ class task_actor final : public caf::event_based_actor {
     set_health(task_health::running);
     queue_drain();
   }
+
+  std::function<void()> waker() {
+    return [me = caf::actor{this}, pending = data_pending_] {
+      if (!pending->exchange(true)) post(me, drain_atom_v);
+    };
+  }
+
+  std::size_t member() const { return static_cast<std::size_t>(options_.id.partition.value); }
 
   void queue_drain() {
     if (drain_queued_) return;
@@ -102,12 +110,16 @@ class task_actor final : public caf::event_based_actor {
     bool more = false;
     if (!stopping_) {
       const auto began = std::chrono::steady_clock::now();
+      if (options_.aligner) task_->set_time_limit(options_.aligner->limit());
       auto status = task_->run(steps_);
       if (!status) {
         failed(status.error());
         return;
       }
       more = status->more;
+      if (options_.aligner)
+        (void)options_.aligner->report(member(), status->watermark,
+                                       more || status->blocked || status->paused, status->paused);
       fit_turn(status->steps, std::chrono::steady_clock::now() - began);
     }
     const auto now = options_.clock();
@@ -196,6 +208,7 @@ class task_actor final : public caf::event_based_actor {
     }
     if (failures_ >= options_.failures_until_quarantine) {
       options_.log_to(log_level::error, "a task is quarantined", {{"task", options_.id.text()}});
+      if (options_.aligner) options_.aligner->leave(member());
       set_health(task_health::quarantined);
       return;
     }
@@ -232,6 +245,7 @@ class task_actor final : public caf::event_based_actor {
     stopping_->done.set_value(std::move(how));
     stopping_.reset();
     subscriptions_.clear();
+    if (options_.aligner) options_.aligner->leave(member());
     quit();
   }
 
