@@ -221,12 +221,29 @@ struct runner::inside {
                                   folder.string(), t.name));
         }
       }
-      std::filesystem::remove_all(folder, ec);
-      if (ec) return fail(errc::io, folder.string(), ec.message());
+      // What the log made, and nothing else: the folder may hold other things.
+      for (const auto* name : {"data.mdb", "lock.mdb", "wake", "apps"}) {
+        std::filesystem::remove_all(folder / name, ec);
+        if (ec) return fail(errc::io, (folder / name).string(), ec.message());
+      }
     }
-    std::filesystem::remove_all(options.state / app_name, ec);
-    if (ec) return fail(errc::io, options.state.string(), ec.message());
+    const auto state = options.state / app_name;
+    for (std::filesystem::directory_iterator at{state, ec}, end; !ec && at != end;
+         at.increment(ec)) {
+      const auto name = at->path().filename().string();
+      if (name != "crash-ledger" && !is_stage_folder(name)) continue;
+      std::error_code kept;
+      std::filesystem::remove_all(at->path(), kept);
+      if (kept) return fail(errc::io, at->path().string(), kept.message());
+    }
     return {};
+  }
+
+  // "<stage>.g<generation>"
+  static bool is_stage_folder(const std::string& name) {
+    const auto g = name.rfind(".g");
+    return g != std::string::npos && g + 2 < name.size() &&
+           name.find_first_not_of("0123456789", g + 2) == std::string::npos;
   }
 };
 

@@ -179,7 +179,8 @@ class source_task final : public runnable_task {
   }
   std::size_t in_flight() const override { return in_flight_.size(); }
   void advance_event_time(timestamp t) override {
-    if (clock_.ended()) return;
+    const auto now = clock_.watermark();
+    if (clock_.ended() || (now && *now >= t)) return;
     open_epoch();
     clock_.advance(t);
   }
