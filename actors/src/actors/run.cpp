@@ -108,6 +108,8 @@ struct runner::inside {
                 "Longest time between commits (T1)");
     time_option("--snapshot-interval", options.limits.snapshot_interval,
                 "Longest time between snapshots (T2)");
+    time_option("--max-drift", options.max_drift,
+                "Event time a task may be ahead of the slowest of its stage (0: any)");
     time_option("--handler-limit", options.handler_limit,
                 "A step that takes longer counts as hung");
     cli.add_option("--frame-bytes", options.frame_bytes, "About the size of a frame of the log")
@@ -152,9 +154,10 @@ struct runner::inside {
       // "INI was not able to parse intervall"
       const std::string what = e.what();
       const auto key = what.substr(what.rfind(' ') + 1);
+      const auto near = nearest_to(key);
       return complain(
           {errc::bad_config, "--config",
-           fmt::format("unknown key {}; did you mean {}?", key, nearest_to(key).substr(2))},
+           "unknown key " + key + (near.empty() ? "" : "; did you mean " + near.substr(2) + "?")},
           exit_usage);
     } catch (const CLI::ParseError& e) {
       return complain({errc::bad_config, "command line", fmt::format("{} (see --help)", e.what())},

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kappa/core/error.hpp"
@@ -57,6 +61,7 @@ namespace {
 struct armed_point {
   std::string name;
   std::atomic<long> left{0};
+  int signal = SIGKILL;
 };
 
 // Read once from the environment; a test arms a process by starting it.
@@ -71,9 +76,36 @@ armed_point* armed() {
       p->left = std::atol(p->name.c_str() + colon + 1);
       p->name.resize(colon);
     }
+    if (const char* other = std::getenv("KAPPA_FAILPOINT_SIGNAL")) p->signal = std::atoi(other);
     return p;
   }();
   return point;
+}
+
+// Null: nobody counts. The file is mapped, so that what a killed process counted is in it.
+hit_count* counts() {
+  static hit_count* const table = []() -> hit_count* {
+    const char* file = std::getenv("KAPPA_FAILPOINT_COUNTS");
+    if (file == nullptr || *file == '\0') return nullptr;
+    const auto size = names().size() * sizeof(hit_count);
+    const int fd = ::open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0) bug("KAPPA_FAILPOINT_COUNTS: no such file");
+    void* const map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ::close(fd);
+    if (map == MAP_FAILED) bug("KAPPA_FAILPOINT_COUNTS: cannot be mapped");
+    return static_cast<hit_count*>(map);
+  }();
+  return table;
+}
+
+void count(hit_count& c) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  std::atomic_ref{c.hits}.fetch_add(1, std::memory_order_relaxed);
+  std::int64_t none = 0;
+  std::atomic_ref{c.first_ns}.compare_exchange_strong(none, ns, std::memory_order_relaxed);
+  std::atomic_ref{c.last_ns}.store(ns, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -88,21 +120,22 @@ bool broken(std::string_view name) {
 
 void hit(std::string_view name) {
   auto* const point = armed();
-  if (point == nullptr) return;
+  auto* const table = counts();
+  if (point == nullptr && table == nullptr) return;
   const auto& all = names();
-  if (std::find(all.begin(), all.end(), name) == all.end()) bug("a failpoint is not in the list");
-  if (point->name != name) return;
-  if (point->left.fetch_sub(1) == 1) {
-    // The marker file tells a crash test that this point, and no other cause, killed the process.
-    if (const char* mark = std::getenv("KAPPA_FAILPOINT_MARK")) {
-      if (auto* f = std::fopen(mark, "w")) {
-        std::fwrite(name.data(), 1, name.size(), f);
-        std::fclose(f);
-      }
+  const auto it = std::find(all.begin(), all.end(), name);
+  if (it == all.end()) bug("a failpoint is not in the list");
+  if (table != nullptr) count(table[it - all.begin()]);
+  if (point == nullptr || point->name != name || point->left.fetch_sub(1) != 1) return;
+  // The marker file tells a crash test that this point, and no other cause, killed the process.
+  if (const char* mark = std::getenv("KAPPA_FAILPOINT_MARK")) {
+    if (auto* f = std::fopen(mark, "w")) {
+      std::fwrite(name.data(), 1, name.size(), f);
+      std::fclose(f);
     }
-    ::kill(::getpid(), SIGKILL);
-    for (;;) ::pause();  // the signal is on its way
   }
+  ::kill(::getpid(), point->signal);
+  while (point->signal == SIGKILL) ::pause();  // the signal is on its way
 }
 #endif
 

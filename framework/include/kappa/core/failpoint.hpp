@@ -5,7 +5,11 @@
 // fails when a name has no crash trial.
 //
 // Threading: `hit` may be called from any thread. Armed from the environment:
-//   KAPPA_FAILPOINT=name[:n]   SIGKILL at the n-th hit (default 1)
+//   KAPPA_FAILPOINT=name[:n]     SIGKILL at the n-th hit (default 1)
+//   KAPPA_FAILPOINT_MARK=file    the name is written there first: this point did it, nothing else
+//   KAPPA_FAILPOINT_SIGNAL=n     another signal (SIGTERM, SIGSTOP), after which it goes on
+//   KAPPA_FAILPOINT_COUNTS=file  counts all hits: one hit_count for each name, in the list's order,
+//                                kept over restarts, as it is a mapped file
 #pragma once
 
 #include <cstdint>
@@ -16,6 +20,13 @@ namespace kappa::failpoint {
 
 /// All names, in the order of one record's way.
 [[nodiscard]] const std::vector<std::string_view>& names();
+
+/// What is in the file of KAPPA_FAILPOINT_COUNTS; times are CLOCK_MONOTONIC, nanoseconds.
+struct hit_count {
+  std::uint64_t hits = 0;
+  std::int64_t first_ns = 0;
+  std::int64_t last_ns = 0;
+};
 
 /// Deliberate faults that the checker must catch, one at a time: KAPPA_BREAK=name.
 ///   t2-before-t1   the snapshot does not wait for its T1, and P_s > P_c is accepted

@@ -1,0 +1,118 @@
+#include "crash/job.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+
+#include <fmt/format.h>
+
+namespace kappa::crash {
+namespace {
+
+constexpr std::chrono::seconds longest_run{180};
+constexpr std::uint64_t least_t1 = 50;
+constexpr std::uint64_t least_t2 = 10;
+
+}  // namespace
+
+job::job(std::filesystem::path program, const reference& of, std::filesystem::path folder,
+         std::vector<std::string> environment)
+    : program_{std::move(program)}, of_{of}, folder_{std::move(folder)}, environment_{std::move(environment)} {
+  std::filesystem::remove_all(folder_);
+  std::filesystem::create_directories(folder_);
+}
+
+process job::start(const start_options& options) const {
+  // Small intervals, frames and caches, so that kills fall into the middle of things.
+  std::vector<std::string> command{program_.string(), "--quiet",
+                                   "--input", of_.input.string(),
+                                   "--log", "lmdb:" + log().string(),
+                                   "--state", state().string(),
+                                   "--out", out().string(),
+                                   "--dump-state", dump().string(),
+                                   "--rate", fmt::format("{}", of_.rate),
+                                   "--commit-interval", "5ms",
+                                   "--snapshot-interval", "20ms",
+                                   "--frame-bytes", "4096",
+                                   "--cache-bytes", "1048576"};
+  if (options.fresh) command.emplace_back("--fresh");
+  command.insert(command.end(), options.arguments.begin(), options.arguments.end());
+  auto environment = environment_;
+  environment.push_back("KAPPA_FAILPOINT_COUNTS=" + (folder_ / "counts").string());
+  environment.insert(environment.end(), options.environment.begin(), options.environment.end());
+  return process{command, environment, folder_ / "output"};
+}
+
+int job::run(const start_options& options) {
+  auto with_fresh = options;
+  with_fresh.fresh = options.fresh || !started_;
+  started_ = true;
+  auto p = start(with_fresh);
+  const auto status = p.wait(longest_run);
+  if (!status) {
+    problem(fmt::format("it hung: no end in {} s", longest_run.count()));
+    return -1;
+  }
+  return *status;
+}
+
+bool job::kill_at(std::string_view point, std::uint64_t n) {
+  const auto mark = folder_ / "mark";
+  std::filesystem::remove(mark);
+  const auto status = run({false,
+                           {fmt::format("KAPPA_FAILPOINT={}:{}", point, n), "KAPPA_FAILPOINT_MARK=" + mark.string()},
+                           {}});
+  if (status == -SIGKILL && file_text(mark) == point) {
+    killed_at_.push_back(counts().of(point).last_ns);
+    return true;
+  }
+  if (status != 0) problem(fmt::format("killed at {}:{}: it ended with {}: {}", point, n, status, said()));
+  return false;
+}
+
+bool job::kill_after(std::chrono::nanoseconds wait) {
+  const bool fresh = !started_;
+  started_ = true;
+  auto p = start({fresh, {}, {}});
+  auto status = p.wait(std::chrono::duration_cast<std::chrono::milliseconds>(wait));
+  if (!status) {
+    p.signal(SIGKILL);
+    const auto at = now_ns();
+    status = p.wait(longest_run);
+    if (status == -SIGKILL) {
+      killed_at_.push_back(at);
+      return true;
+    }
+  }
+  if (status != 0) problem(fmt::format("to be killed after a time: it ended with {}: {}", *status, said()));
+  return false;
+}
+
+void job::finish() {
+  const auto status = run();
+  if (status != 0) {
+    problem(fmt::format("the last run ended with {}: {}", status, said()));
+    return;
+  }
+  check();
+}
+
+void job::check() {
+  for (auto& d : differences(of_, *this)) problem(std::move(d));
+}
+
+void job::problem(std::string what) { problems_.push_back(std::move(what)); }
+
+int job::kills_in_the_middle() const {
+  const auto t1 = counts().of("log.after_commit");
+  return static_cast<int>(std::count_if(killed_at_.begin(), killed_at_.end(), [&](std::int64_t at) {
+    return t1.first_ns != 0 && at >= t1.first_ns && at <= t1.last_ns;
+  }));
+}
+
+bool job::counts_as_trial() const {
+  const auto c = counts();
+  return kills() > 0 && c.t1() >= least_t1 && c.t2() >= least_t2;
+}
+
+}  // namespace kappa::crash

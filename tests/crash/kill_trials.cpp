@@ -1,0 +1,197 @@
+// Kills at every failpoint, at random moments, and of deliberately broken variants.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "crash/lab.hpp"
+
+namespace kappa::crash {
+namespace {
+
+constexpr int kills_at_a_point = 3;
+constexpr int kills_in_a_random_trial = 6;
+
+// Points that the flights job does not reach: it keeps its topics for ever.
+bool needs_log_program(std::string_view point) { return point.starts_with("retention."); }
+
+bool is_at_start(std::string_view point) {
+  return point == "log.take_app" || point == "recover.plan" || point == "recover.live";
+}
+
+// Half-way, then killed again while it starts.
+void kill_while_starting(job& j, std::string_view point, std::uint64_t n) {
+  if (!j.kill_at("ingest.read", static_cast<std::uint64_t>(j.of().rows) / 2)) j.problem("it was not killed half-way");
+  if (!j.kill_at(point, n)) j.problem(fmt::format("{}:{} was not reached", point, n));
+}
+
+void start_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
+  auto j = l.make_job(l.small(), fmt::format("point-{}", point));
+  const auto in_one_start = std::max<std::uint64_t>(1, l.small().counts.of(point).hits);
+  kill_while_starting(j, point, pick(rng, 1, in_one_start));
+  (void)j.kill_at(point, pick(rng, 1, in_one_start));
+  j.finish();
+  if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
+  l.report(j, std::string{point});
+}
+
+// The gap between snapshot and commit is replayed at each start after a kill: killed in its midst, and again
+// in the midst of a replay from the first record.
+void replay_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
+  auto j = l.make_job(l.small(), fmt::format("point-{}", point));
+  kill_while_starting(j, point, 1);
+  if (!j.kill_at(point, pick(rng, 1, 4))) j.problem("a start was not killed in its replay");
+  std::filesystem::remove_all(j.state());
+  if (!j.kill_at(point, pick(rng, 5, 15))) j.problem("it was not killed in the replay of everything");
+  j.finish();
+  if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
+  l.report(j, std::string{point});
+}
+
+void creation_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
+  auto j = l.make_job(l.small(), fmt::format("point-{}", point));
+  const auto topics = l.small().counts.of(point).hits;
+  if (topics < 3) j.problem("the job creates fewer than 3 topics");
+  if (!j.kill_at(point, pick(rng, 2, topics - 1))) j.problem("it was not killed");
+  (void)j.kill_at(point, 1);  // the next start: those that are there already are not created again
+  j.finish();
+  if (j.counts().of(point).hits < topics) j.problem("topics are missing");
+  if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
+  l.report(j, std::string{point});
+}
+
+void work_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
+  // How often a point is hit varies with the machine's load: when the job ended before the first kill, earlier.
+  auto hits = l.small().counts.of(point).hits;
+  for (;; hits /= 2) {
+    auto j = l.make_job(l.small(), fmt::format("point-{}", point));
+    const auto share = std::max<std::uint64_t>(1, hits / (kills_at_a_point + 1));
+    while (j.kills() < kills_at_a_point && j.kill_at(point, pick(rng, (share + 2) / 3, share))) {
+    }
+    if (j.kills() == 0 && j.problems().empty() && hits > 1) continue;
+    if (j.kills() == 0) j.problem("it was never hit: the point needs a trial of its own");
+    j.finish();
+    if (j.kills_in_the_middle() == 0) j.problem("no kill between the first T1 and the last");
+    if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
+    l.report(j, std::string{point});
+    return;
+  }
+}
+
+std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t from, std::int64_t to) {
+  return std::chrono::nanoseconds{
+      pick(rng, static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(std::max(from, to)))};
+}
+
+// A job with up to `most` kills at random moments. The first start is let get about to its first T1, so that
+// most kills fall into the work.
+job random_job(lab& l, const reference& of, const std::string& name, int most, std::mt19937_64& rng,
+               std::vector<std::string> environment = {}) {
+  auto j = l.make_job(of, name, std::move(environment));
+  const auto share = 2 * of.busy_ns / (most + 1);
+  while (j.kills() < most) {
+    const auto from = j.kills() == 0 ? of.startup_ns * 9 / 10 : 0;
+    if (!j.kill_after(moment(rng, from, of.startup_ns + share))) break;
+  }
+  return j;
+}
+
+bool mostly_in_the_middle(const job& j) { return j.kills_in_the_middle() * 10 >= j.kills() * 8; }
+
+}  // namespace
+
+void failpoint_trials(lab& l) {
+  fmt::print("failpoints: {}\n", failpoint::names().size());
+  for (const auto point : failpoint::names()) {
+    auto rng = l.random(std::string{point});
+    if (needs_log_program(point)) {
+      log_trial(l, point);
+    } else if (is_at_start(point)) {
+      start_trial(l, point, rng);
+    } else if (point == "recover.replay") {
+      replay_trial(l, point, rng);
+    } else if (point == "log.create_topic") {
+      creation_trial(l, point, rng);
+    } else {
+      work_trial(l, point, rng);
+    }
+  }
+  // The log's own points again without an app: an outside append with a producer's sequence.
+  for (const auto* point : {"log.begin", "log.after_frames", "log.before_commit", "log.after_commit", "log.after_wake"}) {
+    log_trial(l, point);
+  }
+}
+
+void random_trials(lab& l, int kills) {
+  fmt::print("random kills: {}\n", kills);
+  auto rng = l.random("random");
+  int counted = 0;
+  int in_the_middle = 0;
+  int trials = 0;
+  int passed_over = 0;
+  for (int i = 1; counted < kills; ++i) {
+    const auto name = fmt::format("random-{}", i);
+    auto j = random_job(l, l.small(), name, std::min(kills_in_a_random_trial, kills - counted), rng);
+    if (j.problems().empty()) j.finish();
+    if (!l.report(j, name)) {
+      if (l.failures() >= 5) return;  // that will do
+      continue;
+    }
+    if (!j.counts_as_trial() || !mostly_in_the_middle(j)) {
+      fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
+      if (++passed_over > 5 + trials) {
+        l.report("random trials", {"most trials do not count"});
+        return;
+      }
+      continue;
+    }
+    ++trials;
+    counted += j.kills();
+    in_the_middle += j.kills_in_the_middle();
+  }
+  fmt::print("{} random kills in {} trials, {} of them between first T1 and last; 0 lost, 0 doubled; {} trials passed over\n",
+             counted, trials, in_the_middle, passed_over);
+}
+
+void whole_trial(lab& l) {
+  auto rng = l.random("whole");
+  for (int i = 1; i <= 5; ++i) {
+    auto j = random_job(l, l.whole(), "whole", kills_in_a_random_trial, rng);
+    if (j.problems().empty()) j.finish();
+    const bool good = l.report(j, "whole file");
+    if (!good || (j.counts_as_trial() && mostly_in_the_middle(j))) return;
+    fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
+  }
+  l.report("whole file", {"no trial counts"});
+}
+
+void broken_trials(lab& l) {
+  constexpr int at_least = 3;
+  constexpr int at_most = 12;
+  for (const std::string what : {"t2-before-t1", "t2-mixed", "no-muted-gap"}) {
+    auto rng = l.random(what);
+    int caught = 0;
+    int trials = 0;
+    std::string how;
+    while (trials < at_least || (caught == 0 && trials < at_most)) {
+      ++trials;
+      auto j = l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
+      // Between T2 and T1, where it hurts, and at any time.
+      const auto snapshots = std::max<std::uint64_t>(1, l.small().counts.t2() / 5);
+      bool killed = j.kill_at("state.after_commit", pick(rng, snapshots / 2, snapshots));
+      killed = killed && j.kill_at("log.before_commit", pick(rng, 5, std::max<std::uint64_t>(5, l.small().counts.t1() / 5)));
+      killed = killed && j.kill_after(moment(rng, l.small().startup_ns, l.small().startup_ns + l.small().busy_ns / 4));
+      killed = killed && j.kill_at("t2.after_commit", pick(rng, 1, snapshots));
+      if (j.problems().empty()) j.finish();
+      if (!j.problems().empty()) {
+        ++caught;
+        if (how.empty()) how = j.problems().front();
+      }
+      std::filesystem::remove_all(j.folder());
+    }
+    const auto name = fmt::format("broken on purpose: {}: caught in {} of {} trials ({})", what, caught, trials,
+                                  how.substr(0, how.find('\n')));
+    l.report(name, caught != 0 ? std::vector<std::string>{} : std::vector<std::string>{"it passed all its trials"});
+  }
+}
+
+}  // namespace kappa::crash

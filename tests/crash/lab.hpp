@@ -1,0 +1,63 @@
+// What the trials share: the job's program, a work folder, the inputs with their undisturbed runs, and the tally.
+//
+// Threading: one thread. Errors: throws std::runtime_error when the undisturbed run itself fails.
+#pragma once
+
+#include <map>
+#include <random>
+
+#include "crash/job.hpp"
+
+namespace kappa::crash {
+
+class lab {
+ public:
+  lab(std::filesystem::path work, std::uint64_t seed) : work_{std::move(work)}, seed_{seed} {}
+
+  /// 60,000 rows of the real file with 1 % garbage among them, paced to about a second.
+  [[nodiscard]] const reference& small();
+  /// The whole real file, paced to about two seconds.
+  [[nodiscard]] const reference& whole();
+
+  [[nodiscard]] job make_job(const reference& of, const std::string& name, std::vector<std::string> environment = {});
+  /// Prints a finished trial; false (and counted) when it has problems. A good one's folder is removed.
+  bool report(const job& j, const std::string& name);
+  /// A check outside of a job.
+  bool report(const std::string& name, const std::vector<std::string>& problems);
+
+  /// The same numbers for the same seed and name.
+  [[nodiscard]] std::mt19937_64 random(const std::string& name) const;
+  [[nodiscard]] const std::filesystem::path& work() const { return work_; }
+  [[nodiscard]] int failures() const { return failures_; }
+
+ private:
+  [[nodiscard]] reference undisturbed(const std::string& name, const std::filesystem::path& input, double rate);
+
+  std::filesystem::path work_;
+  std::uint64_t seed_;
+  std::map<std::string, reference> references_;
+  int failures_ = 0;
+};
+
+/// A number from [low, high].
+[[nodiscard]] std::uint64_t pick(std::mt19937_64& rng, std::uint64_t low, std::uint64_t high);
+
+// ── the trials; each prints what it does and reports to the lab ──
+
+/// A kill at each failpoint. A name that kills nothing is a failure.
+void failpoint_trials(lab& l);
+/// Kills at random moments, until `kills` have been counted.
+void random_trials(lab& l, int kills);
+/// The same on the whole file.
+void whole_trial(lab& l);
+/// Each deliberately broken variant must be caught.
+void broken_trials(lab& l);
+/// Deleted state, a deleted position, two processes, SIGTERM, another log.
+void process_trials(lab& l);
+/// One failpoint of the log, in a program that only appends and removes.
+void log_trial(lab& l, std::string_view point);
+
+/// That program: `kappa_crash log-work FOLDER`.
+[[nodiscard]] int log_work(const std::filesystem::path& folder);
+
+}  // namespace kappa::crash

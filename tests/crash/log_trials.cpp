@@ -1,0 +1,111 @@
+// The log's own steps, in a program that appends from outside and removes what retention no longer wants.
+#include <csignal>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "crash/lab.hpp"
+#include "kappa/log/embedded_log.hpp"
+#include "kappa_paths.hpp"
+
+namespace kappa::crash {
+namespace {
+
+constexpr std::int64_t batches = 300;
+constexpr std::int64_t batch_records = 8;
+constexpr std::int64_t again = 3;  // batches that are appended once more after a start
+constexpr std::int64_t retention_every = 20;
+
+std::string value_at(std::int64_t offset) {
+  auto v = fmt::format("record {} ", offset);
+  v.resize(150, static_cast<char>('a' + offset % 26));
+  return v;
+}
+
+template <class T>
+T must(result<T> r) {
+  if (!r) throw std::runtime_error{r.error().text()};
+  if constexpr (!std::is_void_v<T>) return std::move(*r);
+}
+
+std::vector<std::string> wrong_with(const std::filesystem::path& folder) {
+  std::vector<std::string> out;
+  try {
+    const auto log = read_raw_log(folder);
+    const auto& records = log.topics.at("events").at(0);
+    for (const auto& r : records) {
+      if (r.value != value_at(r.offset)) out.push_back(fmt::format("events@{} has another record", r.offset));
+    }
+    if (records.empty() || records.back().offset + 1 != batches * batch_records) out.emplace_back("records are missing");
+    if (!records.empty() && records.front().offset == 0) out.emplace_back("retention removed nothing");
+  } catch (const std::exception& e) {
+    out.emplace_back(e.what());
+  }
+  return out;
+}
+
+}  // namespace
+
+int log_work(const std::filesystem::path& folder) {
+  embedded_log_options options;
+  options.folder = folder;
+  options.frame_bytes = embedded_log_options::min_frame_bytes;
+  const auto log = must(open_embedded_log(options));
+  topic_config topic;
+  topic.name = "events";
+  topic.retention_bytes = 30'000;
+  must(log->create_topic(topic));
+  const topic_partition where{"events", partition{0}};
+  const auto there = must(log->bounds(where)).latest.value / batch_records;
+  for (auto n = std::max<std::int64_t>(0, there - again); n < batches; ++n) {
+    record_batch batch;
+    for (std::int64_t i = 0; i < batch_records; ++i) {
+      batch.add(timestamp{milliseconds{n}}, std::nullopt, value_at(n * batch_records + i));
+    }
+    const auto receipt = must(log->append(where, batch, producer_sequence{"crash test", static_cast<std::uint64_t>(n + 1)}));
+    if (receipt.duplicate != (n < there)) throw std::runtime_error{fmt::format("batch {}: doubled or passed over", n)};
+    if (n % retention_every == 0) (void)must(log->apply_retention(timestamp{milliseconds{n}}));
+  }
+  (void)must(log->apply_retention(timestamp{milliseconds{batches}}));
+  return 0;
+}
+
+void log_trial(lab& l, std::string_view point) {
+  const auto name = fmt::format("log-{}", point);
+  auto rng = l.random(name);
+  const auto folder = l.work() / name;
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const auto program = std::filesystem::path{test_paths::binary_dir} / "tests/crash/kappa_crash";
+  const auto mark = folder / "mark";
+  const bool rare = point.starts_with("retention.");
+  int kills = 0;
+  std::vector<std::string> problems;
+  std::optional<int> status;
+  while (problems.empty() && status != 0) {
+    std::vector<std::string> environment{"KAPPA_FAILPOINT_COUNTS=" + (folder / "counts").string()};
+    if (kills < 3) {
+      const auto n = rare ? pick(rng, 1, 4) : pick(rng, 30, 80);
+      environment.push_back(fmt::format("KAPPA_FAILPOINT={}:{}", point, n));
+      environment.push_back("KAPPA_FAILPOINT_MARK=" + mark.string());
+    }
+    std::filesystem::remove(mark);
+    process p{{program.string(), "log-work", (folder / "log").string()}, environment, folder / "output"};
+    status = p.wait(std::chrono::seconds{60});
+    if (status == -SIGKILL && file_text(mark) == point) {
+      ++kills;
+    } else if (status != 0) {
+      problems.push_back(fmt::format("it ended with {}: {}", status.value_or(-1), file_text(folder / "output")));
+    }
+  }
+  if (problems.empty() && kills == 0) problems.emplace_back("it was never hit");
+  if (problems.empty()) problems = wrong_with(folder / "log");
+  const auto c = hit_counts{folder / "counts"};
+  if (l.report(fmt::format("{} (outside appends and retention): {} kills, {} commits", point, kills, c.t1()), problems)) {
+    std::filesystem::remove_all(folder);
+  }
+}
+
+}  // namespace kappa::crash
