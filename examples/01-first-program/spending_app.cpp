@@ -17,8 +17,10 @@ void add_up(const kappa::stream<order>& orders) {
 
 kappa::app spending_app(const std::string& file) {
   kappa::app app{"spending"};
-  add_up(app.source<order>(
-      "orders",
-      kappa::csv_source(file, {.columns = {"placed", "customer", "cents"}}, parse_order)));
+  // [source]
+  const kappa::csv_format format{.columns = {"placed", "customer", "cents"}};
+  const auto orders = app.source<order>("orders", kappa::csv_source(file, format, parse_order));
+  // [/source]
+  add_up(orders);
   return app;
 }

@@ -23,8 +23,7 @@ void highest_by_hour(const kappa::stream<reading>& readings) {
 
 kappa::app weather_app(const std::string& file) {
   kappa::app app{"weather"};
-  highest_by_hour(app.source<reading>(
-      "readings",
-      kappa::csv_source(file, {.columns = {"at", "station", "celsius"}}, parse_reading)));
+  const kappa::csv_format format{.columns = {"at", "station", "celsius"}};
+  highest_by_hour(app.source<reading>("readings", kappa::csv_source(file, format, parse_reading)));
   return app;
 }

@@ -14,12 +14,14 @@ using kappa::testing::ts;
 
 namespace {
 
+// [app]
 // The pipeline of 02-windows, fed from a topic instead of a file.
 kappa::app app_under_test() {
   kappa::app app{"weather"};
   highest_by_hour(app.stream<reading>("readings"));
   return app;
 }
+// [/app]
 
 reading oslo(const char* at, int celsius) {
   return {.at = ts(at), .station = "oslo", .celsius = celsius};

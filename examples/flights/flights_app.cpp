@@ -15,6 +15,7 @@ kappa::result<flight> parse_flight(kappa::csv_row& row) {
 }
 // [/parse]
 
+// [plausible]
 // A time far ahead of all before it is a mistake: it would close every window.
 auto plausible(const options& o) {
   const auto from = *kappa::parse_time(o.from);
@@ -28,6 +29,7 @@ auto plausible(const options& o) {
     return std::nullopt;
   };
 }
+// [/plausible]
 
 }  // namespace
 

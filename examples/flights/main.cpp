@@ -35,6 +35,7 @@ void print_summary(kappa::host& host, bool anew, const flights::written& w,
     if (t.source) rows += t.progress.records_in;
     late += t.progress.late_records;
   }
+  // [dead-letters]
   std::size_t dead = 0;
   std::string some;
   const auto topic = host.topology().dead_letters_topic();
@@ -45,6 +46,7 @@ void print_summary(kappa::host& host, bool anew, const flights::written& w,
                             kappa::printable(r.headers.find("kappa.error").value_or("?")));
         return {};
       });
+  // [/dead-letters]
   if (!read) some += fmt::format("  {}\n", read.error());
   if (!anew) fmt::print("Nothing to do: everything had been done before (--fresh starts over).\n");
   fmt::print("{} rows in this run; {} late rows and {} dead letters in all", rows, late, dead);

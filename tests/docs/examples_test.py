@@ -62,6 +62,11 @@ def embedding(program, folder):
     expect(run(program, "here", "/home", folder=folder), "/home: 3 views\n")
 
 
+def own_codec(program, folder):
+    got = run(program, "--quiet", "--input", EXAMPLES / "05-own-codec/samples.csv", folder=folder)
+    expect(got, "left: 15\nright: 14\n")
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         globals()[sys.argv[1].replace("-", "_")](sys.argv[2], place)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <future>
+#include <map>
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
@@ -77,6 +78,7 @@ struct host::inside {
   std::unique_ptr<caf::actor_system> system;
   caf::actor lane;
   caf::actor state_thread;
+  std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
   struct placed_task {
     task_id id;
     caf::actor actor;
@@ -138,6 +140,19 @@ struct host::inside {
     o.watcher = pulses.back().get();
     o.suspects = std::move(suspects);
     return [o] { return open_task(o); };
+  }
+
+  std::shared_ptr<detail::aligner> aligner_of(const std::string& name) {
+    const auto& stage = *topology->find(name);
+    const bool outside = std::any_of(stage.inputs.begin(), stage.inputs.end(),
+                                     [](const auto& in) { return !in.internal; });
+    if (stage.source || (!outside && stage.inputs.size() < 2)) return nullptr;
+    if (options.max_drift.count() <= 0 || layout.at(name).tasks < 2) return nullptr;
+    auto& a = aligners[name];
+    if (!a)
+      a = std::make_shared<detail::aligner>(options.max_drift,
+                                            static_cast<std::size_t>(layout.at(name).tasks));
+    return a;
   }
 
   result<void> start() {
@@ -213,6 +228,7 @@ struct host::inside {
       o.state_thread = state_thread;
       o.board = board;
       o.own_thread = opened[i].source;
+      o.aligner = aligner_of(o.id.stage);
       o.first_backoff = options.first_backoff;
       o.last_backoff = options.last_backoff;
       o.failures_until_quarantine = options.failures_until_quarantine;

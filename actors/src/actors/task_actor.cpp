@@ -11,6 +11,7 @@ namespace kappa::detail {
 namespace {
 
 constexpr std::chrono::milliseconds longest_turn{20};
+constexpr std::chrono::milliseconds publish_interval{200};
 
 class task_actor final : public caf::event_based_actor {
  public:
@@ -18,6 +19,7 @@ class task_actor final : public caf::event_based_actor {
       : event_based_actor{config}, options_{std::move(options)} {}
 
   caf::behavior make_behavior() override {
+    if (options_.aligner) options_.aligner->connect(member(), waker());
     if (options_.first) begin(std::move(options_.first));
     return {
         [this](drain_atom) {
@@ -67,6 +69,7 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void on_exit() override {
+    if (options_.aligner) options_.aligner->end(member());
     subscriptions_.clear();
     task_.reset();
     writing_.reset();
@@ -75,9 +78,7 @@ class task_actor final : public caf::event_based_actor {
  private:
   void begin(task_ptr task) {
     task_ = std::move(task);
-    auto subscribed = task_->subscribe([me = caf::actor{this}, pending = data_pending_] {
-      if (!pending->exchange(true)) post(me, drain_atom_v);
-    });
+    auto subscribed = task_->subscribe(waker());
     if (!subscribed) {
       failed(subscribed.error());
       return;
@@ -86,6 +87,14 @@ class task_actor final : public caf::event_based_actor {
     set_health(task_health::running);
     queue_drain();
   }
+
+  std::function<void()> waker() {
+    return [me = caf::actor{this}, pending = data_pending_] {
+      if (!pending->exchange(true)) post(me, drain_atom_v);
+    };
+  }
+
+  std::size_t member() const { return static_cast<std::size_t>(options_.id.partition.value); }
 
   void queue_drain() {
     if (drain_queued_) return;
@@ -102,12 +111,16 @@ class task_actor final : public caf::event_based_actor {
     bool more = false;
     if (!stopping_) {
       const auto began = std::chrono::steady_clock::now();
+      if (options_.aligner) task_->set_time_limit(options_.aligner->limit());
       auto status = task_->run(steps_);
       if (!status) {
         failed(status.error());
         return;
       }
       more = status->more;
+      if (options_.aligner)
+        (void)options_.aligner->report(member(), status->watermark,
+                                       more || status->blocked || status->paused, status->paused);
       fit_turn(status->steps, std::chrono::steady_clock::now() - began);
     }
     const auto now = options_.clock();
@@ -140,7 +153,14 @@ class task_actor final : public caf::event_based_actor {
     }
     if (more) {
       queue_drain();
-    } else if (const auto at = task_->next_deadline()) {
+      return;
+    }
+    auto at = task_->next_deadline();
+    if (unpublished_) {
+      const auto due = *published_at_ + publish_interval;
+      at = at ? std::min(*at, due) : due;
+    }
+    if (at) {
       if (!tick_at_ || *at < *tick_at_) {
         tick_at_ = *at;
         post_later(this,
@@ -196,6 +216,8 @@ class task_actor final : public caf::event_based_actor {
     }
     if (failures_ >= options_.failures_until_quarantine) {
       options_.log_to(log_level::error, "a task is quarantined", {{"task", options_.id.text()}});
+      if (options_.aligner) options_.aligner->leave(member());
+      quarantined_ = true;
       set_health(task_health::quarantined);
       return;
     }
@@ -232,6 +254,7 @@ class task_actor final : public caf::event_based_actor {
     stopping_->done.set_value(std::move(how));
     stopping_.reset();
     subscriptions_.clear();
+    if (options_.aligner) options_.aligner->leave(member());
     quit();
   }
 
@@ -243,8 +266,9 @@ class task_actor final : public caf::event_based_actor {
 
   void publish(timestamp now) {
     const bool finished = task_->finished() && !task_->snapshot_pending();
-    if (!finished && published_at_ && now - *published_at_ < std::chrono::milliseconds{200}) return;
     if (finished && published_finished_) return;
+    unpublished_ = !finished && published_at_ && now - *published_at_ < publish_interval;
+    if (unpublished_) return;
     published_at_ = now;
     published_finished_ = finished;
     auto progress = task_->progress();
@@ -259,6 +283,8 @@ class task_actor final : public caf::event_based_actor {
     const auto refuse = [&](errc code, std::string message) {
       r.answer.set_value(fail(code, options_.id.text(), std::move(message), true));
     };
+    if (quarantined_)
+      return refuse(errc::unavailable, "the task is in quarantine: it keeps failing");
     if (!task_) return refuse(errc::unavailable, "the task is starting; try again");
     auto* const table = task_->table();
     if (table == nullptr) return refuse(errc::not_found, "the stage keeps no keyed state");
@@ -296,9 +322,11 @@ class task_actor final : public caf::event_based_actor {
   std::chrono::milliseconds snapshot_backoff_{100};
   int failures_ = 0;
   bool letting_go_ = false;
+  bool quarantined_ = false;
   stop_ptr stopping_;
   bool final_closed_ = false;
   std::optional<timestamp> published_at_;
+  bool unpublished_ = false;  // there is something newer than what was told
   bool published_finished_ = false;
 };
 

@@ -104,7 +104,7 @@ std::optional<timestamp> task_impl::next_deadline() const {
   if (open_) sooner(opened_at_ + options_.limits.commit_interval);
   if (changed_since_snapshot_ && !snapshot_pending())
     sooner(last_snapshot_at_ + options_.limits.snapshot_interval);
-  if (phase_ == task_phase::live) {
+  if (phase_ == task_phase::live && !paused_) {
     for (const auto& in : inputs_) {
       if (in->spec().idle_after && !in->clock().idle() && !in->clock().ended()) {
         sooner(in->last_record_at + *in->spec().idle_after);

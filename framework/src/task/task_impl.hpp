@@ -35,6 +35,7 @@ class task_impl final : public runnable_task {
 
   const task_id& id() const override { return id_; }
   result<run_status> run(std::size_t budget) override;
+  void set_time_limit(timestamp t) override { time_limit_ = t; }
   bool should_close(timestamp now) const override;
   result<epoch_ptr> close(timestamp now, bool final) override;
   std::optional<timestamp> next_deadline() const override;
@@ -141,6 +142,8 @@ class task_impl final : public runnable_task {
 
   // event time
   timestamp real_watermark_ = min_time;
+  timestamp time_limit_ = max_time;
+  bool paused_ = false;  // past it
   bool check_timers_ = true;
   std::optional<marker> last_marker_;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -7,9 +8,21 @@
 #include "task/user_failure.hpp"
 
 namespace kappa::detail {
+namespace {
+
+// Under this name, with a hash of the timer as offset, the step watcher hears of timers: the record
+// that was before a timer is not to blame for it.
+const std::string timers_input = "timers";
+
+offset place_of(const fired_timer& t) {
+  return offset{static_cast<std::int64_t>(checksum(encode_timer(t.timer)))};
+}
+
+}  // namespace
 
 result<run_status> task_impl::run(std::size_t budget) {
   run_status status;
+  paused_ = false;
   while (status.steps < budget) {
     if (phase_ == task_phase::replaying) {
       auto done = replay_step();
@@ -45,6 +58,8 @@ result<run_status> task_impl::run(std::size_t budget) {
     ++status.steps;
     if (status.steps == budget) status.more = true;
   }
+  status.paused = paused_;
+  status.watermark = real_watermark_;
   if (phase_ == task_phase::replaying) {
     for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
     ++replay_rounds_;
@@ -66,6 +81,8 @@ result<bool> task_impl::live_step() {
   }
   ended_quiet_ = all_ended();
   if (ended_quiet_) return false;
+  paused_ = real_watermark_ > time_limit_;
+  if (paused_) return false;
   return several_inputs_ ? pick_several() : pick_single();
 }
 
@@ -293,13 +310,19 @@ result<void> task_impl::fire(const fired_timer& due) {
   ctx_.op = due.timer.op;
   auto& in = *inputs_.front();
   if (origin_.where.topic.empty()) origin_ = {in.where(), in.next(), nullptr};
-  if (options_.watcher != nullptr) {
-    options_.watcher->step_begins(name_, in.spec().topic, origin_.offset, &ctx_.op);
-  }
   changed_since_snapshot_ = true;
   begin_step({origin_.where, origin_.offset, nullptr});
   std::optional<step_error> failed;
+  const auto place = place_of(due);
+  const bool deadly =
+      std::any_of(options_.suspects.begin(), options_.suspects.end(), [&](const crash_suspect& s) {
+        return s.input == timers_input && s.offset == place && s.deaths >= deaths_until_dead_letter;
+      });
+  if (options_.watcher != nullptr)
+    options_.watcher->step_begins(name_, timers_input, place, &ctx_.op);
   try {
+    if (deadly && !replaying)
+      throw std::runtime_error{"the process died at this timer time and again"};
     (due.closing ? closing_ : timers_)->remove(due.timer);
     op->fire(due.timer, due.closing, ctx_);
   } catch (...) {
