@@ -20,7 +20,8 @@ bool is_at_start(std::string_view point) {
 
 // Half-way, then killed again while it starts.
 void kill_while_starting(job& j, std::string_view point, std::uint64_t n) {
-  if (!j.kill_at("ingest.read", static_cast<std::uint64_t>(j.of().rows) / 2)) j.problem("it was not killed half-way");
+  if (!j.kill_at("ingest.read", static_cast<std::uint64_t>(j.of().rows) / 2))
+    j.problem("it was not killed half-way");
   if (!j.kill_at(point, n)) j.problem(fmt::format("{}:{} was not reached", point, n));
 }
 
@@ -34,14 +35,15 @@ void start_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   l.report(j, std::string{point});
 }
 
-// The gap between snapshot and commit is replayed at each start after a kill: killed in its midst, and again
-// in the midst of a replay from the first record.
+// The gap between snapshot and commit is replayed at each start after a kill: killed in its midst,
+// and again in the midst of a replay from the first record.
 void replay_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   auto j = l.make_job(l.small(), fmt::format("point-{}", point));
   kill_while_starting(j, point, 1);
   if (!j.kill_at(point, pick(rng, 1, 4))) j.problem("a start was not killed in its replay");
   std::filesystem::remove_all(j.state());
-  if (!j.kill_at(point, pick(rng, 5, 15))) j.problem("it was not killed in the replay of everything");
+  if (!j.kill_at(point, pick(rng, 5, 15)))
+    j.problem("it was not killed in the replay of everything");
   j.finish();
   if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
   l.report(j, std::string{point});
@@ -60,7 +62,8 @@ void creation_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
 }
 
 void work_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
-  // How often a point is hit varies with the machine's load: when the job ended before the first kill, earlier.
+  // How often a point is hit varies with the machine's load: when the job ended before the first
+  // kill, earlier.
   auto hits = l.small().counts.of(point).hits;
   for (;; hits /= 2) {
     auto j = l.make_job(l.small(), fmt::format("point-{}", point));
@@ -82,8 +85,8 @@ std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t from, std::in
       pick(rng, static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(std::max(from, to)))};
 }
 
-// A job with up to `most` kills at random moments. The first start is let get about to its first T1, so that
-// most kills fall into the work.
+// A job with up to `most` kills at random moments. The first start is let get about to its first
+// T1, so that most kills fall into the work.
 job random_job(lab& l, const reference& of, const std::string& name, int most, std::mt19937_64& rng,
                std::vector<std::string> environment = {}) {
   auto j = l.make_job(of, name, std::move(environment));
@@ -116,7 +119,8 @@ void failpoint_trials(lab& l) {
     }
   }
   // The log's own points again without an app: an outside append with a producer's sequence.
-  for (const auto* point : {"log.begin", "log.after_frames", "log.before_commit", "log.after_commit", "log.after_wake"}) {
+  for (const auto* point : {"log.begin", "log.after_frames", "log.before_commit",
+                            "log.after_commit", "log.after_wake"}) {
     log_trial(l, point);
   }
 }
@@ -130,7 +134,8 @@ void random_trials(lab& l, int kills) {
   int passed_over = 0;
   for (int i = 1; counted < kills; ++i) {
     const auto name = fmt::format("random-{}", i);
-    auto j = random_job(l, l.small(), name, std::min(kills_in_a_random_trial, kills - counted), rng);
+    auto j =
+        random_job(l, l.small(), name, std::min(kills_in_a_random_trial, kills - counted), rng);
     if (j.problems().empty()) j.finish();
     if (!l.report(j, name)) {
       if (l.failures() >= 5) return;  // that will do
@@ -148,8 +153,10 @@ void random_trials(lab& l, int kills) {
     counted += j.kills();
     in_the_middle += j.kills_in_the_middle();
   }
-  fmt::print("{} random kills in {} trials, {} of them between first T1 and last; 0 lost, 0 doubled; {} trials passed over\n",
-             counted, trials, in_the_middle, passed_over);
+  fmt::print(
+      "{} random kills in {} trials, {} of them between first T1 and last; 0 lost, 0 doubled; {} "
+      "trials passed over\n",
+      counted, trials, in_the_middle, passed_over);
 }
 
 void whole_trial(lab& l) {
@@ -174,12 +181,16 @@ void broken_trials(lab& l) {
     std::string how;
     while (trials < at_least || (caught == 0 && trials < at_most)) {
       ++trials;
-      auto j = l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
+      auto j =
+          l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
       // Between T2 and T1, where it hurts, and at any time.
       const auto snapshots = std::max<std::uint64_t>(1, l.small().counts.t2() / 5);
       bool killed = j.kill_at("state.after_commit", pick(rng, snapshots / 2, snapshots));
-      killed = killed && j.kill_at("log.before_commit", pick(rng, 5, std::max<std::uint64_t>(5, l.small().counts.t1() / 5)));
-      killed = killed && j.kill_after(moment(rng, l.small().startup_ns, l.small().startup_ns + l.small().busy_ns / 4));
+      killed =
+          killed && j.kill_at("log.before_commit",
+                              pick(rng, 5, std::max<std::uint64_t>(5, l.small().counts.t1() / 5)));
+      killed = killed && j.kill_after(moment(rng, l.small().startup_ns,
+                                             l.small().startup_ns + l.small().busy_ns / 4));
       killed = killed && j.kill_at("t2.after_commit", pick(rng, 1, snapshots));
       if (j.problems().empty()) j.finish();
       if (!j.problems().empty()) {
@@ -188,9 +199,10 @@ void broken_trials(lab& l) {
       }
       std::filesystem::remove_all(j.folder());
     }
-    const auto name = fmt::format("broken on purpose: {}: caught in {} of {} trials ({})", what, caught, trials,
-                                  how.substr(0, how.find('\n')));
-    l.report(name, caught != 0 ? std::vector<std::string>{} : std::vector<std::string>{"it passed all its trials"});
+    const auto name = fmt::format("broken on purpose: {}: caught in {} of {} trials ({})", what,
+                                  caught, trials, how.substr(0, how.find('\n')));
+    l.report(name, caught != 0 ? std::vector<std::string>{}
+                               : std::vector<std::string>{"it passed all its trials"});
   }
 }
 
