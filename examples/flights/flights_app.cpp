@@ -15,18 +15,21 @@ kappa::result<flight> parse_flight(kappa::csv_row& row) {
 }
 // [/parse]
 
+// [plausible]
 // A time far ahead of all before it is a mistake: it would close every window.
-auto plausible(kappa::timestamp from, kappa::timestamp to) {
-  return
-      [from, to](const flight& f, const kappa::event_clock& clock) -> std::optional<std::string> {
-        if (f.delay <= -120 || f.delay >= 1440) return "delay";
-        if (f.distance <= 0) return "distance";
-        if (f.scheduled < from || f.scheduled >= to) return "time out of bounds";
-        if (clock.largest != kappa::min_time && f.scheduled > clock.largest + 24h)
-          return "time too far ahead";
-        return std::nullopt;
-      };
+auto plausible(const options& o) {
+  const auto from = *kappa::parse_time(o.from);
+  const auto to = *kappa::parse_time(o.to);
+  return [=](const flight& f, const kappa::event_clock& clock) -> std::optional<std::string> {
+    if (f.delay <= -120 || f.delay >= 1440) return "delay";
+    if (f.distance <= 0) return "distance";
+    if (f.scheduled < from || f.scheduled >= to) return "time out of bounds";
+    const bool first = clock.largest == kappa::min_time;
+    if (!first && f.scheduled > clock.largest + 24h) return "time too far ahead";
+    return std::nullopt;
+  };
 }
+// [/plausible]
 
 }  // namespace
 
@@ -50,13 +53,11 @@ kappa::app flights_app(const options& o) {
   // [pipeline]
   kappa::app app{"flights"};
 
-  auto hourly =
-      app.source<flight>("ingest", kappa::csv_source(o.input, columns, parse_flight))
-          .validate("plausible", plausible(*kappa::parse_time(o.from), *kappa::parse_time(o.to)))
-          .key_by("origin", &flight::origin)
-          .window(kappa::tumbling{1h}, {.lateness = 10min, .keep = kappa::forever})
-          .fold<hour_stats>("hourly-delays",
-                            [](hour_stats& s, const flight& f) { s.add(f.delay); });
+  auto hourly = app.source<flight>("ingest", kappa::csv_source(o.input, columns, parse_flight))
+                    .validate("plausible", plausible(o))
+                    .key_by("origin", &flight::origin)
+                    .window(kappa::tumbling{1h}, {.lateness = 10min, .keep = kappa::forever})
+                    .fold<hour_stats>("hourly-delays", &hour_stats::add);
 
   hourly.to("hourly-delays");
   hourly.key_by("origin-of-hour", &hour_of_origin::key)

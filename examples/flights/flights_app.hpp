@@ -14,11 +14,11 @@ using namespace std::chrono_literals;
 
 /// An hour of an origin.
 struct hour_stats : hour_fields {
-  void add(std::int32_t delay) {
-    min_delay = flights == 0 ? delay : std::min(min_delay, delay);
-    max_delay = flights == 0 ? delay : std::max(max_delay, delay);
-    delay_sum += delay;
-    delayed += delay >= 15 ? 1 : 0;
+  void add(const flight& f) {
+    min_delay = flights == 0 ? f.delay : std::min(min_delay, f.delay);
+    max_delay = flights == 0 ? f.delay : std::max(max_delay, f.delay);
+    delay_sum += f.delay;
+    delayed += f.delay >= 15 ? 1 : 0;
     ++flights;
   }
   [[nodiscard]] double mean() const {

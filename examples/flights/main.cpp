@@ -35,12 +35,23 @@ void print_summary(kappa::host& host, bool anew, const flights::written& w,
     if (t.source) rows += t.progress.records_in;
     late += t.progress.late_records;
   }
-  std::int64_t dead = 0;
-  if (auto b = host.log().bounds({host.topology().dead_letters_topic(), kappa::partition{0}})) {
-    dead = b->latest - b->earliest;
-  }
+  // [dead-letters]
+  std::size_t dead = 0;
+  std::string some;
+  const auto topic = host.topology().dead_letters_topic();
+  auto read = kappa::for_each_record(
+      host.log(), topic, [&](const kappa::record_view& r) -> kappa::result<void> {
+        if (++dead > 3) return {};
+        some += fmt::format("  {}: {}\n", r.headers.find("kappa.position").value_or("?"),
+                            kappa::printable(r.headers.find("kappa.error").value_or("?")));
+        return {};
+      });
+  // [/dead-letters]
+  if (!read) some += fmt::format("  {}\n", read.error());
   if (!anew) fmt::print("Nothing to do: everything had been done before (--fresh starts over).\n");
-  fmt::print("{} rows in this run; {} dead letters, {} late rows in all.\n", rows, dead, late);
+  fmt::print("{} rows in this run; {} late rows and {} dead letters in all", rows, late, dead);
+  fmt::print("{}\n{}{}", dead == 0 ? "." : fmt::format(" (topic {}):", topic), some,
+             dead > 3 ? "  …\n" : "");
   fmt::print("{} hours in {}/hourly-delays.csv\n{} alerts in {}/delay-alerts.csv\n", w.hours, out,
              w.alerts, out);
 }

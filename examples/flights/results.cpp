@@ -14,30 +14,6 @@ namespace {
 using kappa::fail;
 using kappa::result;
 
-template <class F>
-result<void> each_record(kappa::event_log& log, const std::string& topic, F f) {
-  auto config = log.find_topic(topic);
-  if (!config) return fail(config.error());
-  if (!*config) return {};
-  for (std::int32_t p = 0; p < (*config)->partitions; ++p) {
-    const kappa::topic_partition where{topic, kappa::partition{p}};
-    auto bounds = log.bounds(where);
-    if (!bounds) return fail(bounds.error());
-    auto reader = log.open_reader(where);
-    if (!reader) return fail(reader.error());
-    for (auto at = bounds->earliest; at < bounds->latest;) {
-      auto batch = (*reader)->read(at, 1 << 20);
-      if (!batch) return fail(batch.error());
-      for (const auto& r : batch->records()) {
-        if (auto done = f(r); !done) return done;
-      }
-      if (batch->next() == at) break;
-      at = batch->next();
-    }
-  }
-  return {};
-}
-
 result<void> write_file(const std::filesystem::path& file, const std::string& header,
                         std::vector<std::string>& lines) {
   std::sort(lines.begin(), lines.end());  // origin, then hour: both are of fixed width
@@ -63,27 +39,30 @@ result<written> write_results(kappa::event_log& log, const std::filesystem::path
   if (ec) return fail(kappa::errc::io, folder.string(), ec.message());
 
   std::vector<std::string> hours;
-  auto read = each_record(log, "hourly-delays", [&](const kappa::record_view& r) -> result<void> {
-    const auto key = kappa::split_windowed_key(r.key.value_or(""));
-    if (!key) return fail(kappa::errc::decode, "hourly-delays", "a record key without its hour");
-    auto s = kappa::codec<hour_stats>::decode(r.value.value_or(""));
-    if (!s) return fail(s.error());
-    hours.push_back(fmt::format("{},{},{},{:.6f},{},{},{:.6f}", key->key,
-                                kappa::format_time(key->start), s->flights, s->mean(), s->min_delay,
-                                s->max_delay, s->share_delayed()));
-    return {};
-  });
+  auto read = kappa::for_each_record(
+      log, "hourly-delays", [&](const kappa::record_view& r) -> result<void> {
+        const auto key = kappa::split_windowed_key(r.key.value_or(""));
+        if (!key)
+          return fail(kappa::errc::decode, "hourly-delays", "a record key without its hour");
+        auto s = kappa::codec<hour_stats>::decode(r.value.value_or(""));
+        if (!s) return fail(s.error());
+        hours.push_back(fmt::format("{},{},{},{:.6f},{},{},{:.6f}", key->key,
+                                    kappa::format_time(key->start), s->flights, s->mean(),
+                                    s->min_delay, s->max_delay, s->share_delayed()));
+        return {};
+      });
   if (!read) return fail(read.error());
 
   std::vector<std::string> alerts;
-  read = each_record(log, "delay-alerts", [&](const kappa::record_view& r) -> result<void> {
-    auto a = kappa::codec<delay_alert>::decode(r.value.value_or(""));
-    if (!a) return fail(a.error());
-    alerts.push_back(fmt::format("{},{},{},{:.6f},{:.6f},{:.6f}", a->origin,
-                                 kappa::format_time(a->hour), a->flights, a->mean_delay,
-                                 a->history_mean, a->history_deviation));
-    return {};
-  });
+  read =
+      kappa::for_each_record(log, "delay-alerts", [&](const kappa::record_view& r) -> result<void> {
+        auto a = kappa::codec<delay_alert>::decode(r.value.value_or(""));
+        if (!a) return fail(a.error());
+        alerts.push_back(fmt::format("{},{},{},{:.6f},{:.6f},{:.6f}", a->origin,
+                                     kappa::format_time(a->hour), a->flights, a->mean_delay,
+                                     a->history_mean, a->history_deviation));
+        return {};
+      });
   if (!read) return fail(read.error());
 
   const written w{hours.size(), alerts.size()};

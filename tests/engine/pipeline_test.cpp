@@ -6,12 +6,13 @@
 
 using namespace kappa;
 using namespace std::chrono_literals;
-using engine_test::reading;
-using engine_test::totals;
 using kappa::testing::driver;
 using kappa::testing::ts;
 
 BOOST_AUTO_TEST_SUITE(pipeline)
+
+using engine_test::reading;
+using engine_test::totals;
 
 namespace {
 

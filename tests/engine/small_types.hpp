@@ -24,6 +24,12 @@ struct totals {
   friend bool operator==(const totals&, const totals&) = default;
 };
 
+struct keyed_totals {
+  std::string key;
+  totals value;
+  friend bool operator==(const keyed_totals&, const keyed_totals&) = default;
+};
+
 }  // namespace engine_test
 
 template <>
@@ -66,4 +72,21 @@ struct kappa::codec<engine_test::totals> {
     return v;
   }
   static schema_info schema() { return {"totals", 0, 12, "totals", nullptr}; }
+};
+
+template <>
+struct kappa::codec<engine_test::keyed_totals> {
+  static void encode(const engine_test::keyed_totals& v, bytes& out) {
+    byte_writer{out}.put_bytes(v.key).put(v.value.count).put(v.value.sum);
+  }
+  static result<engine_test::keyed_totals> decode(bytes_view in) {
+    byte_reader r{in};
+    engine_test::keyed_totals v;
+    v.key = bytes{r.get_bytes()};
+    v.value.count = r.get<std::int64_t>();
+    v.value.sum = r.get<std::int64_t>();
+    if (!r.done()) return fail(errc::decode, "keyed totals", "malformed");
+    return v;
+  }
+  static schema_info schema() { return {"keyed-totals", 0, 13, "keyed-totals", nullptr}; }
 };

@@ -1,6 +1,7 @@
 // What every log must do. Each case is a claim; a log passes by registering a fixture:
 //
-//   const bool registered = log_contract::add_suite("memory", [] { return std::make_unique<…>(); });
+//   const bool registered = log_contract::add_suite("memory", [] { return std::make_unique<…>();
+//   });
 //
 // Cases get a fresh log each. They wait for conditions, never for time to pass.
 #pragma once
@@ -81,10 +82,10 @@ inline bool add_suite(const char* log_name, const make_fixture& make) {
   return true;
 }
 
-#define LOG_CONTRACT(name)                                                             \
-  inline void name(::log_contract::fixture& f);                                        \
-  inline const bool name##_added =                                                     \
-      ::log_contract::add_case({#name, __FILE__, __LINE__, &::log_contract::name});    \
+#define LOG_CONTRACT(name)                                                          \
+  inline void name(::log_contract::fixture& f);                                     \
+  inline const bool name##_added =                                                  \
+      ::log_contract::add_case({#name, __FILE__, __LINE__, &::log_contract::name}); \
   inline void name([[maybe_unused]] ::log_contract::fixture& f)
 
 // ---- helpers
@@ -119,8 +120,8 @@ inline std::shared_ptr<record_batch> batch_of(const std::vector<std::string>& va
 }
 
 /// All values from `from` to the end, over as many reads as it takes.
-inline std::vector<std::string> values_of(event_log& log, const topic_partition& where,
-                                          offset from, std::size_t max_bytes = 1 << 20) {
+inline std::vector<std::string> values_of(event_log& log, const topic_partition& where, offset from,
+                                          std::size_t max_bytes = 1 << 20) {
   std::vector<std::string> out;
   const auto reader = must(log.open_reader(where));
   for (;;) {

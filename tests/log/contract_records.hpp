@@ -133,8 +133,8 @@ LOG_CONTRACT(one_record_larger_than_a_frame_is_read_whole) {
   const auto topic = f.create("orders");
   const std::string large(300'000, 'L');
   must(f.log().append(tp(topic), *batch_of({"a", large, "b"})));
-  BOOST_TEST((values_of(f.log(), tp(topic), offset{0}, 1) ==
-              std::vector<std::string>{"a", large, "b"}));
+  BOOST_TEST(
+      (values_of(f.log(), tp(topic), offset{0}, 1) == std::vector<std::string>{"a", large, "b"}));
 }
 
 LOG_CONTRACT(a_read_takes_about_as_much_as_was_asked_for) {
@@ -232,7 +232,8 @@ LOG_CONTRACT(appends_of_many_threads_all_arrive_once) {
   for (int t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {
       for (int i = 0; i < each; ++i) {
-        auto r = f.log().append(tp(topic, t % 2), *batch_of({fmt::format("{}-{}", t, i), "second"}));
+        auto r =
+            f.log().append(tp(topic, t % 2), *batch_of({fmt::format("{}-{}", t, i), "second"}));
         if (r) bases[std::size_t(t)].push_back(r->base);
       }
     });
@@ -264,7 +265,8 @@ LOG_CONTRACT(a_repeated_sequence_is_not_appended_again) {
   BOOST_TEST(must(log.append(tp(topic), *batch_of({"a"}), producer_sequence{"p", 1})).duplicate);
   // Another producer and another partition count for themselves.
   BOOST_TEST(!must(log.append(tp(topic), *batch_of({"c"}), producer_sequence{"q", 1})).duplicate);
-  BOOST_TEST(!must(log.append(tp(topic, 1), *batch_of({"d"}), producer_sequence{"p", 1})).duplicate);
+  BOOST_TEST(
+      !must(log.append(tp(topic, 1), *batch_of({"d"}), producer_sequence{"p", 1})).duplicate);
   // A gap is no repetition.
   BOOST_TEST(!must(log.append(tp(topic), *batch_of({"e"}), producer_sequence{"p", 9})).duplicate);
   BOOST_TEST((values_of(log, tp(topic)) == std::vector<std::string>{"a", "b", "c", "e"}));
@@ -297,8 +299,9 @@ LOG_CONTRACT(a_producer_needs_a_name) {
   const auto topic = f.create("orders");
   must_fail(f.log().append(tp(topic), *batch_of({"a"}), producer_sequence{"", 1}),
             errc::invalid_argument);
-  must_fail(f.log().append(tp(topic), *batch_of({"a"}), producer_sequence{std::string(101, 'p'), 1}),
-            errc::invalid_argument);
+  must_fail(
+      f.log().append(tp(topic), *batch_of({"a"}), producer_sequence{std::string(101, 'p'), 1}),
+      errc::invalid_argument);
 }
 
 }  // namespace log_contract

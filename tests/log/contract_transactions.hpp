@@ -18,11 +18,13 @@ LOG_CONTRACT(a_transaction_puts_records_and_positions_together) {
   const auto writer = writer_of(f, "app");
   const auto key = key_of("app", "stage", "in");
   log_transaction tx;
-  tx.appends = {{tp(a, 0), batch_of({"1", "2"})}, {tp(a, 1), batch_of({"3"})}, {tp(b), batch_of({"4"})}};
+  tx.appends = {
+      {tp(a, 0), batch_of({"1", "2"})}, {tp(a, 1), batch_of({"3"})}, {tp(b), batch_of({"4"})}};
   tx.moves = {{key, {offset{17}, "metadata"}}};
   const auto receipt = must(writer->commit(tx));
   BOOST_TEST((receipt.bases == std::vector<offset>{offset{0}, offset{0}, offset{0}}));
-  BOOST_TEST((must(writer->commit(tx)).bases == std::vector<offset>{offset{2}, offset{1}, offset{1}}));
+  BOOST_TEST(
+      (must(writer->commit(tx)).bases == std::vector<offset>{offset{2}, offset{1}, offset{1}}));
   BOOST_TEST((values_of(f.log(), tp(a, 0)) == std::vector<std::string>{"1", "2", "1", "2"}));
   BOOST_TEST((values_of(f.log(), tp(b)) == std::vector<std::string>{"4", "4"}));
   BOOST_TEST((must(f.log().position(key)) == committed_position{offset{17}, "metadata"}));
@@ -33,7 +35,8 @@ LOG_CONTRACT(several_appends_to_one_partition_keep_their_order) {
   const auto writer = writer_of(f, "app");
   log_transaction tx;
   tx.appends = {{tp(a), batch_of({"1"})}, {tp(a), batch_of({"2", "3"})}, {tp(a), batch_of({"4"})}};
-  BOOST_TEST((must(writer->commit(tx)).bases == std::vector<offset>{offset{0}, offset{1}, offset{3}}));
+  BOOST_TEST(
+      (must(writer->commit(tx)).bases == std::vector<offset>{offset{0}, offset{1}, offset{3}}));
   BOOST_TEST((values_of(f.log(), tp(a)) == std::vector<std::string>{"1", "2", "3", "4"}));
 }
 
@@ -124,11 +127,12 @@ LOG_CONTRACT(two_stages_on_one_topic_never_see_each_others_positions) {
 LOG_CONTRACT(positions_of_an_app_are_listed_in_order) {
   const auto writer = writer_of(f, "app");
   const auto other = writer_of(f, "app2");
-  const std::vector<position_key> sorted{
-      key_of("app", "a", "x", 0), key_of("app", "a", "x", 2), key_of("app", "a", "x", 10),
-      key_of("app", "a", "x", 0, 2), key_of("app", "ab", "x", 0)};
+  const std::vector<position_key> sorted{key_of("app", "a", "x", 0), key_of("app", "a", "x", 2),
+                                         key_of("app", "a", "x", 10), key_of("app", "a", "x", 0, 2),
+                                         key_of("app", "ab", "x", 0)};
   log_transaction tx;
-  for (auto it = sorted.rbegin(); it != sorted.rend(); ++it) tx.moves.push_back({*it, {offset{3}, "m"}});
+  for (auto it = sorted.rbegin(); it != sorted.rend(); ++it)
+    tx.moves.push_back({*it, {offset{3}, "m"}});
   must(writer->commit(tx));
   log_transaction tx2;
   tx2.moves = {{key_of("app2", "a", "x"), {offset{1}, {}}}};

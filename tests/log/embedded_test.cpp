@@ -53,7 +53,8 @@ std::string file_content(const std::filesystem::path& path) {
 int spoil(const std::filesystem::path& path, const std::string& pattern) {
   auto content = file_content(path);
   int found = 0;
-  for (auto at = content.find(pattern); at != std::string::npos; at = content.find(pattern, at + 1)) {
+  for (auto at = content.find(pattern); at != std::string::npos;
+       at = content.find(pattern, at + 1)) {
     content[at + pattern.size() / 2] ^= 0x01;
     ++found;
   }
@@ -133,7 +134,8 @@ BOOST_FIXTURE_TEST_CASE(a_log_of_another_format_is_refused_by_number, folder_wit
     const auto meta = must(env->open_dbi("log.meta"));
     bytes format;
     byte_writer{format}.put(std::uint32_t{99});
-    must(env->write([&](lmdb::write_txn& txn) { return txn.put(meta, "format", detail::seal(format)); }));
+    must(env->write(
+        [&](lmdb::write_txn& txn) { return txn.put(meta, "format", detail::seal(format)); }));
   }
   must_fail(open_embedded_log(options), errc::incompatible, "format 99");
 }
@@ -155,7 +157,8 @@ BOOST_FIXTURE_TEST_CASE(the_map_grows_when_it_is_full, folder_with_log) {
   for (int t = 0; t < 4; ++t) {
     running.emplace_back([&, t] {
       for (int i = 0; i < 20; ++i) {
-        (void)log->append(tp("orders", t), *batch_of({std::to_string(i) + std::string(200'000, 'x')}));
+        (void)log->append(tp("orders", t),
+                          *batch_of({std::to_string(i) + std::string(200'000, 'x')}));
         (void)log->bounds(tp("orders", t));
       }
     });
@@ -338,7 +341,8 @@ BOOST_FIXTURE_TEST_CASE(a_killed_owner_frees_its_app, folder_with_log) {
   BOOST_REQUIRE((owner.line() == "owned 1"));
   owner.say("first");
   BOOST_REQUIRE((owner.line() == "committed"));
-  must_fail(log->open_writer({"app", {}}), errc::owned, fmt::format("helper (pid {})", owner.pid()));
+  must_fail(log->open_writer({"app", {}}), errc::owned,
+            fmt::format("helper (pid {})", owner.pid()));
   owner.kill(SIGKILL);
   BOOST_TEST(owner.wait() == -SIGKILL);
   const auto writer = must(log->open_writer({"app", {}}));
@@ -346,7 +350,8 @@ BOOST_FIXTURE_TEST_CASE(a_killed_owner_frees_its_app, folder_with_log) {
   BOOST_TEST((values_of(*log, tp("out")) == std::vector<std::string>{"first"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_kill_at_any_step_of_a_commit_leaves_all_of_it_or_nothing, folder_with_log) {
+BOOST_FIXTURE_TEST_CASE(a_kill_at_any_step_of_a_commit_leaves_all_of_it_or_nothing,
+                        folder_with_log) {
   const auto log = open();
   create(*log, "out", 1, "app");
   const auto key = key_of("app", "stage", "in");
@@ -367,13 +372,15 @@ BOOST_FIXTURE_TEST_CASE(a_kill_at_any_step_of_a_commit_leaves_all_of_it_or_nothi
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_reader_wakes_although_the_writer_was_killed_before_it_could_say, folder_with_log) {
+BOOST_FIXTURE_TEST_CASE(a_reader_wakes_although_the_writer_was_killed_before_it_could_say,
+                        folder_with_log) {
   const auto log = open();
   create(*log, "orders");
   event_count calls;
   const auto waiting = must(log->subscribe(tp("orders"), [&] { calls.happened(); }));
   BOOST_TEST(calls.wait_for_more_than(0));
-  auto killed = helper({"append", text(), "orders", "0", "1", "x"}, {"KAPPA_FAILPOINT=log.after_commit"});
+  auto killed =
+      helper({"append", text(), "orders", "0", "1", "x"}, {"KAPPA_FAILPOINT=log.after_commit"});
   const auto reader = must(log->open_reader(tp("orders")));
   for (;;) {
     const int before = calls.count();
@@ -390,7 +397,8 @@ BOOST_FIXTURE_TEST_CASE(a_process_follows_the_map_that_another_grew, folder_with
   auto other = helper({"ask", text(), "orders", "0"}, {"KAPPA_TEST_MAP_BYTES=1048576"});
   other.say("early");
   BOOST_REQUIRE((other.line() == "appended 0"));
-  for (int i = 0; i < 30; ++i) must(log->append(tp("orders"), *batch_of({std::string(300'000, 'x')})));
+  for (int i = 0; i < 30; ++i)
+    must(log->append(tp("orders"), *batch_of({std::string(300'000, 'x')})));
   other.say("late");
   BOOST_REQUIRE((other.line() == "appended 31"));
   auto big = std::string(60'000, 'y');
@@ -453,7 +461,8 @@ BOOST_FIXTURE_TEST_CASE(a_full_disk_refuses_an_append_and_nothing_else, folder_w
   BOOST_TEST(values_of(*log, tp("orders")).back() == "after");
 }
 
-BOOST_FIXTURE_TEST_CASE(a_file_system_without_room_refuses_an_append_and_nothing_else, folder_with_log) {
+BOOST_FIXTURE_TEST_CASE(a_file_system_without_room_refuses_an_append_and_nothing_else,
+                        folder_with_log) {
   std::filesystem::create_directories(options.folder);
   auto other = helper({"tiny", text()});
   const auto full = other.line();

@@ -8,8 +8,8 @@
 //                                         each line of its input, says "committed"
 //   read TOPIC PARTITION                  opens read-only, says each value and "end"
 //   limited TOPIC BYTES                   may make its files BYTES longer: appends until it cannot,
-//                                         says "full N CODE"; on a line of input lifts the limit and
-//                                         appends again, says "appended OFFSET"
+//                                         says "full N CODE"; on a line of input lifts the limit
+//                                         and appends again, says "appended OFFSET"
 //   tiny                                  a log of its own on a tiny file system (root only, else
 //                                         says "cannot …"): says "full N CODE", "kept N", then with
 //                                         more room "appended OFFSET"
@@ -19,8 +19,8 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-#include <condition_variable>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -117,7 +117,8 @@ std::size_t fill(event_log& log, const topic_partition& where) {
 
 /// Only this process sees the mount, and it is gone with it.
 void tiny(const embedded_log_options& options) {
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+  if (::unshare(CLONE_NEWNS) != 0 ||
+      ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
       ::mount("none", options.folder.c_str(), "tmpfs", 0, "size=3m") != 0) {
     say(fmt::format("cannot mount: {}", std::strerror(errno)));
     return;
@@ -155,7 +156,8 @@ int main(int argc, char** argv) {
   embedded_log_options options;
   options.folder = args.at(1);
   options.read_only = args[0] == "read";
-  if (const char* bytes = std::getenv("KAPPA_TEST_MAP_BYTES")) options.map_bytes = std::stoull(bytes);
+  if (const char* bytes = std::getenv("KAPPA_TEST_MAP_BYTES"))
+    options.map_bytes = std::stoull(bytes);
   if (args[0] == "tiny") {
     tiny(options);
     return 0;

@@ -27,8 +27,9 @@ BOOST_FIXTURE_TEST_SUITE(memory_log_faults, with_log)
 BOOST_AUTO_TEST_CASE(a_refused_commit_writes_nothing_and_may_be_repeated) {
   const auto writer = must(log->open_writer({"app", {}}));
   int left = 1;
-  log->set_commit_fault(
-      [&](const log_transaction&) { return left-- > 0 ? commit_fault::abort : commit_fault::none; });
+  log->set_commit_fault([&](const log_transaction&) {
+    return left-- > 0 ? commit_fault::abort : commit_fault::none;
+  });
   const auto r = writer->commit(tx);
   must_fail(r, errc::injected);
   BOOST_TEST(r.error().retriable);

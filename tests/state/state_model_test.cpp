@@ -39,11 +39,11 @@ struct keyed_trial {
   temporary_folder folder;
   std::unique_ptr<state_store> store;
   std::unique_ptr<keyed_table<std::string>> table;
-  model now;                                            // newest
-  std::deque<std::pair<std::uint64_t, model>> closed;   // state at the end of epochs not yet durable
-  model durable;                                        // what queries see
-  model on_disk;                                        // as of the last T2
-  model frozen;                                         // as of the frozen epoch
+  model now;                                           // newest
+  std::deque<std::pair<std::uint64_t, model>> closed;  // state at the end of epochs not yet durable
+  model durable;                                       // what queries see
+  model on_disk;                                       // as of the last T2
+  model frozen;                                        // as of the frozen epoch
   frozen_delta delta;
   std::uint64_t frozen_epoch = 0;
   bool visible = false;  // the frozen delta's T2 has ended
@@ -175,23 +175,39 @@ struct keyed_trial {
     for (int i = 0; i < actions; ++i) {
       const auto level = r.one_in(2) ? read_level::latest : read_level::committed;
       switch (r.below(32)) {
-        case 0: close_epoch(); break;
-        case 1: make_durable(); break;
-        case 2: freeze(); break;
+        case 0:
+          close_epoch();
+          break;
+        case 1:
+          make_durable();
+          break;
+        case 2:
+          freeze();
+          break;
         case 3:
         case 4:
         case 5:
-        case 6: snapshot_goes_on(); break;
-        case 7: check_scan(level); break;
+        case 6:
+          snapshot_goes_on();
+          break;
+        case 7:
+          check_scan(level);
+          break;
         case 8:
         case 9:
-        case 10: check_read(level); break;
+        case 10:
+          check_read(level);
+          break;
         case 11:
-        case 12: check_find(random_key(r), now); break;
+        case 12:
+          check_find(random_key(r), now);
+          break;
         case 13:
           if (r.one_in(20)) crash();
           break;
-        default: some_step(); break;
+        default:
+          some_step();
+          break;
       }
     }
   }
@@ -203,6 +219,7 @@ struct timer_trial {
   std::unique_ptr<state_store> store;
   std::unique_ptr<timer_table> table;
   std::set<timer> now;
+  std::vector<std::pair<timer, bool>> undo;  // of this step; true: it was there
   std::set<timer> on_disk;
   std::set<timer> frozen;
   frozen_delta delta;
@@ -227,7 +244,8 @@ struct timer_trial {
     return t;
   }
 
-  void check_first(const std::set<timer>& m) {
+  void check_first() {
+    const auto& m = now;
     const auto limit =
         r.one_in(2) ? max_time
                     : timestamp{milliseconds{clock + static_cast<std::int64_t>(r.below(100))}};
@@ -242,40 +260,51 @@ struct timer_trial {
     if (m.begin()->key.size() < 400 || due->key.size() < 400) BOOST_REQUIRE(*due == *m.begin());
   }
 
+  void add(const timer& t) {
+    table->add(t);
+    if (now.insert(t).second) undo.emplace_back(t, false);
+  }
+  void remove(const timer& t) {
+    table->remove(t);
+    if (now.erase(t) > 0) undo.emplace_back(t, true);
+  }
+
   void some_step() {
     table->begin_step(epoch_number{epoch + 1});
-    auto after = now;
+    undo.clear();
     for (auto n = r.below(8); n-- > 0;) {
       switch (r.below(4)) {
         case 0: {  // fire
           const auto due = must(table->first_due(max_time));
-          BOOST_REQUIRE(due.has_value() == !after.empty());
+          BOOST_REQUIRE(due.has_value() == !now.empty());
           if (!due) break;
-          table->remove(*due);
-          BOOST_REQUIRE(after.erase(*due) == 1U);
+          BOOST_REQUIRE(now.contains(*due));
+          remove(*due);
           clock = std::max(clock, std::int64_t{due->time.time_since_epoch().count()});
           break;
         }
-        case 1: {
-          const auto t = random_timer();
-          table->remove(t);
-          after.erase(t);
+        case 1:
+          remove(random_timer());
           break;
-        }
-        case 2: {
-          const auto t = random_timer();
-          table->add(t);
-          after.insert(t);
+        case 2:
+          add(random_timer());
           break;
-        }
-        default: check_first(after); break;
+        default:
+          check_first();
+          break;
       }
     }
     if (r.one_in(4)) {
       table->rollback_step();
+      for (auto u = undo.rbegin(); u != undo.rend(); ++u) {
+        if (u->second) {
+          now.insert(u->first);
+        } else {
+          now.erase(u->first);
+        }
+      }
     } else {
       table->commit_step();
-      now = std::move(after);
     }
   }
 
@@ -310,20 +339,23 @@ struct timer_trial {
           open();
           break;
         case 4:
-        case 5: check_first(now); break;
+        case 5:
+          check_first();
+          break;
         case 6: {  // a burst, to go past the read-ahead
           if (!r.one_in(30)) break;
           table->begin_step(epoch_number{epoch + 1});
           for (int n = 0; n < 3000; ++n) {
             auto t = random_timer();
             t.key += std::to_string(n);
-            table->add(t);
-            now.insert(std::move(t));
+            add(t);
           }
           table->commit_step();
           break;
         }
-        default: some_step(); break;
+        default:
+          some_step();
+          break;
       }
     }
     std::set<timer> left;

@@ -32,11 +32,12 @@ result<void> map_store::scan_all(std::size_t table, const scan_fn& f) {
 result<void> map_store::commit(const state_delta& delta) {
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     if (delta.tables.at(i) == nullptr) continue;
-    for (const auto& [key, value] : *delta.tables[i]) {
+    for (std::size_t n = 0; n < delta.tables[i]->size(); ++n) {
+      const auto [key, value] = (*delta.tables[i])[n];
       if (value) {
-        tables_[i].insert_or_assign(key, *value);
+        tables_[i].insert_or_assign(bytes{key}, bytes{*value});
       } else {
-        tables_[i].erase(key);
+        tables_[i].erase(bytes{key});
       }
     }
   }
@@ -89,8 +90,24 @@ void commit(state_store& store, std::uint64_t epoch, std::vector<frozen_delta> t
   must(store.commit(delta));
 }
 
-frozen_delta delta_of(table_delta changes) {
-  return std::make_shared<const table_delta>(std::move(changes));
+frozen_delta delta_of(std::initializer_list<table_delta::change> changes) {
+  return std::make_shared<const table_delta>(changes);
+}
+
+std::map<bytes, std::optional<bytes>> contents(const frozen_delta& delta) {
+  std::map<bytes, std::optional<bytes>> out;
+  for (std::size_t i = 0; i < delta->size(); ++i) {
+    const auto [key, value] = (*delta)[i];
+    out[bytes{key}] = value ? std::optional<bytes>{*value} : std::nullopt;
+  }
+  BOOST_REQUIRE(out.size() == delta->size());
+  return out;
+}
+
+frozen_delta numbered(int from, int to, bytes_view value) {
+  auto delta = std::make_shared<table_delta>();
+  for (int i = from; i < to; ++i) delta->add(std::to_string(i), value);
+  return delta;
 }
 
 }  // namespace kappa::test

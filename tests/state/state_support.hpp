@@ -60,7 +60,10 @@ class temporary_folder {
 
 /// Writes one T2.
 void commit(state_store& store, std::uint64_t epoch, std::vector<frozen_delta> tables);
-[[nodiscard]] frozen_delta delta_of(table_delta changes);
+[[nodiscard]] frozen_delta delta_of(std::initializer_list<table_delta::change> changes);
+[[nodiscard]] std::map<bytes, std::optional<bytes>> contents(const frozen_delta& delta);
+/// Keys from..to-1 in decimal, all with `value`.
+[[nodiscard]] frozen_delta numbered(int from, int to, bytes_view value);
 
 /// The value of a result that must be good.
 template <class T>
@@ -106,7 +109,9 @@ struct sums {
 
 template <>
 struct kappa::codec<kappa::test::sums> {
-  static void encode(const test::sums& v, bytes& out) { byte_writer{out}.put(v.count).put(v.total); }
+  static void encode(const test::sums& v, bytes& out) {
+    byte_writer{out}.put(v.count).put(v.total);
+  }
   static result<test::sums> decode(bytes_view in) {
     byte_reader reader{in};
     test::sums v;

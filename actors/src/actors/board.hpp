@@ -4,9 +4,9 @@
 // Threading: any thread.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -17,7 +17,7 @@ namespace kappa::detail {
 
 class board {
  public:
-  explicit board(std::vector<task_status> tasks) : tasks_{std::move(tasks)}, busy_(tasks_.size()) {}
+  explicit board(std::vector<task_status> tasks) : tasks_{std::move(tasks)} {}
 
   void update(std::size_t task, const std::function<void(task_status&)>& change) {
     const std::lock_guard lock{mutex_};
@@ -56,15 +56,11 @@ class board {
     }
   }
 
-  /// Since when the task's actor is in user code, steady clock, ns; 0: it is not.
-  [[nodiscard]] std::atomic<std::int64_t>& busy_since(std::size_t task) { return busy_[task]; }
-
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<task_status> tasks_;
   std::optional<error> failure_;
-  std::vector<std::atomic<std::int64_t>> busy_;
 };
 
 }  // namespace kappa::detail

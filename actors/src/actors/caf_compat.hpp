@@ -28,6 +28,11 @@ inline void set_worker_threads(caf::actor_system_config& config, std::size_t n) 
   config.set("caf.scheduler.max-threads", n);
 }
 
+/// An actor gives its thread to others after `n` messages, also when there are more for it.
+inline void set_messages_at_once(caf::actor_system_config& config, std::size_t n) {
+  config.set("caf.scheduler.max-throughput", n);
+}
+
 inline void end_now(const caf::actor& a) {
   caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <future>
+#include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
+#include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
@@ -37,7 +40,8 @@ void init_caf() {
   (void)once;
 }
 
-std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+// So that a task with much to do does not keep its thread from the others, and from queries.
+constexpr std::size_t messages_at_once = 8;
 
 }  // namespace
 
@@ -68,15 +72,18 @@ struct host::inside {
   std::shared_ptr<event_log> log;
   app_layout layout;
   std::unique_ptr<detail::crash_ledger> ledger;
+  std::vector<std::unique_ptr<detail::step_pulse>> pulses;  // as tasks
   std::shared_ptr<detail::board> board;
   std::unique_ptr<host_config> config;
   std::unique_ptr<caf::actor_system> system;
   caf::actor lane;
   caf::actor state_thread;
+  std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
   struct placed_task {
     task_id id;
     caf::actor actor;
   };
+  mutable std::shared_mutex tasks_mutex;  // queries against the end of `stop`
   std::vector<placed_task> tasks;
   std::thread watchdog;
   std::thread retention;
@@ -93,6 +100,15 @@ struct host::inside {
   std::function<result<std::unique_ptr<runnable_task>>()> opener(const stage_spec& stage,
                                                                  partition p) {
     const task_id id{stage.app, stage.name, stage.generation, p};
+    pulses.push_back(std::make_unique<detail::step_pulse>(ledger.get()));
+    std::vector<crash_suspect> suspects;
+    if (ledger) suspects = ledger->suspects(id);
+    for (const auto& s : suspects) {
+      options.log_to(log_level::warning, "the process died in user code at a record",
+                     {{"task", id.text()},
+                      {"position", fmt::format("{}@{}", s.input, s.offset)},
+                      {"deaths", std::to_string(s.deaths)}});
+    }
     if (stage.source) {
       source_task_options o;
       o.topology = topology;
@@ -104,8 +120,8 @@ struct host::inside {
       o.rate = options.source_rate;
       o.clock = options.clock;
       o.log_to = options.log_to;
-      o.watcher = ledger.get();
-      if (ledger) o.suspects = ledger->suspects(id);
+      o.watcher = pulses.back().get();
+      o.suspects = std::move(suspects);
       return [o] { return open_source_task(o); };
     }
     task_options o;
@@ -121,9 +137,22 @@ struct host::inside {
     o.adopt_state_position = options.adopt_state_position;
     o.clock = options.clock;
     o.log_to = options.log_to;
-    o.watcher = ledger.get();
-    if (ledger) o.suspects = ledger->suspects(id);
+    o.watcher = pulses.back().get();
+    o.suspects = std::move(suspects);
     return [o] { return open_task(o); };
+  }
+
+  std::shared_ptr<detail::aligner> aligner_of(const std::string& name) {
+    const auto& stage = *topology->find(name);
+    const bool outside = std::any_of(stage.inputs.begin(), stage.inputs.end(),
+                                     [](const auto& in) { return !in.internal; });
+    if (stage.source || (!outside && stage.inputs.size() < 2)) return nullptr;
+    if (options.max_drift.count() <= 0 || layout.at(name).tasks < 2) return nullptr;
+    auto& a = aligners[name];
+    if (!a)
+      a = std::make_shared<detail::aligner>(options.max_drift,
+                                            static_cast<std::size_t>(layout.at(name).tasks));
+    return a;
   }
 
   result<void> start() {
@@ -185,6 +214,7 @@ struct host::inside {
     detail::set_worker_threads(*config, options.worker_threads != 0
                                             ? options.worker_threads
                                             : std::max(2u, std::thread::hardware_concurrency()));
+    detail::set_messages_at_once(*config, messages_at_once);
     system = std::make_unique<caf::actor_system>(*config);
     lane = detail::spawn_lane(*system, std::move(lane_of_app), board, options.log_to);
     state_thread = detail::spawn_state_thread(*system);
@@ -198,6 +228,7 @@ struct host::inside {
       o.state_thread = state_thread;
       o.board = board;
       o.own_thread = opened[i].source;
+      o.aligner = aligner_of(o.id.stage);
       o.first_backoff = options.first_backoff;
       o.last_backoff = options.last_backoff;
       o.failures_until_quarantine = options.failures_until_quarantine;
@@ -236,15 +267,19 @@ struct host::inside {
   // Reports a step that takes too long. The thread in it cannot be taken back: the task is
   // quarantined and the host fails, so that the process can end and start again elsewhere.
   void watch() {
+    struct seen_step {
+      std::uint64_t beat = 0;
+      std::chrono::steady_clock::time_point since{};
+    };
+    std::vector<seen_step> seen(tasks.size());
     std::unique_lock lock{helpers_mutex};
     const auto period = std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
     while (!helpers_wake.wait_for(lock, period, [this] { return helpers_stop; })) {
-      const auto now = steady_ns();
-      for (std::size_t i = 0; i < tasks.size(); ++i) {
-        const auto since = board->busy_since(i).load();
-        if (since == 0 || now - since < std::chrono::nanoseconds{options.handler_limit}.count())
-          continue;
-        if (hung) continue;
+      const auto now = std::chrono::steady_clock::now();
+      for (std::size_t i = 0; i < tasks.size() && !hung; ++i) {
+        const auto beat = pulses[i]->beat();
+        if (beat != seen[i].beat) seen[i] = {beat, now};
+        if (beat % 2 == 0 || now - seen[i].since < options.handler_limit) continue;
         hung = true;
         error e{errc::quarantined, tasks[i].id.text(),
                 fmt::format("a handler has been running for more than {} ms; user code hangs",
@@ -269,13 +304,12 @@ struct host::inside {
       done.push_back(s->done.get_future());
       detail::post(t.actor, s);
     }
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{30};
     const auto dead = board->failure();
+    // After a fatal error nothing commits any more: a short wait for what can still end.
+    const auto patience = dead ? std::chrono::milliseconds{500} : std::chrono::milliseconds{30'000};
+    const auto until = std::chrono::steady_clock::now() + patience;
     for (std::size_t i = 0; i < done.size(); ++i) {
-      // After a fatal error nothing commits any more: a short wait for what can still end.
-      const auto patience =
-          dead ? std::chrono::steady_clock::now() + std::chrono::milliseconds{200} : until;
-      if (done[i].wait_until(patience) != std::future_status::ready) {
+      if (done[i].wait_until(until) != std::future_status::ready) {
         if (outcome) outcome = fail(errc::timed_out, tasks[i].id.text(), "it did not stop in time");
         detail::end_now(tasks[i].actor);
         continue;
@@ -296,9 +330,13 @@ struct host::inside {
       (void)system.release();
       (void)config.release();
       (void)ledger.release();
+      for (auto& p : pulses) (void)p.release();
       return outcome;
     }
-    tasks.clear();
+    {
+      const std::unique_lock lock{tasks_mutex};
+      tasks.clear();
+    }
     lane = nullptr;
     state_thread = nullptr;
     system.reset();
@@ -315,18 +353,27 @@ struct host::inside {
     r->limit = limit;
     r->options = query;
     auto answer = r->answer.get_future();
-    detail::post(tasks[task].actor, r);
+    std::string name;
+    {
+      const std::shared_lock lock{tasks_mutex};
+      if (task >= tasks.size())
+        return fail(errc::stopped, topology->app_name(), "the host has stopped", true);
+      name = tasks[task].id.text();
+      detail::post(tasks[task].actor, std::move(r));
+    }
     if (answer.wait_for(query.timeout) != std::future_status::ready) {
-      return fail(errc::timed_out, tasks[task].id.text(), "no answer to a query in time", true);
+      return fail(errc::timed_out, name, "no answer to a query in time", true);
     }
     try {
       return answer.get();
     } catch (const std::future_error&) {
-      return fail(errc::stopped, tasks[task].id.text(), "the task has stopped", true);
+      return fail(errc::stopped, name, "the task has stopped", true);
     }
   }
 
   result<std::vector<std::size_t>> tasks_of(const std::string& stage) const {
+    const std::shared_lock lock{tasks_mutex};
+    if (tasks.empty()) return fail(errc::stopped, the_app.name(), "the host does not run", true);
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       if (tasks[i].id.stage == stage) found.push_back(i);
@@ -358,6 +405,7 @@ result<void> host::start() {
 result<void> host::stop() { return in_->stop(); }
 
 result<bool> host::wait_finished(std::chrono::milliseconds timeout) {
+  if (!in_->board) return fail(errc::stopped, in_->the_app.name(), "the host was not started");
   return in_->board->wait_finished(timeout);
 }
 

@@ -1,5 +1,7 @@
 #include "actors/http_server.hpp"
 
+#include <arpa/inet.h>
+
 #include <charconv>
 #include <thread>
 
@@ -54,6 +56,13 @@ int status_of(const error& e) {
   }
 }
 
+// A name could lead anywhere, whatever it begins with.
+bool is_loopback(const std::string& name) {
+  in_addr four{};
+  if (::inet_pton(AF_INET, name.c_str(), &four) == 1) return ntohl(four.s_addr) >> 24 == 127;
+  return name == "localhost" || name == "::1";
+}
+
 class server final : public http_server {
  public:
   server(host& h, std::string token) : host_{h}, token_{std::move(token)} {
@@ -69,7 +78,7 @@ class server final : public http_server {
     http_.Get("/metrics", [this](const httplib::Request&, httplib::Response& rs) {
       rs.set_content(host_.metrics(), "text/plain; version=0.0.4");
     });
-    http_.Get(R"(/state/([^/]+)/(.+))",
+    http_.Get(R"(/state/([^/]+)/([\s\S]+))",
               [this](const httplib::Request& rq, httplib::Response& rs) { state(rq, rs); });
     http_.set_error_handler([](const httplib::Request& rq, httplib::Response& rs) {
       if (rs.body.empty()) {
@@ -125,7 +134,20 @@ class server final : public http_server {
     const auto key_text = rq.matches[2].str();
     const auto* stage = host_.topology().find(stage_name);
     if (stage == nullptr || !stage->state) {
-      return refuse(rs, error{errc::not_found, stage_name, "no such stage with keyed state"});
+      std::string all;
+      for (const auto& s : host_.topology().stages()) {
+        if (s.state) all += (all.empty() ? "" : ", ") + s.name;
+      }
+      return refuse(rs, error{errc::not_found, stage_name,
+                              "no such stage with keyed state; there are: " + all});
+    }
+    for (const auto& [name, value] : rq.params) {
+      if (name == "level" && (value == "committed" || value == "latest")) continue;
+      if (name == "window" && stage->windowed) continue;
+      const auto* const what = name == "level"    ? "expected committed or latest"
+                               : name == "window" ? "the stage has no windows"
+                                                  : "no such parameter; there are level, window";
+      return refuse(rs, error{errc::invalid_argument, name, what});
     }
     auto key = stage->key_from_text(key_text);
     if (!key) return refuse(rs, key.error());
@@ -197,9 +219,9 @@ result<std::unique_ptr<http_server>> http_server::start(host& h, const http_opti
     return fail(errc::bad_config, "--http " + options.address,
                 "expected ADDRESS:PORT, as in 127.0.0.1:8080");
   }
-  const auto name = options.address.substr(0, colon);
-  const bool loopback = name == "localhost" || name == "::1" || name.starts_with("127.");
-  if (!loopback && options.token.empty()) {
+  auto name = options.address.substr(0, colon);
+  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+  if (!is_loopback(name) && options.token.empty()) {
     return fail(
         errc::bad_config, "--http " + options.address,
         "listening beyond loopback needs a token: set the environment variable KAPPA_HTTP_TOKEN");

@@ -108,6 +108,8 @@ struct runner::inside {
                 "Longest time between commits (T1)");
     time_option("--snapshot-interval", options.limits.snapshot_interval,
                 "Longest time between snapshots (T2)");
+    time_option("--max-drift", options.max_drift,
+                "Event time a task may be ahead of the slowest of its stage (0: any)");
     time_option("--handler-limit", options.handler_limit,
                 "A step that takes longer counts as hung");
     cli.add_option("--frame-bytes", options.frame_bytes, "About the size of a frame of the log")
@@ -152,9 +154,10 @@ struct runner::inside {
       // "INI was not able to parse intervall"
       const std::string what = e.what();
       const auto key = what.substr(what.rfind(' ') + 1);
+      const auto near = nearest_to(key);
       return complain(
           {errc::bad_config, "--config",
-           fmt::format("unknown key {}; did you mean {}?", key, nearest_to(key).substr(2))},
+           "unknown key " + key + (near.empty() ? "" : "; did you mean " + near.substr(2) + "?")},
           exit_usage);
     } catch (const CLI::ParseError& e) {
       return complain({errc::bad_config, "command line", fmt::format("{} (see --help)", e.what())},
@@ -198,7 +201,8 @@ struct runner::inside {
     return std::nullopt;
   }
 
-  // --fresh: the log's folder goes when it holds nothing of others, then the app's state.
+  // --fresh: the log goes when it holds nothing of others, then the app's state. What Kappa made
+  // and nothing else: the folders may hold other things.
   result<void> start_over(const std::string& app_name) {
     std::error_code ec;
     if (options.log.starts_with("lmdb:")) {
@@ -218,12 +222,30 @@ struct runner::inside {
                                   folder.string(), t.name));
         }
       }
-      std::filesystem::remove_all(folder, ec);
-      if (ec) return fail(errc::io, folder.string(), ec.message());
+      // The data last: as long as it is there, the rest is known to be a log's.
+      for (const auto* file : {"lock.mdb", "wake", "apps", "data.mdb"}) {
+        if (!std::filesystem::exists(folder / "data.mdb")) break;
+        std::filesystem::remove_all(folder / file, ec);
+        if (ec) return fail(errc::io, (folder / file).string(), ec.message());
+      }
     }
-    std::filesystem::remove_all(options.state / app_name, ec);
-    if (ec) return fail(errc::io, options.state.string(), ec.message());
+    const auto state = options.state / app_name;
+    for (std::filesystem::directory_iterator at{state, ec}, end; !ec && at != end;
+         at.increment(ec)) {
+      const auto entry = at->path().filename().string();
+      if (entry != "crash-ledger" && !is_stage_folder(entry)) continue;
+      std::error_code kept;
+      std::filesystem::remove_all(at->path(), kept);
+      if (kept) return fail(errc::io, at->path().string(), kept.message());
+    }
     return {};
+  }
+
+  // "<stage>.g<generation>"
+  static bool is_stage_folder(const std::string& folder) {
+    const auto g = folder.rfind(".g");
+    return g != std::string::npos && g + 2 < folder.size() &&
+           folder.find_first_not_of("0123456789", g + 2) == std::string::npos;
   }
 };
 

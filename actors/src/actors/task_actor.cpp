@@ -10,7 +10,8 @@
 namespace kappa::detail {
 namespace {
 
-std::int64_t steady_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+constexpr std::chrono::milliseconds longest_turn{20};
+constexpr std::chrono::milliseconds publish_interval{200};
 
 class task_actor final : public caf::event_based_actor {
  public:
@@ -18,6 +19,7 @@ class task_actor final : public caf::event_based_actor {
       : event_based_actor{config}, options_{std::move(options)} {}
 
   caf::behavior make_behavior() override {
+    if (options_.aligner) options_.aligner->connect(member(), waker());
     if (options_.first) begin(std::move(options_.first));
     return {
         [this](drain_atom) {
@@ -30,13 +32,13 @@ class task_actor final : public caf::event_based_actor {
           work();
         },
         [this](const committed_ptr& c) {
-          if (c->life != life_ || !task_) return;
+          if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
           failures_ = 0;
           work();
         },
         [this](const written_ptr& w) {
-          if (w->life != life_ || !task_) return;
+          if (w->life != life_ || !task_ || letting_go_) return;
           if (w->failed) {
             retry_snapshot(*w->failed);
             return;
@@ -67,6 +69,7 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void on_exit() override {
+    if (options_.aligner) options_.aligner->end(member());
     subscriptions_.clear();
     task_.reset();
     writing_.reset();
@@ -75,9 +78,7 @@ class task_actor final : public caf::event_based_actor {
  private:
   void begin(task_ptr task) {
     task_ = std::move(task);
-    auto subscribed = task_->subscribe([me = caf::actor{this}, pending = data_pending_] {
-      if (!pending->exchange(true)) post(me, drain_atom_v);
-    });
+    auto subscribed = task_->subscribe(waker());
     if (!subscribed) {
       failed(subscribed.error());
       return;
@@ -87,6 +88,14 @@ class task_actor final : public caf::event_based_actor {
     queue_drain();
   }
 
+  std::function<void()> waker() {
+    return [me = caf::actor{this}, pending = data_pending_] {
+      if (!pending->exchange(true)) post(me, drain_atom_v);
+    };
+  }
+
+  std::size_t member() const { return static_cast<std::size_t>(options_.id.partition.value); }
+
   void queue_drain() {
     if (drain_queued_) return;
     drain_queued_ = true;
@@ -94,28 +103,32 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void work() {
+    if (letting_go_) return;  // what failed must not close another epoch
     if (!task_) {
-      if (stopping_ && !letting_go_) stopped({});
+      if (stopping_) stopped({});
       return;
     }
-    auto& busy = options_.board->busy_since(options_.index);
     bool more = false;
     if (!stopping_) {
-      busy = steady_ns();
-      auto status = task_->run(options_.steps_at_once);
-      busy = 0;
+      const auto began = std::chrono::steady_clock::now();
+      if (options_.aligner) task_->set_time_limit(options_.aligner->limit());
+      auto status = task_->run(steps_);
       if (!status) {
         failed(status.error());
         return;
       }
       more = status->more;
+      if (options_.aligner)
+        (void)options_.aligner->report(member(), status->watermark,
+                                       more || status->blocked || status->paused, status->paused);
+      fit_turn(status->steps, std::chrono::steady_clock::now() - began);
     }
     const auto now = options_.clock();
-    const bool final = stopping_ != nullptr && !final_closed_;
+    // An orderly stop closes until there is nothing left: what was in flight or being written at
+    // the first time may have held a snapshot back.
+    const bool final = stopping_ != nullptr && (!final_closed_ || quiet());
     if (task_->should_close(now) || final) {
-      busy = steady_ns();
       auto closed = task_->close(now, final);
-      busy = 0;
       if (!closed) {
         failed(closed.error());
         return;
@@ -135,18 +148,36 @@ class task_actor final : public caf::event_based_actor {
     }
     publish(now);
     if (stopping_) {
-      if (task_->in_flight() == 0 && !task_->snapshot_pending()) stopped({});
+      if (quiet()) stopped({});
       return;
     }
     if (more) {
       queue_drain();
-    } else if (const auto at = task_->next_deadline()) {
+      return;
+    }
+    auto at = task_->next_deadline();
+    if (unpublished_) {
+      const auto due = *published_at_ + publish_interval;
+      at = at ? std::min(*at, due) : due;
+    }
+    if (at) {
       if (!tick_at_ || *at < *tick_at_) {
         tick_at_ = *at;
         post_later(this,
                    std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}),
                    tick_atom_v);
       }
+    }
+  }
+
+  [[nodiscard]] bool quiet() const { return task_->in_flight() == 0 && !task_->snapshot_pending(); }
+
+  // A turn is short whatever a step takes, so that commits, queries and a stop come in between.
+  void fit_turn(std::size_t steps, std::chrono::steady_clock::duration took) {
+    if (took > longest_turn) {
+      steps_ = std::max<std::size_t>(1, steps_ / 2);
+    } else if (steps >= steps_ && took < longest_turn / 4) {
+      steps_ = std::min(options_.steps_at_once, steps_ * 2);
     }
   }
 
@@ -176,6 +207,7 @@ class task_actor final : public caf::event_based_actor {
     task_.reset();  // the state thread may hold it until its T2 is done
     writing_.reset();
     final_closed_ = false;
+    published_finished_ = false;
     tick_at_.reset();
     if (stopping_) {
       stopped(fail(errc::stopped, options_.id.text(),
@@ -184,6 +216,8 @@ class task_actor final : public caf::event_based_actor {
     }
     if (failures_ >= options_.failures_until_quarantine) {
       options_.log_to(log_level::error, "a task is quarantined", {{"task", options_.id.text()}});
+      if (options_.aligner) options_.aligner->leave(member());
+      quarantined_ = true;
       set_health(task_health::quarantined);
       return;
     }
@@ -207,8 +241,9 @@ class task_actor final : public caf::event_based_actor {
       stopped(fail(e));
       return;
     }
-    run_delayed(snapshot_backoff_, [this, again = writing_, life = life_] {
-      if (life == life_ && writing_ == again) post(options_.state_thread, again);
+    // Weak: the state must be closed by the time it is opened anew.
+    run_delayed(snapshot_backoff_, [this, again = std::weak_ptr{writing_}] {
+      if (const auto w = again.lock(); w && writing_ == w) post(options_.state_thread, w);
     });
     snapshot_backoff_ = std::min(snapshot_backoff_ * 2, options_.last_backoff);
   }
@@ -219,6 +254,7 @@ class task_actor final : public caf::event_based_actor {
     stopping_->done.set_value(std::move(how));
     stopping_.reset();
     subscriptions_.clear();
+    if (options_.aligner) options_.aligner->leave(member());
     quit();
   }
 
@@ -230,8 +266,9 @@ class task_actor final : public caf::event_based_actor {
 
   void publish(timestamp now) {
     const bool finished = task_->finished() && !task_->snapshot_pending();
-    if (!finished && published_at_ && now - *published_at_ < std::chrono::milliseconds{200}) return;
     if (finished && published_finished_) return;
+    unpublished_ = !finished && published_at_ && now - *published_at_ < publish_interval;
+    if (unpublished_) return;
     published_at_ = now;
     published_finished_ = finished;
     auto progress = task_->progress();
@@ -246,6 +283,8 @@ class task_actor final : public caf::event_based_actor {
     const auto refuse = [&](errc code, std::string message) {
       r.answer.set_value(fail(code, options_.id.text(), std::move(message), true));
     };
+    if (quarantined_)
+      return refuse(errc::unavailable, "the task is in quarantine: it keeps failing");
     if (!task_) return refuse(errc::unavailable, "the task is starting; try again");
     auto* const table = task_->table();
     if (table == nullptr) return refuse(errc::not_found, "the stage keeps no keyed state");
@@ -275,6 +314,7 @@ class task_actor final : public caf::event_based_actor {
   task_ptr task_;
   std::uint64_t life_ = 1;
   std::vector<std::unique_ptr<subscription>> subscriptions_;
+  std::size_t steps_ = 64;
   std::shared_ptr<std::atomic<bool>> data_pending_ = std::make_shared<std::atomic<bool>>(false);
   bool drain_queued_ = false;
   std::optional<timestamp> tick_at_;
@@ -282,9 +322,11 @@ class task_actor final : public caf::event_based_actor {
   std::chrono::milliseconds snapshot_backoff_{100};
   int failures_ = 0;
   bool letting_go_ = false;
+  bool quarantined_ = false;
   stop_ptr stopping_;
   bool final_closed_ = false;
   std::optional<timestamp> published_at_;
+  bool unpublished_ = false;  // there is something newer than what was told
   bool published_finished_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 
+#include "actors/aligner.hpp"
 #include "actors/board.hpp"
 #include "actors/messages.hpp"
 
@@ -24,8 +25,9 @@ struct task_actor_options {
   caf::actor lane;
   caf::actor state_thread;
   std::shared_ptr<class board> board;
-  bool own_thread = false;  // a source: it may block
-  std::size_t steps_at_once = 2048;
+  std::shared_ptr<class aligner> aligner;  // null: the task never pauses for others
+  bool own_thread = false;                 // a source: it may block
+  std::size_t steps_at_once = 2048;        // at most
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{10'000};
   int failures_until_quarantine = 5;

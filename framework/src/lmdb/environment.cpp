@@ -173,8 +173,9 @@ result<void> environment::check_file() const {
   const auto s = read_stats();
   if (s.file_bytes >= s.used_bytes) return {};
   return fail(errc::corrupt, data_file(folder_).string(),
-              "the file is " + std::to_string(s.file_bytes) + " bytes, its last used page ends at " +
-                  std::to_string(s.used_bytes) + ": it was cut short");
+              "the file is " + std::to_string(s.file_bytes) +
+                  " bytes, its last used page ends at " + std::to_string(s.used_bytes) +
+                  ": it was cut short");
 }
 
 environment_stats environment::stats() {

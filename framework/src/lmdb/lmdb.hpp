@@ -19,8 +19,8 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <condition_variable>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -199,7 +199,8 @@ class environment : public std::enable_shared_from_this<environment> {
   /// Opens or makes it. The one of this process when it is open already (errc::invalid_argument
   /// when that one is read-only and a writable one is asked for). errc::not_found: read_only and
   /// nothing there. errc::corrupt: not an LMDB file, or shorter than its last used page.
-  [[nodiscard]] static result<std::shared_ptr<environment>> open(const environment_options& options);
+  [[nodiscard]] static result<std::shared_ptr<environment>> open(
+      const environment_options& options);
   ~environment();
   environment(const environment&) = delete;
   environment& operator=(const environment&) = delete;

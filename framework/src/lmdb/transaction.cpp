@@ -80,7 +80,8 @@ error write_txn::failed(int rc, std::string_view what) {
 result<void> write_txn::put(dbi db, bytes_view key, bytes_view value, unsigned flags) {
   auto k = to_val(key);
   auto v = to_val(value);
-  if (const int rc = mdb_put(txn_, db.value, &k, &v, flags); rc != 0) return fail(failed(rc, "put"));
+  if (const int rc = mdb_put(txn_, db.value, &k, &v, flags); rc != 0)
+    return fail(failed(rc, "put"));
   return {};
 }
 

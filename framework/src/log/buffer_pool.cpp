@@ -34,7 +34,8 @@ std::shared_ptr<char> buffer_pool::take(std::size_t size) {
     }
   }
   if (buffer == nullptr) buffer = static_cast<char*>(::operator new(rounded, alignment));
-  return {buffer, [pool = shared_from_this(), size_class](char* b) { pool->give_back(b, size_class); }};
+  return {buffer,
+          [pool = shared_from_this(), size_class](char* b) { pool->give_back(b, size_class); }};
 }
 
 void buffer_pool::give_back(char* buffer, std::size_t size_class) {

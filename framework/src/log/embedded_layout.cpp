@@ -61,7 +61,9 @@ bytes time_key(partition_id id, timestamp t) {
   return out;
 }
 
-bytes producer_key(partition_id id, const std::string& producer) { return big_endian(id) + producer; }
+bytes producer_key(partition_id id, const std::string& producer) {
+  return big_endian(id) + producer;
+}
 
 bytes encode(const stored_topic& topic) {
   const auto& c = topic.config;

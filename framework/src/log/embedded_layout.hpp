@@ -2,8 +2,9 @@
 //
 //   log.meta       "format", "id"
 //   log.topics     topic name → number, settings
-//   log.partitions partition number → first and next offset, size, latest time (outlives the frames)
-//   log.times      partition number, time → frame: all records before that frame have at most that
+//   log.partitions partition number → first and next offset, size, latest time (outlives the
+//   frames) log.times      partition number, time → frame: all records before that frame have at
+//   most that
 //                  time. Sparse: one entry for about a MiB of records
 //   log.positions  app, stage, generation, task, input → next offset, metadata
 //   log.producers  partition number, producer id → last sequence and its offset

@@ -303,17 +303,17 @@ result<std::shared_ptr<event_log>> open_embedded_log(const embedded_log_options&
   const auto in = [](auto v, auto low, auto high) { return v >= low && v <= high; };
   if (!in(options.frame_bytes, embedded_log_options::min_frame_bytes,
           embedded_log_options::max_frame_bytes)) {
-    return fail(errc::bad_config, subject,
-                fmt::format("frame_bytes is {}; {} to {} are possible", options.frame_bytes,
-                            embedded_log_options::min_frame_bytes,
-                            embedded_log_options::max_frame_bytes));
+    return fail(
+        errc::bad_config, subject,
+        fmt::format("frame_bytes is {}; {} to {} are possible", options.frame_bytes,
+                    embedded_log_options::min_frame_bytes, embedded_log_options::max_frame_bytes));
   }
   if (!in(options.map_bytes, embedded_log_options::min_map_bytes,
           embedded_log_options::max_map_bytes)) {
-    return fail(errc::bad_config, subject,
-                fmt::format("map_bytes is {}; {} to {} are possible", options.map_bytes,
-                            embedded_log_options::min_map_bytes,
-                            embedded_log_options::max_map_bytes));
+    return fail(
+        errc::bad_config, subject,
+        fmt::format("map_bytes is {}; {} to {} are possible", options.map_bytes,
+                    embedded_log_options::min_map_bytes, embedded_log_options::max_map_bytes));
   }
   auto parts = std::make_shared<shared_parts>();
   auto store = embedded_store::open(options);

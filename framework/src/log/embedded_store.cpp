@@ -65,9 +65,8 @@ result<void> embedded_store::open_databases() {
     id_ = std::string{*id_content};
   }
   const std::pair<const char*, lmdb::dbi*> names[] = {
-      {"log.topics", &topics_},       {"log.partitions", &partitions_},
-      {"log.times", &times_},         {"log.positions", &positions_},
-      {"log.producers", &producers_}, {"log.apps", &apps_}};
+      {"log.topics", &topics_},       {"log.partitions", &partitions_}, {"log.times", &times_},
+      {"log.positions", &positions_}, {"log.producers", &producers_},   {"log.apps", &apps_}};
   for (const auto& [name, db] : names) {
     auto found = env_->find_dbi(name);
     if (!found) return fail(found.error());
@@ -231,7 +230,8 @@ result<std::shared_ptr<const open_partition>> embedded_store::open(const topic_p
 
 // ---- reading
 
-result<partition_meta> embedded_store::meta(const lmdb::txn_base& txn, const open_partition& p) const {
+result<partition_meta> embedded_store::meta(const lmdb::txn_base& txn,
+                                            const open_partition& p) const {
   auto stored = txn.get(partitions_, partition_key(p.id));
   if (!stored) return fail(stored.error());
   const auto meta = *stored ? decode_partition(**stored) : std::nullopt;
@@ -259,7 +259,8 @@ result<void> embedded_store::seek_frame(lmdb::cursor& c, const open_partition& p
   return {};
 }
 
-result<read_batch> embedded_store::read(const open_partition& p, offset from, std::size_t max_bytes) {
+result<read_batch> embedded_store::read(const open_partition& p, offset from,
+                                        std::size_t max_bytes) {
   struct piece {
     offset first;
     std::size_t begin;
@@ -287,7 +288,8 @@ result<read_batch> embedded_store::read(const open_partition& p, offset from, st
       const auto v = c->value();
       if (!pieces.empty() && total + v.size() > max_bytes) break;
       const auto first = read_ordered(c->key());
-      if (!first || v.size() % 8 != 0) return damaged(at_text(p.where, from), "the index of frames");
+      if (!first || v.size() % 8 != 0)
+        return damaged(at_text(p.where, from), "the index of frames");
       views.push_back(v);
       pieces.push_back({offset{*first}, total, v.size()});
       total += v.size();
@@ -335,7 +337,8 @@ result<offset> embedded_store::offset_for_time(const open_partition& p, timestam
     found = *found ? times->previous() : times->last();
     if (!found) return fail(found.error());
     if (*found && times->key().substr(0, 8) == partition_key(p.id)) {
-      if (const auto at = read_ordered(times->value()); at && *at > start.value) start = offset{*at};
+      if (const auto at = read_ordered(times->value()); at && *at > start.value)
+        start = offset{*at};
     }
     if (start >= m->latest) return m->latest;
     auto c = lmdb::cursor::open(*txn, p.frames);

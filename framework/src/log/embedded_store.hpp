@@ -53,10 +53,12 @@ class embedded_store {
   [[nodiscard]] result<std::shared_ptr<const open_topic>> open(const std::string& topic);
   [[nodiscard]] result<std::shared_ptr<const open_partition>> open(const topic_partition& tp);
 
-  [[nodiscard]] result<partition_meta> meta(const lmdb::txn_base& txn, const open_partition& p) const;
+  [[nodiscard]] result<partition_meta> meta(const lmdb::txn_base& txn,
+                                            const open_partition& p) const;
   [[nodiscard]] result<partition_bounds> bounds(const open_partition& p);
   [[nodiscard]] result<offset> offset_for_time(const open_partition& p, timestamp t);
-  [[nodiscard]] result<read_batch> read(const open_partition& p, offset from, std::size_t max_bytes);
+  [[nodiscard]] result<read_batch> read(const open_partition& p, offset from,
+                                        std::size_t max_bytes);
 
   [[nodiscard]] result<std::optional<committed_position>> position(const position_key& key);
   [[nodiscard]] result<std::vector<log_transaction::move>> positions(const std::string& app);

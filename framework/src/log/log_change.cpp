@@ -73,7 +73,8 @@ result<std::optional<stored_producer>> log_change::producer(const open_partition
   if (!*stored) return std::optional<stored_producer>{};
   auto value = decode_producer(**stored);
   if (!value) {
-    return fail(errc::corrupt, p.where.text(), "damaged: the sequence of producer " + printable(id));
+    return fail(errc::corrupt, p.where.text(),
+                "damaged: the sequence of producer " + printable(id));
   }
   return value;
 }
@@ -134,7 +135,8 @@ result<void> log_change::expire(const open_partition& p, const embedded_store::e
   if (!t) return fail(t.error());
   auto& meta = (*t)->meta;
   // Another process applied retention in the meantime: let it.
-  if (meta.earliest != what.earliest) return fail(errc::unavailable, p.where.text(), "changed", true);
+  if (meta.earliest != what.earliest)
+    return fail(errc::unavailable, p.where.text(), "changed", true);
   const auto border = offset_key(what.next_earliest);
   {
     auto c = lmdb::cursor::open(txn_, p.frames);

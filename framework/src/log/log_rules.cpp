@@ -70,7 +70,8 @@ result<void> check_same_topic(const topic_config& there, const topic_config& wan
   std::string differs;
   const auto note = [&](std::string_view what, const auto& is, const auto& want) {
     if (is == want) return;
-    differs += fmt::format("{}{} is {}, asked for is {}", differs.empty() ? "" : "; ", what, is, want);
+    differs +=
+        fmt::format("{}{} is {}, asked for is {}", differs.empty() ? "" : "; ", what, is, want);
   };
   note("the number of partitions", there.partitions, wanted.partitions);
   note("the owner", there.owner.empty() ? "nobody" : there.owner,
@@ -131,9 +132,9 @@ result<void> check_move(const log_transaction::move& move, const std::string& ap
     return fail(errc::invalid_argument, key.text(), "a position needs stage, task and input");
   }
   if (encode_position_key(key).size() > max_position_key_bytes) {
-    return fail(errc::too_large, key.text(),
-                fmt::format("app, stage and input are together over {} bytes",
-                            max_position_key_bytes));
+    return fail(
+        errc::too_large, key.text(),
+        fmt::format("app, stage and input are together over {} bytes", max_position_key_bytes));
   }
   if (move.value.metadata.size() > log_limits::max_metadata_bytes) {
     return fail(errc::too_large, key.text(),
@@ -145,11 +146,11 @@ result<void> check_move(const log_transaction::move& move, const std::string& ap
 
 result<void> check_bounds(const topic_partition& tp, offset from, const partition_bounds& bounds) {
   if (from >= bounds.earliest && from <= bounds.latest) return {};
-  return fail(errc::out_of_range, fmt::format("{}@{}", tp.text(), from.value),
-              from < bounds.earliest
-                  ? fmt::format("no longer there: the earliest is {}", bounds.earliest.value)
-                  : fmt::format("not there yet: the next to be written is {}",
-                                bounds.latest.value));
+  return fail(
+      errc::out_of_range, fmt::format("{}@{}", tp.text(), from.value),
+      from < bounds.earliest
+          ? fmt::format("no longer there: the earliest is {}", bounds.earliest.value)
+          : fmt::format("not there yet: the next to be written is {}", bounds.latest.value));
 }
 
 bytes position_prefix(const std::string& app) {
@@ -190,8 +191,9 @@ tl::unexpected<error> fenced(const std::string& app, writer_term mine) {
 }
 
 tl::unexpected<error> owned(const std::string& app, const std::string& holder) {
-  return fail(errc::owned, app,
-              fmt::format("it runs already: {} has it", holder.empty() ? "another writer" : holder));
+  return fail(
+      errc::owned, app,
+      fmt::format("it runs already: {} has it", holder.empty() ? "another writer" : holder));
 }
 
 }  // namespace kappa::detail

@@ -337,7 +337,8 @@ class memory_log_impl final : public memory_log,
     return read_batch{std::move(keep), std::move(list), from, next};
   }
 
-  static offset store(partition_data& part, const topic_partition& tp, const record_batch& records) {
+  static offset store(partition_data& part, const topic_partition& tp,
+                      const record_batch& records) {
     const auto base = part.latest;
     const auto seed = detail::frame_seed(tp);
     auto r = detail::split_batch(records, frame_bytes, [&](const detail::frame_part& piece) {
@@ -400,9 +401,9 @@ result<read_batch> memory_reader::read(offset from, std::size_t max_bytes) {
     if (auto r = detail::check_bounds(where_, from, {part.earliest, part.latest}); !r) {
       return fail(r.error());
     }
-    auto it = std::partition_point(
-        part.frames.begin(), part.frames.end(),
-        [&](const stored_frame& f) { return f.header.last < from.value; });
+    auto it =
+        std::partition_point(part.frames.begin(), part.frames.end(),
+                             [&](const stored_frame& f) { return f.header.last < from.value; });
     std::size_t taken = 0;
     for (; it != part.frames.end(); ++it) {
       if (!frames.empty() && taken + it->data->size() > max_bytes) break;

@@ -29,7 +29,9 @@ constexpr std::size_t max_part_bytes = std::numeric_limits<std::int32_t>::max();
 
 }  // namespace
 
-std::string topic_partition::text() const { return topic + "[" + std::to_string(partition.value) + "]"; }
+std::string topic_partition::text() const {
+  return topic + "[" + std::to_string(partition.value) + "]";
+}
 
 header_view headers_view::iterator::operator*() const {
   const auto sizes = read_sizes(rest_.data());

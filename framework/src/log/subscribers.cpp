@@ -89,7 +89,8 @@ void subscribers::call_those_with_news() {
   {
     auto txn = store_.env().begin_read();
     for (const auto& e : all) {
-      const auto meta = txn ? store_.meta(*txn, *e->where) : result<partition_meta>{fail(txn.error())};
+      const auto meta =
+          txn ? store_.meta(*txn, *e->where) : result<partition_meta>{fail(txn.error())};
       if (!meta) {
         // Let the reader meet the error: it can say what it means for its task.
         log_(log_level::error, "cannot see whether a partition has grown",

@@ -31,7 +31,8 @@ result<std::unique_ptr<wake_file>> wake_file::open(const std::filesystem::path& 
   }
   void* map = MAP_FAILED;
   if (ok) {
-    map = ::mmap(nullptr, file_bytes, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    map = ::mmap(nullptr, file_bytes, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED,
+                 fd, 0);
   }
   auto e = failed();
   ::close(fd);

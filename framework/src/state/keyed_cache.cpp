@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "state/sort_by_key.hpp"
-
 namespace kappa::detail {
 
 namespace {
@@ -15,11 +13,14 @@ constexpr std::size_t index_bytes_per_entry = 24;
 constexpr std::size_t evicted_per_load = 64;
 // A durable epoch comes about every 100 ms: memory returns soon after a snapshot, in short pauses.
 constexpr std::size_t evicted_per_epoch = 8192;
+// How far a walk over cold entries asks for memory ahead.
+constexpr std::size_t prefetched = 8;
 
 }  // namespace
 
-keyed_cache::keyed_cache(state_store& store, std::size_t table, keyed_table_options options)
-    : store_{store}, table_{table}, options_{options} {}
+keyed_cache::keyed_cache(state_store& store, std::size_t table, keyed_table_options options,
+                         value_sizes sizes)
+    : store_{store}, table_{table}, options_{options}, sizes_{sizes} {}
 
 void keyed_cache::outside_step() { bug("state was changed outside a step"); }
 
@@ -27,15 +28,25 @@ void keyed_cache::begin_step(epoch_number open_epoch) {
   if (in_step_) bug("a step begins inside a step");
   if (open_epoch < open_epoch_) bug("a step's epoch is before an earlier step's");
   if (open_epoch <= frozen_epoch_) bug("a step belongs to an epoch that was frozen");
+  if (open_epoch <= durable_epoch_) bug("a step belongs to an epoch that is durable");
   in_step_ = true;
   ++step_;
   open_epoch_ = open_epoch;
 }
 
+std::size_t keyed_cache::frozen_bytes() const {
+  return frozen_ != nullptr ? frozen_->memory_bytes() : 0;
+}
+
+std::size_t keyed_cache::cache_bytes() const {
+  return cached_bytes_ + kept_bytes_ + frozen_bytes();
+}
+
 // ---- Entries ----------------------------------------------------------------------------------
 
 std::size_t keyed_cache::overhead_bytes(const cached_entry& e) const {
-  return entry_bytes() + heap_bytes(e.key) + index_bytes_per_entry;
+  const auto outside = e.key_size > cached_entry::inline_key_bytes ? e.key_size + 16 : 0;
+  return sizes_.entry_bytes + outside + index_bytes_per_entry;
 }
 
 void keyed_cache::add_free_entry(cached_entry& e) {
@@ -44,7 +55,9 @@ void keyed_cache::add_free_entry(cached_entry& e) {
 }
 
 void keyed_cache::recharge(cached_entry& e, std::size_t encoded) {
-  const auto now = overhead_bytes(e) + (e.present ? value_bytes(encoded) : 0);
+  auto now = overhead_bytes(e);
+  // Decoded forms are larger than encoded ones, and each piece of memory has its header.
+  if (e.present && !sizes_.fixed) now += encoded + encoded / 2 + 32;
   cached_bytes_ += now - e.charge;  // unsigned arithmetic wraps to the right sum
   if (e.dirty) dirty_bytes_ += now - e.charge;
   e.charge = now;
@@ -53,32 +66,21 @@ void keyed_cache::recharge(cached_entry& e, std::size_t encoded) {
 result<cached_entry*> keyed_cache::load(bytes_view key) {
   if (free_entries_.empty()) grow_entries();
   auto& e = *free_entries_.back();
-  std::size_t encoded = 0;
-  if (const auto* frozen = find_frozen(key)) {
-    // The frozen set is newer than the store until its T2 has ended, and equal to it after.
-    e.present = frozen->second.has_value();
-    if (e.present) {
-      encoded = frozen->second->size();
-      if (auto ok = decode_value(e, *frozen->second); !ok) {
-        return fail(errc::decode, store_.subject(table_, key), ok.error().text());
-      }
-    }
-  } else {
-    auto found = store_.get(table_, key, scratch_);
-    if (!found) return fail(std::move(found.error()));
-    e.present = *found;
-    if (e.present) {
-      encoded = scratch_.size();
-      if (auto ok = decode_value(e, scratch_); !ok) {
-        return fail(errc::decode, store_.subject(table_, key), ok.error().text());
-      }
+  // What a snapshot took stays cached until its T2 is durable: the store has the newest of the
+  // rest.
+  auto found = store_.get(table_, key, scratch_);
+  if (!found) return fail(std::move(found.error()));
+  if (*found) {
+    if (auto ok = decode_value(e, scratch_); !ok) {
+      return fail(errc::decode, store_.subject(table_, key), ok.error().text());
     }
   }
   free_entries_.pop_back();
-  e.key.assign(key);
+  e.set_key(key);
   e.hash = checksum(key);
+  e.present = *found;
   e.referenced = true;
-  recharge(e, encoded);
+  recharge(e, scratch_.size());
   index_.insert(&e);
   last_ = &e;
   if (cached_bytes_ > options_.cache_bytes) evict(evicted_per_load, &e);
@@ -89,7 +91,6 @@ void keyed_cache::evict(std::size_t most, const cached_entry* keep) {
   for (; most > 0 && cached_bytes_ > options_.cache_bytes; --most) {
     if (hand_ >= entries_.size()) hand_ = 0;
     auto& e = *entries_[hand_++];
-    // An old version is needed until its epoch is durable, and hangs on the entry.
     if (e.charge == 0 || overlays(e) || &e == keep) continue;
     if (e.referenced) {
       e.referenced = false;
@@ -104,13 +105,14 @@ void keyed_cache::release_entry(cached_entry& e) {
   cached_bytes_ -= e.charge;
   if (last_ == &e) last_ = nullptr;
   clear_value(e);
-  if (e.key.capacity() > 64) bytes{}.swap(e.key);
-  e.key.clear();
+  e.clear_key();
+  e.present = false;
   e.step = 0;
   e.epoch = epoch_number{};
+  e.newest = nullptr;
+  e.freeze = 0;
   e.charge = 0;
   e.edits = 0;
-  e.present = false;
   free_entries_.push_back(&e);
 }
 
@@ -119,112 +121,109 @@ void keyed_cache::unmark_dirty(cached_entry& e) {
   dirty_.pop_back();
   dirty_bytes_ -= e.charge;
   e.dirty = false;
-  if (e.key.size() > state_store::max_ordered_key_bytes) --dirty_long_keys_;
-  unorder(e);
+  if (e.key_size > state_store::max_ordered_key_bytes) --dirty_long_keys_;
+  if (ordered_on_ && !is_frozen(e)) ordered_.erase(&e);
 }
 
 // ---- Versions ---------------------------------------------------------------------------------
 
+// Versions are made epoch by epoch and forgotten epoch by epoch, all of one at once and without a
+// look at their entries: an entry's pointer is void when its epoch is durable.
+
 cached_version& keyed_cache::push_version(cached_entry& e) {
-  if (free_versions_.empty()) grow_versions();
-  auto& v = *free_versions_.back();
-  free_versions_.pop_back();
-  v.entry = &e;
+  auto& v = new_version();
   v.epoch = open_epoch_;
-  v.newer = nullptr;
+  v.older = e.newest;
+  v.older_epoch = e.epoch;
   v.present = e.present;
-  v.charge = version_bytes() + (e.present ? e.charge - overhead_bytes(e) : 0);
+  v.charge = sizes_.version_bytes + (e.present ? e.charge - overhead_bytes(e) : 0);
+  if (kept_.empty() || kept_.back().epoch != open_epoch_) kept_.push_back({open_epoch_, 0, 0});
+  ++kept_.back().versions;
+  kept_.back().bytes += v.charge;
   kept_bytes_ += v.charge;
-  (e.newest != nullptr ? e.newest->newer : e.oldest) = &v;
   e.newest = &v;
-  v.queue_next = nullptr;
-  v.queue_prev = last_version_;
-  (last_version_ != nullptr ? last_version_->queue_next : first_version_) = &v;
-  last_version_ = &v;
   e.epoch = open_epoch_;
   return v;
 }
 
-void keyed_cache::pop_version(cached_entry& e, epoch_number previous_epoch) {
-  auto& v = *e.newest;
-  if (&v != last_version_) bug("versions are taken back out of order");
-  last_version_ = v.queue_prev;
-  (last_version_ != nullptr ? last_version_->queue_next : first_version_) = nullptr;
-  if (e.oldest == &v) {
-    e.oldest = e.newest = nullptr;
-  } else {
-    auto* before = e.oldest;
-    while (before->newer != &v) before = before->newer;
-    before->newer = nullptr;
-    e.newest = before;
-  }
-  e.epoch = previous_epoch;
-  release_version(v);
-  unorder(e);
-}
-
-void keyed_cache::release_version(cached_version& v) {
+void keyed_cache::pop_version(cached_entry& e) {
+  const auto& v = *e.newest;
+  --kept_.back().versions;
+  kept_.back().bytes -= v.charge;
   kept_bytes_ -= v.charge;
-  clear_version(v);
-  free_versions_.push_back(&v);
+  e.epoch = v.older_epoch;
+  e.newest = v.older;
+  drop_last_version();
 }
 
 void keyed_cache::durable(epoch_number e) {
   if (in_step_ && e >= open_epoch_) bug("an open epoch cannot be durable");
-  while (first_version_ != nullptr && first_version_->epoch <= e) {
-    auto& v = *first_version_;
-    first_version_ = v.queue_next;
-    (first_version_ != nullptr ? first_version_->queue_prev : last_version_) = nullptr;
-    auto& entry = *v.entry;  // its oldest: versions of a key are made in the order of epochs
-    entry.oldest = v.newer;
-    if (entry.oldest == nullptr) entry.newest = nullptr;
-    release_version(v);
-    unorder(entry);
+  durable_epoch_ = std::max(durable_epoch_, e);
+  for (; !kept_.empty() && kept_.front().epoch <= e; kept_.pop_front()) {
+    kept_bytes_ -= kept_.front().bytes;
+    drop_first_versions(kept_.front().versions);
   }
   if (!in_step_) evict(evicted_per_epoch);
+}
+
+bool keyed_cache::encode_at(const cached_entry& e, read_level level, bytes& out) const {
+  out.clear();
+  if (level == read_level::latest || e.epoch <= durable_epoch_) {
+    if (e.present) encode_value(e, out);
+    return e.present;
+  }
+  // The oldest of the versions that are left holds the value of the last durable epoch.
+  const auto* v = e.newest;
+  while (v->older_epoch > durable_epoch_) v = v->older;
+  if (v->present) encode_version(*v, out);
+  return v->present;
 }
 
 // ---- Snapshots --------------------------------------------------------------------------------
 
 // The dirty values are encoded here, at once, on the owner's thread, rather than kept decoded with
-// copy on write: a later edit then needs no check for "frozen", the snapshot thread touches no
-// user type, frozen values may be evicted like any clean one, and encoding costs less than the
-// copies that hot keys would need anyway.
+// copy on write: then an edit needs no check for "frozen" and no copy for it, and the snapshot
+// thread touches no user type. The copies that copy on write would make of hot keys cost as much as
+// the encoding. Sorting, which costs more than both, is left to the snapshot thread.
 frozen_delta keyed_cache::freeze() {
   if (in_step_) bug("a table is frozen inside a step");
   if (frozen_ != nullptr) bug("a table is frozen twice");
-  sort_by_key(dirty_, [](const cached_entry& e) -> const bytes& { return e.key; });
   auto delta = std::make_shared<table_delta>();
   delta->reserve(dirty_.size());
-  std::size_t size = 0;
-  for (auto* e : dirty_) {
-    auto& [key, value] = delta->emplace_back(e->key, std::nullopt);
-    size += sizeof(table_delta::value_type) + heap_bytes(key);
-    if (e->present) {
-      encode_value(*e, value.emplace());
-      size += heap_bytes(*value);
+  std::size_t done = 0;
+  try {
+    for (; done < dirty_.size(); ++done) {
+      if (done + prefetched < dirty_.size()) {
+        const auto* ahead = reinterpret_cast<const char*>(dirty_[done + prefetched]);
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + 64);
+      }
+      auto& e = *dirty_[done];
+      scratch_.clear();
+      if (e.present) encode_value(e, scratch_);
+      delta->add(e.key(), e.present ? std::optional<bytes_view>{scratch_} : std::nullopt);
+      if (!sizes_.fixed) recharge(e, scratch_.size());
+      e.dirty = false;
+      e.edits = 0;
+      e.freeze = freezes_ + 1;
     }
+  } catch (...) {  // the user's codec: all stays as it was
+    while (done-- > 0) {
+      dirty_[done]->dirty = true;
+      dirty_[done]->freeze = 0;
+    }
+    throw;
   }
-  // Nothing below can fail: an encode that throws leaves the table as it was.
-  for (std::size_t i = 0; i < dirty_.size(); ++i) {
-    auto& e = *dirty_[i];
-    const auto& value = (*delta)[i].second;
-    recharge(e, value ? value->size() : 0);
-    e.dirty = false;
-    e.edits = 0;
-  }
+  ++freezes_;
+  frozen_entries_.swap(dirty_);
   dirty_.clear();
   dirty_bytes_ = 0;
   frozen_long_keys_ = dirty_long_keys_ > 0;
   dirty_long_keys_ = 0;
-  frozen_bytes_ = size;
   frozen_epoch_ = open_epoch_;
-  if (ordered_on_) {
-    std::erase_if(ordered_, [](const cached_entry* e) { return !overlays(*e); });
-    if (!scanned_) {
-      ordered_.clear();
-      ordered_on_ = false;
-    }
+  if (!scanned_) {
+    ordered_.clear();
+    ordered_on_ = false;
   }
   scanned_ = false;
   frozen_ = std::move(delta);
@@ -234,14 +233,14 @@ frozen_delta keyed_cache::freeze() {
 void keyed_cache::thaw() {
   if (frozen_ == nullptr) bug("a table is thawed that is not frozen");
   frozen_.reset();
-  frozen_bytes_ = 0;
+  thawed_ = freezes_;
   frozen_long_keys_ = false;
-}
-
-const std::pair<bytes, std::optional<bytes>>* keyed_cache::find_frozen(bytes_view key) const {
-  if (frozen_ == nullptr) return nullptr;
-  const auto it = first_not_before(*frozen_, key);
-  return it != frozen_->end() && it->first == key ? &*it : nullptr;
+  frozen_entries_.clear();
+  if (ordered_on_) {
+    ordered_.clear();
+    ordered_.insert(dirty_.begin(), dirty_.end());
+  }
+  durable(frozen_epoch_);  // T2 follows T1
 }
 
 }  // namespace kappa::detail

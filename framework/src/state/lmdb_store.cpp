@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kappa/core/failpoint.hpp"
+#include "state/sort_by_key.hpp"
 #include "state/state_meta.hpp"
 #include "state/stored_form.hpp"
 
@@ -23,6 +24,26 @@ bytes schema_key(bytes_view table) { return "schema/" + bytes{table}; }
 // A long scan lets go of its view now and then, or the pages that commits free could not be reused.
 constexpr std::size_t entries_per_view = 1024;
 constexpr std::size_t bytes_per_view = std::size_t{1} << 20;
+
+/// The order of a delta's keys; empty when they are in order already.
+std::vector<std::uint32_t> sorted(const table_delta& delta) {
+  std::vector<std::uint32_t> order;
+  if (delta.sorted()) return order;
+  struct prefixed {
+    std::uint64_t prefix;
+    std::uint32_t index;
+  };
+  std::vector<prefixed> items;
+  items.reserve(delta.size());
+  for (std::uint32_t i = 0; i < delta.size(); ++i) items.push_back({key_prefix(delta.key(i)), i});
+  std::sort(items.begin(), items.end(), [&](const prefixed& a, const prefixed& b) {
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    return delta.key(a.index) < delta.key(b.index);
+  });
+  order.reserve(items.size());
+  for (const auto& item : items) order.push_back(item.index);
+  return order;
+}
 
 template <class T>
 bytes number(T v) {
@@ -108,9 +129,9 @@ result<std::optional<bytes>> lmdb_store::meta(bytes_view key) {
   if (!*stored) return std::nullopt;
   const auto value = read_value(meta_seed_, key, **stored);
   if (!value) {
-    return fail(errc::corrupt, fmt::format("{} {}", text_of(identity_), key),
-                fmt::format("the checksum is wrong: remove {} to rebuild the state from the log",
-                            folder_));
+    return fail(
+        errc::corrupt, fmt::format("{} {}", text_of(identity_), key),
+        fmt::format("the checksum is wrong: remove {} to rebuild the state from the log", folder_));
   }
   return bytes{*value};
 }
@@ -244,9 +265,12 @@ result<bool> lmdb_store::get(std::size_t table, bytes_view key, bytes& out) {
   if (is_long) {
     bytes_view value;
     switch (find_item(t.seed, **stored, key, value)) {
-      case item_search::absent: return false;
-      case item_search::damaged: return damaged(t, key);
-      case item_search::found: break;
+      case item_search::absent:
+        return false;
+      case item_search::damaged:
+        return damaged(t, key);
+      case item_search::found:
+        break;
     }
     out.assign(value);
     return true;
@@ -398,10 +422,10 @@ result<void> lmdb_store::commit(const state_delta& delta) {
     return {};
   });
   if (!ok) {
-    return fail(ok.error().code, text_of(identity_),
-                fmt::format("the snapshot of epoch {} was not written: {}", delta.epoch,
-                            ok.error().text()),
-                ok.error().retriable || ok.error().code == errc::no_space);
+    return fail(
+        ok.error().code, text_of(identity_),
+        fmt::format("the snapshot of epoch {} was not written: {}", delta.epoch, ok.error().text()),
+        ok.error().retriable || ok.error().code == errc::no_space);
   }
   failpoint::hit("state.after_commit");
   schemas_pending_ = false;
@@ -413,19 +437,21 @@ result<void> lmdb_store::commit(const state_delta& delta) {
 
 result<void> lmdb_store::write_table(lmdb::write_txn& txn, const stored_table& t,
                                      const table_delta& delta) const {
+  const auto in_order = sorted(delta);
   auto cursor = lmdb::cursor::open(txn, t.dbi);
   if (!cursor) return fail(std::move(cursor.error()));
-  std::vector<const table_delta::value_type*> long_keys;
+  std::vector<table_delta::change> long_keys;
   bytes key;
   bytes stored;
-  for (const auto& change : delta) {
-    if (change.first.size() > max_ordered_key_bytes) {
-      long_keys.push_back(&change);
+  for (std::size_t i = 0; i < delta.size(); ++i) {
+    const auto change = delta[in_order.empty() ? i : in_order[i]];
+    if (change.key.size() > max_ordered_key_bytes) {
+      long_keys.push_back(change);
       continue;
     }
-    store_key(change.first, key);
-    if (change.second) {
-      store_value(t.seed, change.first, *change.second, stored);
+    store_key(change.key, key);
+    if (change.value) {
+      store_value(t.seed, change.key, *change.value, stored);
       if (auto ok = cursor->put(txn, key, stored); !ok) return ok;
     } else {
       auto found = cursor->find(key);
@@ -437,19 +463,16 @@ result<void> lmdb_store::write_table(lmdb::write_txn& txn, const stored_table& t
   return write_long_keys(txn, t, long_keys);
 }
 
-result<void> lmdb_store::write_long_keys(
-    lmdb::write_txn& txn, const stored_table& t,
-    const std::vector<const table_delta::value_type*>& changes) const {
+result<void> lmdb_store::write_long_keys(lmdb::write_txn& txn, const stored_table& t,
+                                         const std::vector<table_delta::change>& changes) const {
   bytes key;
   bytes list;
-  for (const auto* change : changes) {
-    store_long_key(hash_(change->first), key);
+  for (const auto& change : changes) {
+    store_long_key(hash_(change.key), key);
     auto old = txn.get(t.dbi, key);
     if (!old) return fail(std::move(old.error()));
-    const auto value =
-        change->second ? std::optional<bytes_view>{*change->second} : std::nullopt;
-    if (!change_item(t.seed, old->value_or(bytes_view{}), change->first, value, list)) {
-      return damaged(t, change->first);
+    if (!change_item(t.seed, old->value_or(bytes_view{}), change.key, change.value, list)) {
+      return damaged(t, change.key);
     }
     if (!list.empty()) {
       if (auto ok = txn.put(t.dbi, key, list); !ok) return ok;

@@ -53,9 +53,8 @@ class lmdb_store final : public state_store {
   [[nodiscard]] result<void> put_meta(lmdb::write_txn& txn, bytes_view key, bytes_view value) const;
   [[nodiscard]] result<void> write_table(lmdb::write_txn& txn, const stored_table& t,
                                          const table_delta& delta) const;
-  [[nodiscard]] result<void> write_long_keys(
-      lmdb::write_txn& txn, const stored_table& t,
-      const std::vector<const table_delta::value_type*>& changes) const;
+  [[nodiscard]] result<void> write_long_keys(lmdb::write_txn& txn, const stored_table& t,
+                                             const std::vector<table_delta::change>& changes) const;
   [[nodiscard]] result<bool> has_long_keys(const stored_table& t) const;
   [[nodiscard]] tl::unexpected<error> damaged(const stored_table& t, bytes_view key) const;
 
@@ -69,9 +68,9 @@ class lmdb_store final : public state_store {
 
   std::shared_ptr<lmdb::environment> env_;
   std::optional<lmdb::dbi> meta_;
-  lmdb::read_txn read_;     // the owner's
-  int reads_ = 0;           // nesting
-  bytes key_scratch_;       // the owner's
+  lmdb::read_txn read_;       // the owner's
+  int reads_ = 0;             // nesting
+  bytes key_scratch_;         // the owner's
   mutable std::mutex mutex_;  // guards the two below: commit may run on another thread
   std::optional<bytes> snapshot_;
   epoch_number epoch_;

@@ -14,11 +14,11 @@ namespace kappa::detail {
 
 [[nodiscard]] inline std::uint64_t key_prefix(bytes_view key) {
   std::uint64_t raw = 0;
-  std::memcpy(&raw, key.data(), std::min(key.size(), sizeof raw));
+  if (!key.empty()) std::memcpy(&raw, key.data(), std::min(key.size(), sizeof raw));
   return __builtin_bswap64(raw);
 }
 
-/// Sorts pointers by `key_of(*pointer)`, which must be a stable reference or view.
+/// Sorts pointers by the view that `key_of(*pointer)` gives.
 template <class T, class KeyOf>
 void sort_by_key(std::vector<T*>& items, KeyOf key_of) {
   struct prefixed {
@@ -30,19 +30,14 @@ void sort_by_key(std::vector<T*>& items, KeyOf key_of) {
   for (auto* item : items) order.push_back({key_prefix(key_of(*item)), item});
   std::sort(order.begin(), order.end(), [&](const prefixed& a, const prefixed& b) {
     if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    return bytes_view{key_of(*a.item)} < bytes_view{key_of(*b.item)};
+    return key_of(*a.item) < key_of(*b.item);
   });
   for (std::size_t i = 0; i < items.size(); ++i) items[i] = order[i].item;
 }
 
-/// First entry of a sorted delta that is not before `key`.
-template <class Delta>
-[[nodiscard]] auto first_not_before(const Delta& delta, bytes_view key) {
-  return std::lower_bound(delta.begin(), delta.end(), key,
-                          [](const auto& e, bytes_view k) { return bytes_view{e.first} < k; });
-}
-
 /// Bytes of a string beyond the object itself.
-[[nodiscard]] inline std::size_t heap_bytes(bytes_view s) { return s.size() > 15 ? s.size() + 17 : 0; }
+[[nodiscard]] inline std::size_t heap_bytes(bytes_view s) {
+  return s.size() > 15 ? s.size() + 17 : 0;
+}
 
 }  // namespace kappa::detail

@@ -38,8 +38,8 @@ result<void> check_identity(const state_identity& present, const state_identity&
   const auto refuse = [&](std::string_view what, const auto& is, const auto& wanted,
                           std::string_view mend) {
     return fail(errc::incompatible, text_of(present),
-                fmt::format("the state in {} is of {} {}, this is {} {}: {}", folder, what, is, what,
-                            wanted, mend));
+                fmt::format("the state in {} is of {} {}, this is {} {}: {}", folder, what, is,
+                            what, wanted, mend));
   };
   constexpr std::string_view other_folder =
       "give each its own state folder, or remove this one to rebuild it from the log";

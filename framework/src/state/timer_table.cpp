@@ -114,8 +114,10 @@ class the_timer_table final : public timer_table {
     for (auto u = undo_.rbegin(); u != undo_.rend(); ++u) {
       if (u->was != standing::added) drop_added(u->timer.place);
       if (u->was != standing::removed) drop_removed(u->timer.place);
-      if (u->was == standing::added) put_added(std::move(u->timer));
-      else if (u->was == standing::removed) put_removed(u->timer.place);
+      if (u->was == standing::added)
+        put_added(std::move(u->timer));
+      else if (u->was == standing::removed)
+        put_removed(u->timer.place);
     }
     // What the failed step's look for due timers passed over as removed.
     for (auto p = passed_.rbegin(); p != passed_.rend(); ++p) ahead_.push_front(std::move(*p));
@@ -187,28 +189,19 @@ class the_timer_table final : public timer_table {
     std::vector<const bytes*> removed;
     removed.reserve(removed_.size());
     for (const auto& place : removed_) removed.push_back(&place);
-    detail::sort_by_key(removed, [](const bytes& place) -> const bytes& { return place; });
+    detail::sort_by_key(removed, [](const bytes& place) -> bytes_view { return place; });
     auto delta = std::make_shared<table_delta>();
     delta->reserve(added_.size() + removed.size());
     auto next_removed = removed.begin();
-    const auto take_removed_before = [&](const bytes* bound) {
-      for (; next_removed != removed.end() && (bound == nullptr || **next_removed < *bound);
-           ++next_removed) {
-        delta->emplace_back(**next_removed, std::nullopt);
+    for (const auto& k : added_) {
+      while (next_removed != removed.end() && **next_removed < k.place) {
+        delta->add(**next_removed++, std::nullopt);
       }
-    };
-    while (!added_.empty()) {
-      auto node = added_.extract(added_.begin());
-      take_removed_before(&node.value().place);
-      delta->emplace_back(std::move(node.value().place), std::move(node.value().rest));
+      delta->add(k.place, k.rest);
     }
-    take_removed_before(nullptr);
+    while (next_removed != removed.end()) delta->add(**next_removed++, std::nullopt);
+    added_.clear();
     removed_ = {};
-    frozen_bytes_ = 0;
-    for (const auto& [key, value] : *delta) {
-      frozen_bytes_ += sizeof(table_delta::value_type) + heap_bytes(key);
-      if (value) frozen_bytes_ += heap_bytes(*value);
-    }
     dirty_bytes_ = 0;
     frozen_ = std::move(delta);
     return frozen_;
@@ -217,13 +210,14 @@ class the_timer_table final : public timer_table {
   void thaw() override {
     if (frozen_ == nullptr) bug("a table is thawed that is not frozen");
     frozen_.reset();
-    frozen_bytes_ = 0;
   }
 
   std::size_t dirty_bytes() const override { return dirty_bytes_; }
-  std::size_t frozen_bytes() const override { return frozen_bytes_; }
+  std::size_t frozen_bytes() const override {
+    return frozen_ != nullptr ? frozen_->memory_bytes() : 0;
+  }
   std::size_t cache_bytes() const override {
-    return dirty_bytes_ + frozen_bytes_ + ahead_.size() * (sizeof(kept_timer) + 32);
+    return dirty_bytes_ + frozen_bytes() + ahead_.size() * (sizeof(kept_timer) + 32);
   }
 
  private:
@@ -236,7 +230,9 @@ class the_timer_table final : public timer_table {
   static std::size_t added_bytes(const kept_timer& k) {
     return sizeof(kept_timer) + 48 + heap_bytes(k.place) + heap_bytes(k.rest);
   }
-  static std::size_t removed_bytes(bytes_view place) { return 2 * sizeof(bytes) + heap_bytes(place); }
+  static std::size_t removed_bytes(bytes_view place) {
+    return 2 * sizeof(bytes) + heap_bytes(place);
+  }
 
   void require_step() const {
     if (!in_step_) bug("timers were changed outside a step");
@@ -270,38 +266,41 @@ class the_timer_table final : public timer_table {
   result<void> fill() {
     static const table_delta none;
     const auto& frozen = frozen_ != nullptr ? *frozen_ : none;
-    auto next_frozen = detail::first_not_before(frozen, resume_);
+    auto next_frozen = frozen.first_not_before(resume_);
     bytes last;  // the last place that was looked at
     std::size_t looked_at = 0;
     const auto full = [&] { return ahead_.size() >= read_ahead || looked_at >= 8 * read_ahead; };
-    // Takes frozen ones before `bound`; false when the read-ahead is full.
-    const auto take_frozen = [&](std::optional<bytes_view> bound) {
-      for (; next_frozen != frozen.end() && (!bound || bytes_view{next_frozen->first} < *bound);
-           ++next_frozen, ++looked_at) {
-        if (full()) return false;
-        last = next_frozen->first;
-        if (next_frozen->second) ahead_.push_back({next_frozen->first, *next_frozen->second});
-      }
-      return true;
+    const auto take_next_frozen = [&] {
+      const auto change = frozen[next_frozen++];
+      ++looked_at;
+      last = change.key;
+      if (change.value) ahead_.push_back({bytes{change.key}, bytes{*change.value}});
     };
     bool more = false;
     auto ok = store_.scan(table_, resume_, {}, [&](bytes_view place, bytes_view rest) {
-      if (!take_frozen(place) || full()) {
+      while (!full() && next_frozen < frozen.size() && frozen.key(next_frozen) < place) {
+        take_next_frozen();
+      }
+      if (full()) {
         more = true;
         return false;
       }
-      ++looked_at;
-      last = place;
-      if (next_frozen != frozen.end() && next_frozen->first == place) {
-        if (next_frozen->second) ahead_.push_back({next_frozen->first, *next_frozen->second});
-        ++next_frozen;
+      if (next_frozen < frozen.size() && frozen.key(next_frozen) == place) {
+        take_next_frozen();
       } else {
+        ++looked_at;
+        last = place;
         ahead_.push_back({bytes{place}, bytes{rest}});
       }
       return true;
     });
     if (!ok) return ok;
-    if (!more) more = !take_frozen(std::nullopt);
+    while (!more && next_frozen < frozen.size()) {
+      if (full())
+        more = true;
+      else
+        take_next_frozen();
+    }
     base_ended_ = !more;
     if (more) {
       resume_ = std::move(last);
@@ -324,10 +323,14 @@ class the_timer_table final : public timer_table {
   std::vector<undo> undo_;
   std::vector<kept_timer> passed_;  // in this step, from the read-ahead's front
   std::size_t dirty_bytes_ = 0;
-  std::size_t frozen_bytes_ = 0;
 };
 
 }  // namespace
+
+bool timer_before(const timer& a, const timer& b) {
+  if (a.key.size() <= longest_plain_key && b.key.size() <= longest_plain_key) return a < b;
+  return keep(a) < keep(b);
+}
 
 std::unique_ptr<timer_table> timer_table::create(state_store& store, std::size_t table) {
   return std::make_unique<the_timer_table>(store, table);

@@ -153,7 +153,7 @@ bytes encode_snapshot(const snapshot_record& s) {
     w.put_bytes(s.inputs[i]).put(s.positions[i].value);
   w.put(s.epochs_next.value);
   put_time(w, s.real_watermark);
-  w.put_bytes(s.clocks).put(s.late_records);
+  w.put_bytes(s.clocks).put(s.late_records).put(std::uint8_t{s.replaying});
   return out;
 }
 
@@ -170,6 +170,7 @@ std::optional<snapshot_record> decode_snapshot(bytes_view in) {
   s.real_watermark = get_time(r);
   s.clocks = bytes{r.get_bytes()};
   s.late_records = r.get<std::uint64_t>();
+  s.replaying = r.get<std::uint8_t>() != 0;
   if (!r.done()) return std::nullopt;
   return s;
 }

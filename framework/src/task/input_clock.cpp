@@ -91,6 +91,7 @@ bool input_clock::idle() const { return !watermark().has_value() && !ended(); }
 through_map input_clock::through() const {
   through_map least;
   for (const auto& c : channels_) {
+    if (c.state == state::unseen) return {};  // what it carries, and how far, is not known
     for (const auto& [origin, next] : c.through) {
       const auto [at, added] = least.try_emplace(origin, next);
       if (!added) at->second = std::min(at->second, next);

@@ -179,7 +179,8 @@ class source_task final : public runnable_task {
   }
   std::size_t in_flight() const override { return in_flight_.size(); }
   void advance_event_time(timestamp t) override {
-    if (clock_.ended()) return;
+    const auto now = clock_.watermark();
+    if (clock_.ended() || (now && *now >= t)) return;
     open_epoch();
     clock_.advance(t);
   }
@@ -244,15 +245,17 @@ class source_task final : public runnable_task {
     r.offset = number;
     r.time = clock_.largest() == min_time ? timestamp{} : clock_.largest();
     r.value = row.value;
-    const auto suspect = std::find_if(
-        options_.suspects.begin(), options_.suspects.end(), [&](const crash_suspect& s) {
-          return s.input == stage_->inputs.front().topic && number <= s.offset;
-        });
-    const bool near_suspect = suspect != options_.suspects.end();
+    bool near_suspect = false;
+    bool deadly = false;
+    for (const auto& s : options_.suspects) {
+      if (s.input != stage_->inputs.front().topic || number > s.offset) continue;
+      near_suspect = true;
+      deadly = deadly || (number == s.offset && s.deaths >= deaths_until_dead_letter);
+    }
     ++counters_.records_in;
     rows_ = rows_ + 1;
     std::optional<step_error> failed;
-    if (near_suspect && suspect->offset == number && suspect->deaths >= deaths_until_dead_letter) {
+    if (deadly) {
       failed = step_error{
           {errc::user_code, "", "the process died at this row time and again"}, true, true};
     } else {

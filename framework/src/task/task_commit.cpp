@@ -27,7 +27,7 @@ result<bool> task_impl::open_epoch(bool only_with_work) {
       in->bound = std::max(in->next(), std::min(end, cap));
       if (end > cap) capped = true;
       if (in->bound > in->next()) work = true;
-      in->drained = in->bound == end;
+      in->drained = in->next() == end;
     }
     find_flags(now);
     if (only_with_work && !work && !flags_pending()) return false;
@@ -104,7 +104,7 @@ std::optional<timestamp> task_impl::next_deadline() const {
   if (open_) sooner(opened_at_ + options_.limits.commit_interval);
   if (changed_since_snapshot_ && !snapshot_pending())
     sooner(last_snapshot_at_ + options_.limits.snapshot_interval);
-  if (phase_ == task_phase::live) {
+  if (phase_ == task_phase::live && !paused_) {
     for (const auto& in : inputs_) {
       if (in->spec().idle_after && !in->clock().idle() && !in->clock().ended()) {
         sooner(in->last_record_at + *in->spec().idle_after);
@@ -221,7 +221,7 @@ void task_impl::committed(epoch_number e, const std::vector<offset>& bases) {
   if (f.epochs_append) epochs_next_ = bases.at(*f.epochs_append) + f.epochs_count;
   durable_positions_ = std::move(f.positions);
   in_flight_.pop_front();
-  for (auto* t : tables_) t->durable(e);
+  for (auto* t : tables_) t->durable(table_epoch(e));
   if (frozen_ && frozen_->record.epoch == e) {
     frozen_->record.epochs_next = epochs_next_;
     frozen_->durable = true;
@@ -254,6 +254,7 @@ snapshot_record task_impl::snapshot_now(epoch_number e) const {
   }
   s.real_watermark = real_watermark_;
   s.late_records = late_base_ + ctx_.late_records;
+  s.replaying = phase_ == task_phase::replaying;
   return s;
 }
 

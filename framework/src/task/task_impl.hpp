@@ -19,6 +19,14 @@
 
 namespace kappa::detail {
 
+/// The order of firing.
+struct fires_before {
+  bool operator()(const fired_timer& a, const fired_timer& b) const {
+    if (a.timer != b.timer) return timer_before(a.timer, b.timer);
+    return a.closing && !b.closing;
+  }
+};
+
 class task_impl final : public runnable_task {
  public:
   explicit task_impl(task_options options);
@@ -27,12 +35,13 @@ class task_impl final : public runnable_task {
 
   const task_id& id() const override { return id_; }
   result<run_status> run(std::size_t budget) override;
+  void set_time_limit(timestamp t) override { time_limit_ = t; }
   bool should_close(timestamp now) const override;
   result<epoch_ptr> close(timestamp now, bool final) override;
   std::optional<timestamp> next_deadline() const override;
   void committed(epoch_number e, const std::vector<offset>& bases) override;
   std::size_t in_flight() const override { return in_flight_.size(); }
-  void advance_event_time(timestamp t) override { flag_advance_ = t; }
+  void advance_event_time(timestamp t) override;
   std::optional<state_delta> snapshot_ready() override;
   void snapshot_done() override;
   bool snapshot_pending() const override { return frozen_.has_value() || snapshot_running_; }
@@ -68,6 +77,8 @@ class task_impl final : public runnable_task {
   result<void> read_epochs_topic(std::optional<birth_record>& birth);
   result<void> restore(const recovery_plan& plan);
   result<void> go_live();
+  result<void> check_adopted(const recovery_facts& facts,
+                             const std::optional<snapshot_record>& snapshot) const;
 
   // steps
   result<bool> replay_step();
@@ -75,7 +86,12 @@ class task_impl final : public runnable_task {
   result<bool> pick_single();
   result<bool> pick_several();
   bool replay_bounds_reached() const;
-  void enter_script();
+  result<void> enter_script();
+  void declare(script_entry& s);
+  void leave_script();
+  result<bool> leave_epoch();
+  result<bool> replayed_up_to(const fired_timer& due);
+  bool replay_too_dirty(std::size_t steps) const;
   bool replay_snapshot_allowed() const;
   result<task_input*> earliest_head();
   result<void> apply(task_input& in, const record_view& record);
@@ -107,6 +123,7 @@ class task_impl final : public runnable_task {
   snapshot_record snapshot_now(epoch_number e) const;
   bool snapshot_due(timestamp now) const;
   std::size_t dirty_bytes() const;
+  epoch_number table_epoch(epoch_number e) const { return e + replay_rounds_; }
 
   task_options options_;
   const stage_spec* stage_;
@@ -125,6 +142,8 @@ class task_impl final : public runnable_task {
 
   // event time
   timestamp real_watermark_ = min_time;
+  timestamp time_limit_ = max_time;
+  bool paused_ = false;  // past it
   bool check_timers_ = true;
   std::optional<marker> last_marker_;
 
@@ -133,7 +152,7 @@ class task_impl final : public runnable_task {
   std::vector<offset> live_from_;
   std::deque<script_entry> script_;
   std::set<std::pair<std::size_t, offset>> failed_records_;
-  std::vector<fired_timer> failed_timers_;
+  std::set<fired_timer, fires_before> failed_timers_;
   std::optional<fired_timer> replay_up_to_;
 
   // epochs
@@ -160,7 +179,11 @@ class task_impl final : public runnable_task {
   bool changed_since_snapshot_ = false;
   std::optional<frozen_snapshot> frozen_;
   bool snapshot_running_ = false;
+  // Tables want epochs that grow: what is replayed in several runs, all of it durable, counts as
+  // one each.
+  std::uint64_t replay_rounds_ = 0;
   std::uint64_t late_base_ = 0;
+  std::uint64_t late_before_step_ = 0;
 
   task_progress counters_;
 };

@@ -173,6 +173,7 @@ result<void> task_impl::open() {
   auto plan = plan_recovery(facts);
   if (!plan) return fail(plan.error());
   failpoint::hit("recover.plan");
+  if (auto good = check_adopted(facts, snapshot); !good) return good;
 
   if (plan->from_empty_state && snapshot) {
     if (auto fresh = open_store(true); !fresh) return fresh;
@@ -218,7 +219,7 @@ result<void> task_impl::open() {
   }
   for (const auto& s : script_) {
     for (const auto& f : s.record.failed_records) failed_records_.insert({f.input, f.offset});
-    for (const auto& f : s.record.failed_timers) failed_timers_.push_back(f);
+    failed_timers_.insert(s.record.failed_timers.begin(), s.record.failed_timers.end());
   }
   if (!script_.empty()) replay_up_to_ = script_.back().record.fired_up_to;
 
@@ -226,8 +227,28 @@ result<void> task_impl::open() {
   check_timers_ = true;
   last_snapshot_at_ = options_.clock();
   ctx_.muted = !failpoint::broken("no-muted-gap");
-  const bool nothing = script_.empty() && replay_bounds_reached();
+  const bool nothing =
+      script_.empty() && replay_bounds_reached() && !(snapshot && snapshot->replaying);
   if (nothing && !counters_.replay_total) return go_live();
+  return {};
+}
+
+// --adopt-state-position believes that nothing ran after the state was saved: refused when the
+// epochs topic tells otherwise.
+result<void> task_impl::check_adopted(const recovery_facts& facts,
+                                      const std::optional<snapshot_record>& snapshot) const {
+  for (const auto& in : facts.inputs) {
+    if (in.committed || !in.in_state || !snapshot) continue;
+    const bool ran_on =
+        snapshot->replaying || (!script_.empty() && script_.back().record.number > snapshot->epoch);
+    if (!ran_on) continue;
+    return fail(
+        errc::refused_start, fmt::format("{} input {}", id_.text(), in.name),
+        fmt::format(
+            "the state is of epoch {} and cannot be adopted: {} has later epochs; restore a "
+            "later state, or start over with --fresh",
+            snapshot->epoch, stage_->epochs_topic()));
+  }
   return {};
 }
 
@@ -252,13 +273,14 @@ result<void> task_impl::go_live() {
   replay_up_to_.reset();
   phase_ = task_phase::live;
   ctx_.muted = false;
+  if (flag_advance_) advance_event_time(*flag_advance_);
   check_timers_ = true;
   const auto now = options_.clock();
   for (auto& in : inputs_) {
     in->last_record_at = now;
     in->bound = offset{INT64_MAX};
   }
-  for (auto* t : tables_) t->durable(last_epoch_);
+  for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
   if (!birth_to_write_) {  // what the last T1 said need not be said again
     const auto due = due_timer();
     began_between_timers_ = due && due->has_value();

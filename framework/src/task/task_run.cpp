@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -9,15 +10,19 @@
 namespace kappa::detail {
 namespace {
 
-bool fires_before(const fired_timer& a, const fired_timer& b) {
-  if (a.timer != b.timer) return a.timer < b.timer;
-  return a.closing && !b.closing;
+// Under this name, with a hash of the timer as offset, the step watcher hears of timers: the record
+// that was before a timer is not to blame for it.
+const std::string timers_input = "timers";
+
+offset place_of(const fired_timer& t) {
+  return offset{static_cast<std::int64_t>(checksum(encode_timer(t.timer)))};
 }
 
 }  // namespace
 
 result<run_status> task_impl::run(std::size_t budget) {
   run_status status;
+  paused_ = false;
   while (status.steps < budget) {
     if (phase_ == task_phase::replaying) {
       auto done = replay_step();
@@ -26,12 +31,12 @@ result<run_status> task_impl::run(std::size_t budget) {
         if (auto live = go_live(); !live) return fail(live.error());
       }
       ++status.steps;
-      if ((status.steps & 255) == 0 && dirty_bytes() >= options_.limits.max_dirty_bytes &&
-          replay_snapshot_allowed()) {
+      if (replay_too_dirty(status.steps)) {
         status.blocked = snapshot_pending();
         status.more = !status.blocked;
         break;
       }
+      if (status.steps == budget) status.more = true;
       continue;
     }
     const bool too_dirty =
@@ -53,105 +58,15 @@ result<run_status> task_impl::run(std::size_t budget) {
     ++status.steps;
     if (status.steps == budget) status.more = true;
   }
+  status.paused = paused_;
+  status.watermark = real_watermark_;
   if (phase_ == task_phase::replaying) {
-    for (auto* t : tables_) t->durable(last_epoch_);
+    for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
+    ++replay_rounds_;
     failpoint::hit("recover.replay");
     if (!status.blocked) status.more = true;
   }
   return status;
-}
-
-// ── replay ────────────────────────────────────────────────────────────────────────────────────
-
-bool task_impl::replay_bounds_reached() const {
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    if (inputs_[i]->next() < live_from_[i]) return false;
-  }
-  return true;
-}
-
-// Opens the epoch records that begin at the present position: what they declared at their opening
-// holds from here. (A snapshot taken later has it already.)
-void task_impl::enter_script() {
-  const auto declare = [&](script_entry& s) {
-    s.opened = true;
-    for (const auto i : s.record.idle) inputs_[i]->clock().set_idle();
-    for (const auto i : s.record.ended) inputs_[i]->clock().set_end();
-    for (auto& in : inputs_) {
-      if (s.record.advance) in->clock().advance(*s.record.advance);
-    }
-    update_watermark();
-  };
-  if (several_inputs_) {
-    if (script_.empty() || script_.front().opened) return;
-    declare(script_.front());
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      inputs_[i]->bound = script_.front().record.inputs[i].to;
-    }
-    return;
-  }
-  const auto next = inputs_.front()->next();
-  for (auto& s : script_) {
-    const auto from = s.record.inputs.front().from;
-    if (from > next) break;
-    if (!s.opened && from == next) declare(s);
-    s.opened = true;
-  }
-  while (!script_.empty() && script_.front().opened &&
-         script_.front().record.inputs.front().to <= next) {
-    epochs_next_ = script_.front().offset + 1;
-    script_.pop_front();
-  }
-}
-
-// One muted step; true when everything up to the committed positions has been done again.
-result<bool> task_impl::replay_step() {
-  enter_script();
-  auto due = due_timer();
-  if (!due) return fail(due.error());
-  if (*due) {
-    const bool at_the_end =
-        several_inputs_ ? script_.size() <= 1 && replay_bounds_reached() : replay_bounds_reached();
-    if (at_the_end && replay_up_to_ && fires_before(*replay_up_to_, **due)) return true;
-    const auto failed = std::find(failed_timers_.begin(), failed_timers_.end(), **due);
-    auto fired = failed != failed_timers_.end() ? give_up(**due) : fire(**due);
-    if (!fired) return fail(fired.error());
-    return false;
-  }
-  if (!several_inputs_) {
-    auto& in = *inputs_.front();
-    auto head = in.head(live_from_.front());
-    if (!head) return fail(head.error());
-    if (*head == nullptr) {
-      in.skip_to(live_from_.front());
-      return true;
-    }
-    ++counters_.replayed;
-    if (auto done = apply(in, **head); !done) return fail(done.error());
-    return false;
-  }
-  if (script_.empty()) {
-    if (replay_bounds_reached()) return true;
-    return fail(errc::corrupt, id_.text(),
-                "epoch records are missing in " + stage_->epochs_topic());
-  }
-  auto in = earliest_head();
-  if (!in) return fail(in.error());
-  if (*in != nullptr) {
-    ++counters_.replayed;
-    auto head = (*in)->head((*in)->bound);
-    if (!head) return fail(head.error());
-    if (auto done = apply(**in, **head); !done) return fail(done.error());
-    return false;
-  }
-  for (auto& i : inputs_) i->skip_to(i->bound);
-  epochs_next_ = script_.front().offset + 1;
-  script_.pop_front();
-  return script_.empty();
-}
-
-bool task_impl::replay_snapshot_allowed() const {
-  return !several_inputs_ || script_.empty() || !script_.front().opened;
 }
 
 // ── live ──────────────────────────────────────────────────────────────────────────────────────
@@ -166,6 +81,8 @@ result<bool> task_impl::live_step() {
   }
   ended_quiet_ = all_ended();
   if (ended_quiet_) return false;
+  paused_ = real_watermark_ > time_limit_;
+  if (paused_) return false;
   return several_inputs_ ? pick_several() : pick_single();
 }
 
@@ -181,8 +98,11 @@ result<bool> task_impl::pick_single() {
     return open_epoch(false);
   }
   in.drained = false;
-  if (!open_) flag_idle_.clear();  // it has a record after all
-  if (auto opened = open_epoch(false); !opened) return fail(opened.error());
+  if (!open_) {
+    flag_idle_.clear();  // it has a record after all
+    if (auto opened = open_epoch(false); !opened) return fail(opened.error());
+    if (check_timers_) return true;  // event time was moved: what is due comes before the record
+  }
   if (auto done = apply(in, **head); !done) return fail(done.error());
   return true;
 }
@@ -191,6 +111,7 @@ result<bool> task_impl::pick_several() {
   if (!open_) {
     auto opened = open_epoch(true);
     if (!opened || !*opened) return opened;
+    if (check_timers_) return true;  // as in pick_single
   }
   auto in = earliest_head();
   if (!in) return fail(in.error());
@@ -273,7 +194,8 @@ result<void> task_impl::apply_marker(task_input& in, const marker& m) {
 void task_impl::begin_step(const step_origin& origin) {
   origin_ = origin;
   const auto epoch = phase_ == task_phase::replaying ? last_epoch_ : last_epoch_ + 1;
-  for (auto* t : tables_) t->begin_step(epoch);
+  for (auto* t : tables_) t->begin_step(table_epoch(epoch));
+  late_before_step_ = ctx_.late_records;
   builder_.begin_step(&origin_);
 }
 
@@ -285,6 +207,7 @@ void task_impl::commit_step() {
 
 void task_impl::rollback_step() {
   for (auto* t : tables_) t->rollback_step();
+  ctx_.late_records = late_before_step_;
   builder_.rollback_step();
   origin_.record = nullptr;
 }
@@ -350,7 +273,8 @@ result<void> task_impl::run_step(task_input& in, const record_view& record) {
     return fail(failed->reason.code, position,
                 fmt::format("operator \"{}\": {}", op, failed->reason.text()));
   }
-  if (failed->users) {
+  // Replay emits nothing, so it would not find an output too large.
+  if (failed->users || failed->reason.code == errc::too_large) {
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, op});
   }
   to_dead_letters(failed->reason, op, in, record);
@@ -368,7 +292,7 @@ result<std::optional<fired_timer>> task_impl::due_timer() {
   auto b = timers_->first_due(real_watermark_);
   if (!b) return fail(b.error());
   std::optional<fired_timer> due;
-  if (*a && (!*b || !(**b < **a))) {
+  if (*a && (!*b || !timer_before(**b, **a))) {
     due = fired_timer{true, std::move(**a)};
   } else if (*b) {
     due = fired_timer{false, std::move(**b)};
@@ -386,13 +310,19 @@ result<void> task_impl::fire(const fired_timer& due) {
   ctx_.op = due.timer.op;
   auto& in = *inputs_.front();
   if (origin_.where.topic.empty()) origin_ = {in.where(), in.next(), nullptr};
-  if (options_.watcher != nullptr) {
-    options_.watcher->step_begins(name_, in.spec().topic, origin_.offset, &ctx_.op);
-  }
   changed_since_snapshot_ = true;
   begin_step({origin_.where, origin_.offset, nullptr});
   std::optional<step_error> failed;
+  const auto place = place_of(due);
+  const bool deadly =
+      std::any_of(options_.suspects.begin(), options_.suspects.end(), [&](const crash_suspect& s) {
+        return s.input == timers_input && s.offset == place && s.deaths >= deaths_until_dead_letter;
+      });
+  if (options_.watcher != nullptr)
+    options_.watcher->step_begins(name_, timers_input, place, &ctx_.op);
   try {
+    if (deadly && !replaying)
+      throw std::runtime_error{"the process died at this timer time and again"};
     (due.closing ? closing_ : timers_)->remove(due.timer);
     op->fire(due.timer, due.closing, ctx_);
   } catch (...) {
@@ -439,7 +369,11 @@ result<void> task_impl::fire(const fired_timer& due) {
   }
   last_fired_ = due;
   ++counters_.timers_fired;
-  if (builder_.size_bytes() >= options_.limits.max_epoch_bytes) full_ = true;
+  const bool bounds_checked = (++steps_ & 1023) == 0;
+  if (builder_.size_bytes() >= options_.limits.max_epoch_bytes ||
+      (bounds_checked && epoch_full())) {
+    full_ = phase_ == task_phase::live;
+  }
   return {};
 }
 
@@ -474,6 +408,17 @@ void task_impl::update_watermark() {
     ctx_.effective_watermark = effective;
     check_timers_ = true;
   }
+}
+
+// Nothing to do when event time is there already.
+void task_impl::advance_event_time(timestamp t) {
+  const bool moves = std::any_of(inputs_.begin(), inputs_.end(), [t](const auto& in) {
+    if (in->spec().internal || in->clock().ended()) return false;
+    const auto now = in->clock().watermark();
+    return !now || *now < t;
+  });
+  flag_advance_.reset();
+  if (moves) flag_advance_ = t;  // not known before the end of a replay; go_live asks again
 }
 
 bool task_impl::all_ended() const {

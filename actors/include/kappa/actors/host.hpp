@@ -47,6 +47,10 @@ struct host_options {
   failure_policy on_failure = failure_policy::dead_letter;
   bool until_end = false;  // topics from outside end where they end at the start
   bool adopt_state_position = false;
+  /// A task that is further ahead in event time than this of the slowest one of its stage (of
+  /// those that have something to read) pauses, so that a backfill does not open windows without
+  /// end. For stages that read topics from outside, or several inputs. Zero: off.
+  milliseconds max_drift = std::chrono::hours{1};
   double source_rate = 0;  // rows a second of each source; 0: no bound
   /// A step that takes longer is reported, and its task quarantined. ≥ 100 ms.
   std::chrono::milliseconds handler_limit{30'000};

@@ -34,6 +34,7 @@ struct embedded_log_options {
 /// or not a log's. errc::incompatible: of another format version (named). errc::not_found:
 /// read_only and nothing there. errc::io names the path. A read-only log refuses all that writes
 /// with errc::invalid_argument.
-[[nodiscard]] result<std::shared_ptr<event_log>> open_embedded_log(const embedded_log_options& options);
+[[nodiscard]] result<std::shared_ptr<event_log>> open_embedded_log(
+    const embedded_log_options& options);
 
 }  // namespace kappa

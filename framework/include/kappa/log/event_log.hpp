@@ -38,8 +38,8 @@ struct topic_config {
   std::int32_t partitions = 1;  // 1 … 1024; fixed: a change would remap keys
   /// The app that writes it (and nobody else); empty: written from outside.
   std::string owner{};
-  std::optional<milliseconds> retention_time{};       // none: kept for ever
-  std::optional<std::uint64_t> retention_bytes{};     // per partition; none: no bound
+  std::optional<milliseconds> retention_time{};    // none: kept for ever
+  std::optional<std::uint64_t> retention_bytes{};  // per partition; none: no bound
   std::size_t max_record_bytes = log_limits::default_max_record_bytes;
   bool compacted = false;  // Kafka: cleanup.policy=compact; refused for events
 
@@ -124,7 +124,7 @@ struct producer_sequence {
 };
 
 struct append_receipt {
-  offset base;               // of the first record
+  offset base;  // of the first record
   /// It had been appended before; `base` is known for the last sequence only, else it is -1.
   bool duplicate = false;
 };
@@ -164,19 +164,23 @@ class event_log {
   [[nodiscard]] virtual result<partition_bounds> bounds(const topic_partition& tp) = 0;
   /// First offset whose record has time >= t; `latest` when there is none.
   [[nodiscard]] virtual result<offset> offset_for_time(const topic_partition& tp, timestamp t) = 0;
-  [[nodiscard]] virtual result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) = 0;
+  [[nodiscard]] virtual result<std::unique_ptr<log_reader>> open_reader(
+      const topic_partition& tp) = 0;
 
   /// Takes the app: errc::owned (naming the holder) while another process or writer has it. Blocks.
-  [[nodiscard]] virtual result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) = 0;
+  [[nodiscard]] virtual result<std::unique_ptr<log_writer>> open_writer(
+      const writer_options& options) = 0;
   /// An append from outside any app; errc::owned for topics that an app owns. Blocks until durable
   /// (group commit: concurrent appends share one fsync).
   [[nodiscard]] virtual result<append_receipt> append(
       const topic_partition& to, const record_batch& records,
       const std::optional<producer_sequence>& sequence = std::nullopt) = 0;
 
-  [[nodiscard]] virtual result<std::optional<committed_position>> position(const position_key& key) = 0;
+  [[nodiscard]] virtual result<std::optional<committed_position>> position(
+      const position_key& key) = 0;
   /// All positions of an app, ordered by key.
-  [[nodiscard]] virtual result<std::vector<log_transaction::move>> positions(const std::string& app) = 0;
+  [[nodiscard]] virtual result<std::vector<log_transaction::move>> positions(
+      const std::string& app) = 0;
   /// Forgets one position. For repair tools and tests; the app must not run. Blocks.
   [[nodiscard]] virtual result<void> forget_position(const position_key& key) = 0;
 

@@ -1,8 +1,8 @@
 // A log in memory, for tests: the same contract, with faults on demand.
 //
 // Threading: as event_log; it has no thread of its own: subscribers are called on the thread that
-// appended, after the append is done. Ownership: shared by everything that is "the same log"; "restarting a
-// process" in a test means dropping readers and writers and keeping this object.
+// appended, after the append is done. Ownership: shared by everything that is "the same log";
+// "restarting a process" in a test means dropping readers and writers and keeping this object.
 #pragma once
 
 #include <functional>

@@ -168,7 +168,9 @@ class record_batch {
     timestamp min_time = kappa::max_time;
     std::size_t largest = 0;
   };
-  [[nodiscard]] mark position() const { return {body_.size(), count_, max_time_, min_time_, largest_}; }
+  [[nodiscard]] mark position() const {
+    return {body_.size(), count_, max_time_, min_time_, largest_};
+  }
   void rewind(const mark& m);
   void clear();
 
@@ -206,7 +208,8 @@ class read_batch {
 
   read_batch() = default;
   /// `next` = the offset to read on from (past the last record, gaps included).
-  read_batch(std::shared_ptr<const void> buffer, std::vector<frame> frames, offset from, offset next)
+  read_batch(std::shared_ptr<const void> buffer, std::vector<frame> frames, offset from,
+             offset next)
       : buffer_{std::move(buffer)}, frames_{std::move(frames)}, from_{from}, next_{next} {}
 
   [[nodiscard]] offset from() const { return from_; }

@@ -24,6 +24,8 @@
 #include "kappa/core/codec.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/state/detail/keyed_cache.hpp"
+#include "kappa/state/detail/slot_pool.hpp"
+#include "kappa/state/detail/version_queue.hpp"
 #include "kappa/state/table.hpp"
 
 namespace kappa {
@@ -37,7 +39,7 @@ class keyed_table final : public detail::keyed_cache {
 
  public:
   keyed_table(state_store& store, std::size_t table, keyed_table_options options = {})
-      : keyed_cache{store, table, options} {}
+      : keyed_cache{store, table, options, {sizeof(entry), sizeof(version), fixed_size}} {}
 
   /// The value, or null. Valid until the next call that changes or loads a key.
   [[nodiscard]] result<const V*> find(bytes_view key) {
@@ -110,7 +112,7 @@ class keyed_table final : public detail::keyed_cache {
         } else if constexpr (!fixed_size) {
           e.value = V{};
         }
-        pop_version(e, u->previous_epoch);
+        pop_version(e);
       } else {
         e.present = u->was_present;
         if (u->was_present) {
@@ -128,7 +130,6 @@ class keyed_table final : public detail::keyed_cache {
  private:
   // Values without memory of their own have a known size; others are measured now and then.
   static constexpr bool fixed_size = std::is_trivially_copyable_v<V>;
-  static constexpr std::size_t pool_chunk = 256;
   static constexpr std::size_t old_values_kept = 1024;
 
   struct entry : detail::cached_entry {
@@ -143,7 +144,6 @@ class keyed_table final : public detail::keyed_cache {
   struct undo {
     keyed_table::entry* entry = nullptr;
     std::size_t old_value = 0;  // index, when not kept as a version
-    epoch_number previous_epoch;
     bool kept_as_version = false;
     bool was_dirty = false;
     bool was_present = false;
@@ -156,7 +156,6 @@ class keyed_table final : public detail::keyed_cache {
     u.was_present = e.present;
     if (e.epoch != open_epoch_) {
       u.kept_as_version = true;
-      u.previous_epoch = e.epoch;
       auto& v = static_cast<version&>(push_version(e));
       if (e.present) keep_in(v.value, e.value, may_move);
     } else if (e.present) {
@@ -212,26 +211,25 @@ class keyed_table final : public detail::keyed_cache {
   void clear_value(detail::cached_entry& e) override {
     if constexpr (!fixed_size) static_cast<entry&>(e).value = V{};
   }
-  void clear_version(detail::cached_version& v) override {
-    if constexpr (!fixed_size) static_cast<version&>(v).value = V{};
-  }
   void grow_entries() override {
-    auto& chunk = entry_chunks_.emplace_back(std::make_unique<entry[]>(pool_chunk));
-    for (std::size_t i = pool_chunk; i-- > 0;) add_free_entry(chunk[i]);
+    auto [first, count] = entries_.grow();
+    for (std::size_t i = count; i-- > 0;) add_free_entry(first[i]);
   }
-  void grow_versions() override {
-    auto& chunk = version_chunks_.emplace_back(std::make_unique<version[]>(pool_chunk));
-    for (std::size_t i = pool_chunk; i-- > 0;) add_free_version(chunk[i]);
+  detail::cached_version& new_version() override { return versions_.push(); }
+  void drop_last_version() override {
+    if constexpr (!fixed_size) versions_.back().value = V{};
+    versions_.pop_back();
   }
-  std::size_t value_bytes(std::size_t encoded) const override {
-    // Decoded forms are larger than encoded ones, and each piece of memory has its header.
-    return fixed_size ? 0 : encoded + encoded / 2 + 32;
+  void drop_first_versions(std::size_t count) override {
+    if constexpr (fixed_size) {
+      versions_.pop_front(count, nullptr);
+    } else {
+      versions_.pop_front(count, [](version& v) { v.value = V{}; });
+    }
   }
-  std::size_t entry_bytes() const override { return sizeof(entry); }
-  std::size_t version_bytes() const override { return sizeof(version); }
 
-  std::vector<std::unique_ptr<entry[]>> entry_chunks_;
-  std::vector<std::unique_ptr<version[]>> version_chunks_;
+  detail::slot_pool<entry> entries_;
+  detail::version_queue<version> versions_;
   std::vector<undo> undo_;
   std::vector<old_value> old_values_;
   std::size_t old_values_used_ = 0;

@@ -22,6 +22,7 @@
 #include "kappa/core/error.hpp"
 #include "kappa/core/schema_info.hpp"
 #include "kappa/core/strong.hpp"
+#include "kappa/state/table_delta.hpp"
 
 namespace kappa {
 
@@ -49,12 +50,6 @@ struct state_store_options {
   bool read_only = false;
 };
 
-/// The changes of one table since the last snapshot, sorted by key. No value: erased.
-using table_delta = std::vector<std::pair<bytes, std::optional<bytes>>>;
-/// A frozen one: the table goes on reading it while the snapshot thread writes it, so it is shared
-/// and never changed. Null: no changes.
-using frozen_delta = std::shared_ptr<const table_delta>;
-
 /// What one T2 writes: everything as of the end of one epoch.
 struct state_delta {
   epoch_number epoch;
@@ -78,7 +73,8 @@ class state_store {
   /// errc::incompatible: of another app, stage, generation, task, topology or log, of a newer
   /// format, or of a schema that cannot be read (each named, with both values).
   /// errc::corrupt: damaged. errc::not_found: read_only and nothing there.
-  [[nodiscard]] static result<std::unique_ptr<state_store>> open(const state_store_options& options);
+  [[nodiscard]] static result<std::unique_ptr<state_store>> open(
+      const state_store_options& options);
 
   /// The snapshot record and epoch of the last T2; nothing before the first. Any thread.
   [[nodiscard]] virtual std::optional<bytes> snapshot() const = 0;

@@ -28,10 +28,11 @@ class state_table {
   /// T1 of all epochs up to `e` is durable.
   virtual void durable(epoch_number e) = 0;
 
-  /// The changes since the last freeze, encoded and sorted by key; not inside a step. They stay
-  /// readable here until `thaw`. One frozen set at a time.
+  /// The changes since the last freeze, encoded; not inside a step. They stay readable here until
+  /// `thaw`. One frozen set at a time.
   [[nodiscard]] virtual frozen_delta freeze() = 0;
-  /// The T2 of the frozen set is durable (readers may see it in the store some time before).
+  /// The T2 of the frozen set is durable, and so is T1 of its epochs. (Readers may see it in the
+  /// store some time before.)
   virtual void thaw() = 0;
 
   /// Estimated memory: of the changes since the last freeze (for the snapshot's "too many dirty

@@ -31,6 +31,9 @@ struct timer {
 [[nodiscard]] bytes encode_timer(const timer& t);
 [[nodiscard]] std::optional<timer> decode_timer(bytes_view in);
 
+/// The order in which a table gives its timers.
+[[nodiscard]] bool timer_before(const timer& a, const timer& b);
+
 class timer_table : public state_table {
  public:
   /// `table`: its index in the store.

@@ -28,9 +28,9 @@ struct tumbling {
 
   [[nodiscard]] window of(timestamp t) const {
     const auto n = size.count();
-    auto start = t.time_since_epoch().count() / n * n;
-    if (start > t.time_since_epoch().count()) start -= n;  // division truncates towards zero
-    return {timestamp{milliseconds{start}}, timestamp{milliseconds{start + n}}};
+    timestamp start{milliseconds{t.time_since_epoch().count() / n * n}};
+    if (start > t) start = saturating_add(start, -size);  // division truncates towards zero
+    return {start, saturating_add(start, size)};
   }
 };
 

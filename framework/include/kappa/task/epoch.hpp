@@ -100,6 +100,8 @@ struct snapshot_record {
   timestamp real_watermark = min_time;
   bytes clocks;  // encoded input clocks
   std::uint64_t late_records = 0;
+  /// Taken in replay: timers that are due were fired before, and are to be fired again, muted.
+  bool replaying = false;
 };
 [[nodiscard]] bytes encode_snapshot(const snapshot_record& s);
 [[nodiscard]] std::optional<snapshot_record> decode_snapshot(bytes_view in);

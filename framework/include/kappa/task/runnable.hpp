@@ -32,6 +32,9 @@ struct run_status {
   bool more = false;
   /// Waits for a T1 or a T2 before it may go on (bounded depth, bounded dirty bytes).
   bool blocked = false;
+  /// Waits because its watermark is past the time limit.
+  bool paused = false;
+  timestamp watermark = min_time;
 };
 
 struct task_progress {
@@ -68,6 +71,10 @@ class runnable_task {
   /// Does up to `budget` steps. An error means that the task cannot go on as it is: drop it and
   /// open it anew.
   [[nodiscard]] virtual result<run_status> run(std::size_t budget) = 0;
+
+  /// No record is taken while the watermark is past `t` (what is due still fires). Scheduling only:
+  /// results and replay do not depend on it.
+  virtual void set_time_limit(timestamp /*t*/) {}
 
   [[nodiscard]] virtual bool should_close(timestamp now) const = 0;
   /// The open epoch, closed; null when there is nothing to commit. `final`: an orderly stop (the

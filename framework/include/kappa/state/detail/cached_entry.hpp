@@ -1,0 +1,101 @@
+// One key of a keyed table in memory, and its old values.
+//
+// Threading: the owner's thread only. Ownership: the typed table's pools.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kappa/core/bytes.hpp"
+#include "kappa/core/strong.hpp"
+
+namespace kappa::detail {
+
+struct cached_version;
+
+/// The typed value follows in the derived struct. Two cache lines hold all that an edit of a small
+/// value touches; short keys lie inside, because each pointer that is followed into cold memory
+/// costs as much as the rest of the edit.
+struct alignas(64) cached_entry {
+  static constexpr std::size_t inline_key_bytes = 40;
+
+  std::uint64_t hash = 0;
+  std::uint32_t key_size = 0;
+  bool present = false;     // false: the key is absent (erased, or never there)
+  bool dirty = false;       // changed since the last freeze
+  bool referenced = false;  // used since the clock's hand last passed
+  union {
+    char inline_key[inline_key_bytes];
+    char* long_key;
+  };
+  std::uint64_t step = 0;  // the last step that kept the old value for undo
+
+  epoch_number epoch;                // the last epoch that kept the old value for queries
+  cached_version* newest = nullptr;  // of that epoch; void once it is durable
+  std::uint64_t freeze = 0;          // the last freeze that took it
+  std::size_t charge = 0;            // estimated bytes, 0 when the slot is free
+  std::uint32_t edits = 0;           // since the value's size was last measured at a freeze
+
+  cached_entry() : inline_key{} {}
+  ~cached_entry() { clear_key(); }
+  cached_entry(const cached_entry&) = delete;
+  cached_entry& operator=(const cached_entry&) = delete;
+
+  [[nodiscard]] bytes_view key() const {
+    return {key_size <= inline_key_bytes ? inline_key : long_key, key_size};
+  }
+  void set_key(bytes_view key) {
+    clear_key();
+    char* to = inline_key;
+    if (key.size() > inline_key_bytes) to = long_key = new char[key.size()];
+    if (!key.empty()) std::memcpy(to, key.data(), key.size());
+    key_size = static_cast<std::uint32_t>(key.size());
+  }
+  void clear_key() {
+    if (key_size > inline_key_bytes) delete[] long_key;
+    key_size = 0;
+  }
+};
+
+/// The value of a key before it was first changed in `epoch`; the typed value follows. The older
+/// one is there only while its epoch is not durable: look at `older_epoch` first.
+struct cached_version {
+  epoch_number epoch;
+  cached_version* older = nullptr;
+  epoch_number older_epoch;
+  std::size_t charge = 0;
+  bool present = false;
+};
+
+struct hashed_key {
+  bytes_view key;
+  std::uint64_t hash = 0;
+};
+
+struct entry_hash {
+  using is_transparent = void;
+  using is_avalanching = void;
+  std::size_t operator()(const cached_entry* e) const noexcept { return e->hash; }
+  std::size_t operator()(const hashed_key& k) const noexcept { return k.hash; }
+};
+struct entry_equal {
+  using is_transparent = void;
+  bool operator()(const cached_entry* a, const cached_entry* b) const noexcept { return a == b; }
+  bool operator()(const hashed_key& k, const cached_entry* e) const noexcept {
+    return k.hash == e->hash && k.key == e->key();
+  }
+  bool operator()(const cached_entry* e, const hashed_key& k) const noexcept {
+    return (*this)(k, e);
+  }
+};
+struct entry_before {
+  using is_transparent = void;
+  bool operator()(const cached_entry* a, const cached_entry* b) const {
+    return a->key() < b->key();
+  }
+  bool operator()(const cached_entry* a, bytes_view b) const { return a->key() < b; }
+  bool operator()(bytes_view a, const cached_entry* b) const { return a < b->key(); }
+};
+
+}  // namespace kappa::detail

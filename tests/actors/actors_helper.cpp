@@ -1,0 +1,128 @@
+// An app that misbehaves on demand, run as a program of its own.
+//
+//   actors_helper feed LOG N             appends N readings (values 0 … N - 1) to topic "readings"
+//   actors_helper [runner options] --misbehave HOW --at VALUE [--windowed]
+//
+// HOW: none, segv, abort, terminate, fpe, stack, kill, hang, throw. At the end it prints every
+// output ("sum COUNT SUM"), dead letter ("dead POSITION OPERATOR ERROR") and "done".
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+
+#include <fmt/format.h>
+
+#include "engine/small_types.hpp"
+#include "kappa/kappa.hpp"
+
+using namespace kappa;
+using namespace std::chrono_literals;
+using engine_test::reading;
+using engine_test::totals;
+
+namespace {
+
+std::string how = "none";
+double at = -1;
+bool windowed = false;
+
+void must_not_throw() noexcept { throw std::runtime_error{"out of a noexcept function"}; }
+
+int endless(volatile int depth) {
+  volatile char room[4096];
+  room[0] = static_cast<char>(depth);
+  return depth < 0 ? 0 : endless(depth + 1) + room[0];
+}
+
+void misbehave() {
+  if (how == "segv") std::raise(SIGSEGV);
+  if (how == "abort") std::abort();
+  if (how == "terminate") must_not_throw();
+  if (how == "fpe") std::raise(SIGFPE);
+  if (how == "stack") std::printf("%d\n", endless(0));
+  if (how == "kill") std::raise(SIGKILL);
+  if (how == "throw") throw std::runtime_error{"as it was told"};
+  if (how == "hang") std::promise<void>{}.get_future().wait();
+}
+
+bool chosen(std::int64_t value) { return value == static_cast<std::int64_t>(at); }
+
+app helper_app() {
+  app a{"helper"};
+  auto readings = a.stream<reading>("readings").map("look", [](const reading& r) {
+    if (!windowed && chosen(r.value)) misbehave();
+    return r;
+  });
+  auto keyed = readings.already_keyed(&reading::place);
+  if (windowed) {
+    keyed.window(tumbling{1h})
+        .fold<totals>("hourly", [](totals& t, const reading& r) { t.add(r.value); })
+        .map("look-at-hour",
+             [](const auto& w) {
+               if (chosen(w.value.sum)) misbehave();
+               return w;
+             })
+        .to("sums");
+  } else {
+    keyed.fold<totals>("sum", [](totals& t, const reading& r) { t.add(r.value); }).to("sums");
+  }
+  return a;
+}
+
+int feed(const std::string& where, int n) {
+  auto log = open_log({where});
+  if (!log) return 9;
+  topic_config c;
+  c.name = "readings";
+  if (!(*log)->create_topic(c)) return 9;
+  record_batch batch;
+  for (int i = 0; i < n; ++i) {
+    const auto time = *parse_time("2001-01-01") + i * 1h;
+    batch.add(time, bytes_view{"oslo"}, bytes_view{encoded(reading{"oslo", time, i})});
+  }
+  return (*log)->append({"readings", partition{0}}, batch) ? 0 : 9;
+}
+
+void print_topic(event_log& log, const std::string& topic,
+                 const std::function<void(const record_view&)>& print) {
+  const topic_partition where{topic, partition{0}};
+  const auto bounds = log.bounds(where);
+  auto reader = log.open_reader(where);
+  for (auto next = bounds->earliest; next < bounds->latest;) {
+    const auto batch = (*reader)->read(next, 1 << 20);
+    for (const auto& r : batch->records()) print(r);
+    next = batch->next();
+  }
+}
+
+result<void> print_all(host& h, bool anew) {
+  print_topic(h.log(), "sums", [](const record_view& r) {
+    const auto t = codec<totals>::decode(*r.value);
+    fmt::print("sum {} {}\n", t->count, t->sum);
+  });
+  print_topic(h.log(), "helper.dead-letters", [](const record_view& r) {
+    const auto header = [&](std::string_view name) {
+      return std::string{r.headers.find(name).value_or("-")};
+    };
+    fmt::print("dead {} {} {}\n", header("kappa.position"), header("kappa.operator"),
+               header("kappa.error"));
+  });
+  fmt::print("done {}\n", anew ? "anew" : "before");
+  std::fflush(stdout);
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 4 && std::string{argv[1]} == "feed") return feed(argv[2], std::atoi(argv[3]));
+  runner r{"helper", "Misbehaves"};
+  r.option("--misbehave", how, "how");
+  r.option("--at", at, "at which value");
+  r.flag("--windowed", windowed, "in a timer");
+  r.defaults().partitions = 1;
+  runner::hooks hooks;
+  hooks.finished = print_all;
+  return r.run(
+      argc, argv, [] { return helper_app(); }, hooks);
+}

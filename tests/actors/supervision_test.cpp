@@ -1,0 +1,232 @@
+#include <atomic>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+
+#include "actors/actors_support.hpp"
+
+using namespace actors_test;
+
+BOOST_AUTO_TEST_SUITE(supervision)
+
+namespace {
+
+const topic_partition first_partition{"readings", partition{0}};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_record_that_fails_goes_to_dead_letters_and_the_rest_goes_on) {
+  world w{1};
+  for (int i = 0; i < 5; ++i) w.send({"oslo", ts("2001-01-01T08:00"), i});
+  host h{sums_app([](const reading& r) {
+           if (r.value == 3) throw std::runtime_error{"three is too much"};
+         }),
+         w.options()};
+  must(h.start());
+  BOOST_REQUIRE(eventually([&] {
+    const auto a = must(h.query<totals>("sum", "oslo"));
+    return a.value && a.value->count == 4;
+  }));
+  BOOST_TEST(w.dead_letters("sums", "kappa.position") == std::vector<std::string>{"readings[0]@3"});
+  BOOST_TEST(w.dead_letters("sums", "kappa.operator") == std::vector<std::string>{"look"});
+  BOOST_TEST(eventually([&] { return progress_of(h, "sum").dead_letters == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_no_record_go_to_dead_letters_as_they_are) {
+  world w{1};
+  record_batch garbage;
+  garbage.add(ts("2001-01-01T08:00"), bytes_view{"k"}, bytes_view{"no reading"});
+  must(w.log->append(first_partition, garbage));
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  host h{sums_app(), w.options()};
+  must(h.start());
+  BOOST_REQUIRE(eventually([&] { return must(h.query<totals>("sum", "oslo")).value.has_value(); }));
+  std::vector<std::string> values;
+  w.each("sums.dead-letters",
+         [&](const record_view& r) { values.emplace_back(r.value.value_or("(none)")); });
+  BOOST_TEST(values == std::vector<std::string>{"no reading"});
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_failing_task_starts_again_with_backoff_until_quarantine_while_siblings_go_on) {
+  world w{2};
+  auto o = w.options();
+  o.failures_until_quarantine = 4;
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  o.log_to = [&](log_level, std::string_view what, const std::initializer_list<log_field>& fields) {
+    const std::lock_guard lock{mutex};
+    std::string line{what};
+    for (const auto& f : fields) line += fmt::format(" {}={}", f.name, f.value);
+    lines.push_back(line);
+  };
+  w.send({"oslo", ts("2001-01-01T08:00"), 1}, partition{0});
+  w.log->damage(first_partition, offset{0});
+  w.send({"rome", ts("2001-01-01T08:00"), 1}, partition{1});
+  host h{sums_app(), o};
+  must(h.start());
+  BOOST_REQUIRE(
+      eventually([&] { return status_of(h, "sum", 0).health == task_health::quarantined; }));
+  const auto out = status_of(h, "sum", 0);
+  BOOST_TEST(out.failures == 4);
+  BOOST_REQUIRE(out.last_error.has_value());
+  BOOST_TEST((out.last_error->code == errc::corrupt));
+  BOOST_TEST(out.last_error->text().find("readings[0]@0") != std::string::npos);
+
+  // The sibling works on; the host reports.
+  w.send({"rome", ts("2001-01-01T08:01"), 1}, partition{1});
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum", 1).progress.records_in == 2; }));
+  BOOST_TEST(refused(h.wait_finished(0ms), errc::quarantined, {"sums/sum.g1[0]", "readings[0]@0"}));
+  BOOST_TEST(!h.failure().has_value());
+  BOOST_TEST(refused(h.query_all("sum", 10), errc::unavailable, {"sums/sum.g1[0]", "quarantine"}));
+  must(h.stop());
+
+  int failed = 0;
+  bool told = false;
+  for (const auto& l : lines) {
+    if (l.starts_with("a task failed")) ++failed;
+    told = told || l == "a task is quarantined task=sums/sum.g1[0]";
+  }
+  BOOST_TEST(failed == 4);
+  BOOST_TEST(told);
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_failed_for_a_while_goes_on_where_it_had_committed) {
+  world w{1};
+  std::atomic<bool> broken{false};
+  auto o = w.options();
+  o.on_failure = failure_policy::stop;
+  o.failures_until_quarantine = 1000;
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  host h{sums_app([&](const reading& r) {
+           if (broken && r.value == 2) throw std::runtime_error{"not now"};
+         }),
+         o};
+  must(h.start());
+  BOOST_REQUIRE(processed(h, "sum", 10));
+  broken = true;
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:01"), i == 5 ? 2 : 1});
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum").failures >= 3; }));
+  BOOST_TEST(refused(result<void>{fail(*status_of(h, "sum").last_error)}, errc::user_code,
+                     {"readings[0]@15", "not now"}));
+  broken = false;
+  BOOST_REQUIRE(eventually([&] {
+    const auto a = h.query<totals>("sum", "oslo");
+    return a && a->value && a->value->count == 20;
+  }));
+  BOOST_REQUIRE(eventually([&] {
+    const auto s = status_of(h, "sum");
+    return s.health == task_health::running && s.failures == 0;
+  }));
+  BOOST_TEST(w.read<totals>("sums").size() == 20u);
+  BOOST_TEST(w.dead_letters("sums", "kappa.position").empty());
+}
+
+// The task fails while its last epoch waits for its T1; drains and answers are in its mailbox by
+// then. What it does after its failure must not reach the log.
+BOOST_AUTO_TEST_CASE(a_task_that_failed_with_commits_under_way_neither_loses_nor_repeats) {
+  for (int round = 0; round < 20; ++round) {
+    world w{1};
+    commit_gate gate{*w.log};
+    auto o = w.options();
+    o.on_failure = failure_policy::stop;
+    o.failures_until_quarantine = 1000;
+    o.limits.commit_interval = 1ms;
+    std::atomic<int> throws{0};
+    host h{sums_app([&](const reading& r) {
+             if (r.value == 2 && throws++ < 3) throw std::runtime_error{"not now"};
+           }),
+           o};
+    must(h.start());
+    w.send({"oslo", ts("2001-01-01T08:00"), 1});
+    BOOST_REQUIRE(processed(h, "sum", 1));
+    gate.hold();
+    w.send({"oslo", ts("2001-01-01T08:00"), 1});
+    BOOST_REQUIRE(gate.has_caught_one());
+    for (int i = 0; i < 30; ++i) w.send({"oslo", ts("2001-01-01T08:00"), i % 10 == 9 ? 2 : 1});
+    BOOST_REQUIRE(eventually([&] { return throws >= 1; }));
+    gate.open();
+    BOOST_REQUIRE(eventually([&] {
+      const auto a = h.query<totals>("sum", "oslo");
+      return a && a->value && a->value->count == 32;
+    }));
+    must(h.stop());
+    const auto sums = w.read<totals>("sums");
+    BOOST_REQUIRE_EQUAL(sums.size(), 32u);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      BOOST_REQUIRE_EQUAL(sums[i].count, static_cast<std::int64_t>(i + 1));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_that_is_held_back_stops_the_task_from_reading_on) {
+  world w{1};
+  commit_gate gate{*w.log};
+  auto o = w.options();
+  o.limits.commit_interval = 1ms;
+  o.limits.max_epochs_in_flight = 2;
+  o.limits.max_epoch_bytes = 4096;
+  std::atomic<int> seen{0};
+  host h{sums_app([&](const reading&) { ++seen; }), o};
+  must(h.start());
+  gate.hold();
+  for (int i = 0; i < 5000; ++i) w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(gate.has_caught_one());
+  // Two in flight and one open, each of at most 4 KiB of output and what one step adds.
+  BOOST_REQUIRE(eventually([&] {
+    const int before = seen;
+    return !eventually([&] { return seen != before; }, 100ms);
+  }));
+  BOOST_TEST(seen < 300);
+  BOOST_TEST(seen > 0);
+  gate.open();
+  BOOST_REQUIRE(eventually([&] { return seen == 5000; }));
+  BOOST_REQUIRE(
+      eventually([&] { return must(h.query<totals>("sum", "oslo")).value->count == 5000; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_busy_task_gives_its_thread_to_a_sibling) {
+  world w{2};
+  auto o = w.options();
+  o.worker_threads = 1;
+  o.max_drift = 0ms;
+  constexpr int many = 200'000;
+  record_batch batch;
+  for (int i = 0; i < many; ++i) {
+    batch.add(ts("2001-01-01T08:00"), bytes_view{"a"},
+              bytes_view{encoded(reading{"a", ts("2001-01-01T08:00"), 1})});
+  }
+  must(w.log->append({"readings", partition{0}}, batch));
+  w.send({"b", ts("2001-01-01T08:00"), 2}, partition{1});
+  std::atomic<int> busy{0};
+  std::atomic<int> at_the_other{-1};
+  host h{sums_app([&](const reading& r) {
+           if (r.value == 1)
+             ++busy;
+           else
+             at_the_other = busy.load();
+         }),
+         o};
+  must(h.start());
+  BOOST_REQUIRE(eventually([&] { return at_the_other >= 0; }));
+  BOOST_TEST(at_the_other < many / 2);
+}
+
+BOOST_AUTO_TEST_CASE(slow_steps_do_not_hold_back_commits) {
+  world w{1};
+  std::mutex mutex;
+  std::condition_variable never;
+  for (int i = 0; i < 200; ++i) w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  std::atomic<int> seen{0};
+  host h{sums_app([&](const reading&) {
+           ++seen;
+           std::unique_lock lock{mutex};
+           never.wait_for(lock, 2ms);  // 400 ms in all
+         }),
+         w.options()};
+  must(h.start());
+  BOOST_REQUIRE(eventually([&] { return !w.read<totals>("sums").empty(); }));
+  BOOST_TEST(seen < 200);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Runs one of the examples in an empty folder and compares what it says.
+
+    examples_test.py EXAMPLE PROGRAM
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+def run(program, *arguments, folder):
+    done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        sys.exit(f"{program} {arguments} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def expect(got, wanted):
+    if got != wanted:
+        sys.exit(f"got\n{got}\nexpected\n{wanted}")
+
+
+def first_program(program, folder):
+    shutil.copy(EXAMPLES / "01-first-program/orders.csv", folder)
+    run(program, folder=folder)
+    run(program, folder=folder)  # again: nothing is counted twice
+    served = subprocess.Popen([program, "--keep-running", "--quiet", "--http", "127.0.0.1:0"], cwd=folder,
+                              stderr=subprocess.PIPE, text=True)
+    try:
+        port = re.search(r"port (\d+)", served.stderr.readline()).group(1)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/state/spending/anna", timeout=30) as answer:
+            found = json.load(answer)
+        expect(found["value"], {"orders": 2, "cents": 5400})
+        expect(found["stale"], False)
+    finally:
+        served.send_signal(signal.SIGTERM)
+        expect(served.wait(timeout=60), 0)
+
+
+def windows(program, folder):
+    lines = run(program, "--quiet", "--input", EXAMPLES / "02-windows/readings.csv", folder=folder)
+    expect(sorted(lines.splitlines()), [
+        "oslo 2024-01-10T08:00:00Z: highest -1 of 3",
+        "oslo 2024-01-10T09:00:00Z: highest 1 of 1",
+        "rome 2024-01-10T08:00:00Z: highest 9 of 1",
+        "rome 2024-01-10T09:00:00Z: highest 11 of 1",
+    ])
+
+
+def embedding(program, folder):
+    expect(run(program, "here", "/home", "/about", "/home", folder=folder),
+           "/home: 1 views\n/about: 1 views\n/home: 2 views\n")
+    expect(run(program, "here", "/home", folder=folder), "/home: 3 views\n")
+
+
+def own_codec(program, folder):
+    got = run(program, "--quiet", "--input", EXAMPLES / "05-own-codec/samples.csv", folder=folder)
+    expect(got, "left: 15\nright: 14\n")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        globals()[sys.argv[1].replace("-", "_")](sys.argv[2], place)
