@@ -39,10 +39,11 @@ void start_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
 // and again in the midst of a replay from the first record.
 void replay_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   auto j = l.make_job(l.small(), fmt::format("point-{}", point));
-  kill_while_starting(j, point, 1);
-  if (!j.kill_at(point, pick(rng, 1, 4))) j.problem("a start was not killed in its replay");
+  kill_while_starting(j, point, pick(rng, 1, 20));
+  if (!j.kill_at(point, pick(rng, 1, 20))) j.problem("a start was not killed in its replay");
   std::filesystem::remove_all(j.state());
-  if (!j.kill_at(point, pick(rng, 5, 15)))
+  const auto half = static_cast<std::uint64_t>(j.of().rows) / 2;
+  if (!j.kill_at(point, pick(rng, half / 4, half / 2)))
     j.problem("it was not killed in the replay of everything");
   j.finish();
   if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
@@ -92,7 +93,7 @@ job random_job(lab& l, const reference& of, const std::string& name, int most, s
   auto j = l.make_job(of, name, std::move(environment));
   const auto share = 2 * of.busy_ns / (most + 1);
   while (j.kills() < most) {
-    const auto from = j.kills() == 0 ? of.startup_ns * 9 / 10 : 0;
+    const auto from = j.kills() == 0 ? of.startup_ns : 0;
     if (!j.kill_after(moment(rng, from, of.startup_ns + share))) break;
   }
   return j;
@@ -137,11 +138,13 @@ void random_trials(lab& l, int kills) {
     auto j =
         random_job(l, l.small(), name, std::min(kills_in_a_random_trial, kills - counted), rng);
     if (j.problems().empty()) j.finish();
+    const int middle = j.kills_in_the_middle();
+    const bool counts = j.counts_as_trial() && mostly_in_the_middle(j);
     if (!l.report(j, name)) {
       if (l.failures() >= 5) return;  // that will do
       continue;
     }
-    if (!j.counts_as_trial() || !mostly_in_the_middle(j)) {
+    if (!counts) {
       fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
       if (++passed_over > 5 + trials) {
         l.report("random trials", {"most trials do not count"});
@@ -151,7 +154,7 @@ void random_trials(lab& l, int kills) {
     }
     ++trials;
     counted += j.kills();
-    in_the_middle += j.kills_in_the_middle();
+    in_the_middle += middle;
   }
   fmt::print(
       "{} random kills in {} trials, {} of them between first T1 and last; 0 lost, 0 doubled; {} "
@@ -164,8 +167,8 @@ void whole_trial(lab& l) {
   for (int i = 1; i <= 5; ++i) {
     auto j = random_job(l, l.whole(), "whole", kills_in_a_random_trial, rng);
     if (j.problems().empty()) j.finish();
-    const bool good = l.report(j, "whole file");
-    if (!good || (j.counts_as_trial() && mostly_in_the_middle(j))) return;
+    const bool counts = j.counts_as_trial() && mostly_in_the_middle(j);
+    if (!l.report(j, "whole file") || counts) return;
     fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
   }
   l.report("whole file", {"no trial counts"});
@@ -184,14 +187,15 @@ void broken_trials(lab& l) {
       auto j =
           l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
       // Between T2 and T1, where it hurts, and at any time.
-      const auto snapshots = std::max<std::uint64_t>(1, l.small().counts.t2() / 5);
-      bool killed = j.kill_at("state.after_commit", pick(rng, snapshots / 2, snapshots));
-      killed =
-          killed && j.kill_at("log.before_commit",
-                              pick(rng, 5, std::max<std::uint64_t>(5, l.small().counts.t1() / 5)));
-      killed = killed && j.kill_after(moment(rng, l.small().startup_ns,
-                                             l.small().startup_ns + l.small().busy_ns / 4));
-      killed = killed && j.kill_at("t2.after_commit", pick(rng, 1, snapshots));
+      const auto& usual = l.small();
+      const auto snapshots = std::max<std::uint64_t>(2, usual.counts.t2() / 10);
+      const auto commits = std::max<std::uint64_t>(2, usual.counts.t1() / 10);
+      bool killed = true;
+      for (int i = 0; i < 5 && killed; ++i)
+        killed = j.kill_at("state.after_commit", pick(rng, 2, snapshots));
+      killed = killed && j.kill_at("log.before_commit", pick(rng, 2, commits));
+      killed = killed &&
+               j.kill_after(moment(rng, usual.startup_ns, usual.startup_ns + usual.busy_ns / 8));
       if (j.problems().empty()) j.finish();
       if (!j.problems().empty()) {
         ++caught;

@@ -136,7 +136,7 @@ void other_logs(lab& l) {
   if (!j.kill_at("ingest.read", half(j) / 2)) j.problem("it was not killed once more");
   const auto newer = j.folder() / "newer";
   std::filesystem::rename(j.log(), newer);
-  must_refuse(j, {"the state is of log"});  // a log made anew
+  must_refuse(j, {"this log is"});  // a log made anew
   std::filesystem::remove_all(j.log());
   std::filesystem::copy(older, j.log(), std::filesystem::copy_options::recursive);
   must_refuse(j, {"not the one that this state came from"});  // an old copy
