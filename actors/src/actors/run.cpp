@@ -201,7 +201,8 @@ struct runner::inside {
     return std::nullopt;
   }
 
-  // --fresh: the log's folder goes when it holds nothing of others, then the app's state.
+  // --fresh: the log goes when it holds nothing of others, then the app's state. What Kappa made
+  // and nothing else: the folders may hold other things.
   result<void> start_over(const std::string& app_name) {
     std::error_code ec;
     if (options.log.starts_with("lmdb:")) {
@@ -221,17 +222,18 @@ struct runner::inside {
                                   folder.string(), t.name));
         }
       }
-      // What the log made, and nothing else: the folder may hold other things.
-      for (const auto* name : {"data.mdb", "lock.mdb", "wake", "apps"}) {
-        std::filesystem::remove_all(folder / name, ec);
-        if (ec) return fail(errc::io, (folder / name).string(), ec.message());
+      // The data last: as long as it is there, the rest is known to be a log's.
+      for (const auto* file : {"lock.mdb", "wake", "apps", "data.mdb"}) {
+        if (!std::filesystem::exists(folder / "data.mdb")) break;
+        std::filesystem::remove_all(folder / file, ec);
+        if (ec) return fail(errc::io, (folder / file).string(), ec.message());
       }
     }
     const auto state = options.state / app_name;
     for (std::filesystem::directory_iterator at{state, ec}, end; !ec && at != end;
          at.increment(ec)) {
-      const auto name = at->path().filename().string();
-      if (name != "crash-ledger" && !is_stage_folder(name)) continue;
+      const auto entry = at->path().filename().string();
+      if (entry != "crash-ledger" && !is_stage_folder(entry)) continue;
       std::error_code kept;
       std::filesystem::remove_all(at->path(), kept);
       if (kept) return fail(errc::io, at->path().string(), kept.message());
@@ -240,10 +242,10 @@ struct runner::inside {
   }
 
   // "<stage>.g<generation>"
-  static bool is_stage_folder(const std::string& name) {
-    const auto g = name.rfind(".g");
-    return g != std::string::npos && g + 2 < name.size() &&
-           name.find_first_not_of("0123456789", g + 2) == std::string::npos;
+  static bool is_stage_folder(const std::string& folder) {
+    const auto g = folder.rfind(".g");
+    return g != std::string::npos && g + 2 < folder.size() &&
+           folder.find_first_not_of("0123456789", g + 2) == std::string::npos;
   }
 };
 
