@@ -136,22 +136,6 @@ BOOST_AUTO_TEST_CASE(a_frozen_value_survives_later_changes_and_eviction) {
   BOOST_TEST((contents(t.freeze()) == changes{{"a", "later a"}}));
 }
 
-// Replay does the steps of committed epochs again, all under the last one's number.
-BOOST_AUTO_TEST_CASE(replay_goes_on_in_a_durable_epoch_after_a_freeze) {
-  map_store store;
-  text_table t{store, 0, {}};
-  put(t, 5, "a", "replayed");
-  t.durable(epoch_number{5});
-  const auto frozen = t.freeze();
-  put(t, 5, "a", "replayed later");
-  BOOST_TEST((contents(frozen) == changes{{"a", "replayed"}}));
-  t.durable(epoch_number{5});
-  BOOST_TEST(*committed(t, "a") == "replayed later");
-  commit(store, 5, {frozen});
-  t.thaw();
-  BOOST_TEST((contents(t.freeze()) == changes{{"a", "replayed later"}}));
-}
-
 BOOST_AUTO_TEST_CASE(frozen_values_win_over_the_store_in_reads_and_scans) {
   map_store store;
   commit(store, 1, {delta_of({{"a", "stored"}, {"b", "stored"}, {"c", "stored"}})});

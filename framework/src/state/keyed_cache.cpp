@@ -27,10 +27,7 @@ void keyed_cache::outside_step() { bug("state was changed outside a step"); }
 void keyed_cache::begin_step(epoch_number open_epoch) {
   if (in_step_) bug("a step begins inside a step");
   if (open_epoch < open_epoch_) bug("a step's epoch is before an earlier step's");
-  // Replay repeats the steps of epochs that are durable: it may go on in one after a snapshot.
-  if (open_epoch <= frozen_epoch_ && open_epoch > durable_epoch_) {
-    bug("a step belongs to an epoch that was frozen");
-  }
+  if (open_epoch <= frozen_epoch_) bug("a step belongs to an epoch that was frozen");
   if (open_epoch <= durable_epoch_) bug("a step belongs to an epoch that is durable");
   in_step_ = true;
   ++step_;
@@ -161,7 +158,6 @@ void keyed_cache::pop_version(cached_entry& e) {
 
 void keyed_cache::durable(epoch_number e) {
   if (in_step_ && e >= open_epoch_) bug("an open epoch cannot be durable");
-  durable_epoch_ = std::max(durable_epoch_, e);
   durable_epoch_ = std::max(durable_epoch_, e);
   for (; !kept_.empty() && kept_.front().epoch <= e; kept_.pop_front()) {
     kept_bytes_ -= kept_.front().bytes;

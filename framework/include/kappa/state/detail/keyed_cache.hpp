@@ -173,7 +173,6 @@ class keyed_cache : public keyed_table_base {
   std::vector<cached_entry*> frozen_entries_;
   bool frozen_long_keys_ = false;
   epoch_number frozen_epoch_;
-  epoch_number durable_epoch_;
   std::uint64_t freezes_ = 0;
   std::uint64_t thawed_ = 0;
 
