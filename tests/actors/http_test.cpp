@@ -4,7 +4,7 @@
 #include "actors/http_server.hpp"
 #include "actors/metrics.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 using kappa::detail::http_options;
 using kappa::detail::http_server;
 
@@ -169,3 +169,5 @@ BOOST_AUTO_TEST_CASE(a_token_is_mandatory_beyond_loopback_and_asked_for_when_the
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

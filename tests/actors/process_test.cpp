@@ -5,7 +5,7 @@
 #include "kappa_paths.hpp"
 #include "support/child_process.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 using kappa::testing::child_process;
 
 BOOST_AUTO_TEST_SUITE(processes)
@@ -244,3 +244,5 @@ BOOST_AUTO_TEST_CASE(a_wrong_partition_count_is_refused_with_3_and_the_mend) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

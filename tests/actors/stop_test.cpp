@@ -7,7 +7,7 @@
 #include "actors/actors_support.hpp"
 #include "kappa/state/state_store.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 
 BOOST_AUTO_TEST_SUITE(stopping_and_starting)
 
@@ -190,3 +190,5 @@ BOOST_AUTO_TEST_CASE(a_snapshot_that_does_not_fit_on_the_disk_is_tried_again_and
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test
