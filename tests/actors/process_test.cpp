@@ -1,4 +1,5 @@
 // What only a process of its own can show: deaths by user code, signals, exit codes.
+#include <csignal>
 #include <fstream>
 
 #include "actors/actors_support.hpp"

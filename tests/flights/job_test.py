@@ -118,7 +118,8 @@ class Results(Job):
 
     def test_windows_and_late_rows_together_are_all_rows(self):
         source = self.slice("--shuffle-within-minutes", "10", "--late", "0.02", "--garbage", "0.01")
-        said = self.job("--input", source)
+        # What is late depends on when the watermark moves: here every few rows, not once.
+        said = self.job("--input", source, "--rate", "20000", "--commit-interval", "1ms")
         late = len(self.read("late-rows.csv").splitlines()) - 1
         self.assertGreater(late, SLICE // 200)
         self.assertIn(f"; {late} late rows and ", said)
@@ -180,7 +181,7 @@ class RunAgain(Job):
     def test_without_its_state_it_appends_nothing_and_gives_the_same(self):
         source = self.slice(rows=3000)
         self.job("--input", source, "--dump-state", self.path("dump"))
-        with open(self.path("dump"), encoding="utf-8") as file:
+        with open(self.path("dump"), "rb") as file:
             dump = file.read()
         want = self.read("hourly-delays.csv"), self.read("delay-alerts.csv")
         shutil.rmtree(self.path("state"))
@@ -188,7 +189,7 @@ class RunAgain(Job):
         said = self.job("--input", source, "--dump-state", self.path("dump"))
         self.assertIn("Nothing to do", said)
         self.assertEqual(want, (self.read("hourly-delays.csv"), self.read("delay-alerts.csv")))
-        with open(self.path("dump"), encoding="utf-8") as file:
+        with open(self.path("dump"), "rb") as file:
             self.assertEqual(dump, file.read())
 
     def test_fresh_leaves_alone_what_is_not_its_own(self):
@@ -216,7 +217,7 @@ class Input(Job):
         )
 
     def test_an_empty_file_is_refused(self):
-        self.refused("--input", self.write([], header=None), status=3,
+        self.refused("--input", self.write([], header=None), status=2,
                      words=["in.csv", "is empty: it needs a header line"])
 
     def test_other_columns_are_refused_with_both_headers(self):
@@ -268,34 +269,15 @@ class Input(Job):
 
 
 class State(Job):
-    def spoil(self, old, new):
-        """Changes bytes in the state of a task, in place."""
-        changed = 0
-        for folder, _, names in os.walk(self.path("state/flights/hourly-delays.g1")):
-            for name in names:
-                path = os.path.join(folder, name)
-                with open(path, "r+b") as file:
-                    content = file.read()
-                    at = content.find(old)
-                    while at >= 0:
-                        file.seek(at)
-                        file.write(new)
-                        changed += 1
-                        at = content.find(old, at + 1)
-        self.assertGreater(changed, 0)
-
-    def test_a_state_of_another_app_is_refused_by_name(self):
+    def test_a_state_of_another_stage_or_task_is_refused_by_name(self):
         source = self.slice(rows=500)
         self.job("--input", source)
-        # The identity begins with the app's name, after its size.
-        self.spoil(b"\x07\x00\x00\x00flights", b"\x07\x00\x00\x00fleighs")
-        self.refused("--input", source, status=3, words=["fleighs", "flights", "state folder"])
-
-    def test_a_state_of_a_newer_format_is_refused(self):
-        source = self.slice(rows=500)
-        self.job("--input", source)
-        self.spoil(b"format\x01\x00\x00\x00", b"format\x63\x00\x00\x00")
-        self.refused("--input", source, status=3, words=["has format 99", "reads up to 1"])
+        ours = self.path("state/flights/hourly-delays.g1/0")
+        for other, word in (("delay-alerts.g1/0", "delay-alerts"), ("hourly-delays.g1/1", "task 1")):
+            shutil.rmtree(ours)
+            shutil.copytree(self.path("state/flights/" + other), ours)
+            self.refused("--input", source, status=3,
+                         words=["flights/hourly-delays.g1[0]", word, "its own state folder"])
 
     def test_a_state_of_another_log_is_refused(self):
         source = self.slice(rows=500)
@@ -350,6 +332,7 @@ class Serving(Job):
                 self.command("--input", source, "--keep-running", "--http", "127.0.0.1:0"),
                 stdout=subprocess.PIPE, stderr=err, text=True,
             )
+        self.addCleanup(running.stdout.close)
         self.addCleanup(running.kill)
         for line in running.stdout:
             if "alerts in" in line:
