@@ -405,8 +405,8 @@ BOOST_AUTO_TEST_CASE(end_closes_a_million_windows_in_bounded_memory_also_when_ki
   }
   // What the memory log itself holds of the outputs, 88 bytes each, is not the engine's.
   const auto own = most - before - std::min<std::size_t>(most - before, many_windows * 120ull);
-  BOOST_TEST_MESSAGE("grew by " << ((most - before) >> 20) << " MiB, without the log " << (own >> 20)
-                                << " MiB");
+  BOOST_TEST_MESSAGE("grew by " << ((most - before) >> 20) << " MiB, without the log "
+                                << (own >> 20) << " MiB");
   BOOST_TEST(own < std::size_t{96} << 20);
 }
 
