@@ -1,16 +1,17 @@
-# kappa_add_schema(TARGET file.capnp… [IMPORT_DIRS folder…]): a library TARGET with a C++ struct for each struct of the
-# schemas. Link it and #include "<file>.kappa.hpp".
+# kappa_add_schema(TARGET file.capnp… [IMPORT_DIRS folder…] [READERS]): a library TARGET with a C++ struct for each struct
+# of the schemas. Link it and #include "<file>.kappa.hpp".
 #
 #   kappa_add_schema(flights flights.capnp)
 #   target_link_libraries(my_service PRIVATE kappa::kappa flights)
 #
 # IMPORT_DIRS: where imports that start with "/" are looked for, besides Kappa's own ("/kappa/kappa.capnp"). A schema of
 # another target is imported by its path; link that target to TARGET (target_link_libraries(TARGET PUBLIC other)).
+# READERS: Cap'n Proto's own C++ code too, "<file>.capnp.h", for kappa/serialization/zero_copy.hpp.
 
 include_guard(GLOBAL)
 
 function(kappa_add_schema target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "IMPORT_DIRS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "READERS" "" "IMPORT_DIRS")
   if(NOT arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "kappa_add_schema(${target}): name at least one .capnp file")
   endif()
@@ -58,6 +59,20 @@ function(kappa_add_schema target)
   endforeach()
 
   set(generated "")
+  if(arg_READERS)
+    find_program(CAPNPC_CXX_EXECUTABLE capnpc-c++)
+    if(NOT CAPNPC_CXX_EXECUTABLE)
+      message(FATAL_ERROR "kappa_add_schema(${target} READERS): capnpc-c++ is not installed; it comes with capnp")
+    endif()
+    # What the schemas import is included by the code for them, Kappa's annotations too.
+    add_custom_command(
+      OUTPUT ${out}/kappa/kappa.capnp.h
+      COMMAND ${CAPNP_EXECUTABLE} compile -o${CAPNPC_CXX_EXECUTABLE}:${out} kappa/kappa.capnp
+      WORKING_DIRECTORY ${kappa_imports}
+      DEPENDS ${import_files}
+      VERBATIM)
+    list(APPEND generated ${out}/kappa/kappa.capnp.h)
+  endif()
   foreach(schema IN LISTS schemas)
     cmake_path(GET schema PARENT_PATH folder)
     cmake_path(GET schema FILENAME file)
@@ -73,6 +88,17 @@ function(kappa_add_schema target)
       COMMENT "Generating ${stem}.kappa.hpp"
       VERBATIM)
     list(APPEND generated ${out}/${stem}.kappa.cpp)
+    if(arg_READERS)
+      add_custom_command(
+        OUTPUT ${out}/${file}.h ${out}/${file}.c++
+        COMMAND ${CAPNP_EXECUTABLE} compile ${import_flags} -o${CAPNPC_CXX_EXECUTABLE}:${out} ${file}
+        WORKING_DIRECTORY ${folder}
+        DEPENDS ${schemas} ${import_files}
+        VERBATIM)
+      list(APPEND generated ${out}/${file}.c++)
+      # Not our code: its warnings are not ours either.
+      set_source_files_properties(${out}/${file}.c++ PROPERTIES COMPILE_OPTIONS -w)
+    endif()
   endforeach()
 
   add_library(${target} STATIC ${generated})

@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   o.to = "2002-01-01";
   std::string out = "out/flights";
   std::string dump;
+  std::string rejects;
 
   kappa::runner runner{"flights", "Hourly delays and alerts of US flights, from a CSV file"};
   runner.option("--input", o.input,
@@ -73,6 +74,8 @@ int main(int argc, char** argv) {
   runner.option("--to", o.to, "First time that is no longer plausible");
   runner.option("--out", out, "Folder for the two CSV files");
   runner.option("--dump-state", dump, "Write the state as sorted text to this file at the end");
+  runner.option("--rejects", rejects,
+                "Write late rows and the numbers of refused rows to this folder at the end");
 
   kappa::runner::hooks hooks;
   hooks.check = [&]() -> kappa::result<void> {
@@ -87,6 +90,10 @@ int main(int argc, char** argv) {
     if (!written) return kappa::fail(written.error());
     print_summary(host, anew, *written, out);
     std::fflush(stdout);
+    if (!rejects.empty()) {
+      auto done = flights::write_rejects(host.log(), host.topology().dead_letters_topic(), rejects);
+      if (!done) return done;
+    }
     return dump.empty() ? kappa::result<void>{} : dump_state(host, dump);
   };
   return runner.run(

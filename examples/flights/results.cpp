@@ -81,4 +81,41 @@ result<written> write_results(kappa::event_log& log, const std::filesystem::path
   return w;
 }
 
+result<void> write_rejects(kappa::event_log& log, const std::string& dead_letters,
+                           const std::filesystem::path& folder) {
+  std::error_code ec;
+  std::filesystem::create_directories(folder, ec);
+  if (ec) return fail(kappa::errc::io, folder.string(), ec.message());
+
+  std::vector<std::string> late;
+  auto read = kappa::for_each_record(
+      log, "flights.hourly-delays.late", [&](const kappa::record_view& r) -> result<void> {
+        auto f = kappa::codec<flight>::decode(r.value.value_or(""));
+        if (!f) return fail(f.error());
+        late.push_back(fmt::format("{},{},{},{},{}", kappa::format_time(f->scheduled), f->delay,
+                                   f->distance, f->origin, f->destination));
+        return {};
+      });
+  if (!read) return read;
+  if (auto done =
+          write_file(folder / "late-rows.csv", "scheduled,delay,distance,origin,destination", late);
+      !done) {
+    return done;
+  }
+
+  std::vector<std::string> rows;
+  read =
+      kappa::for_each_record(log, dead_letters, [&](const kappa::record_view& r) -> result<void> {
+        const auto position = r.headers.find("kappa.position").value_or("");
+        rows.emplace_back(position.substr(position.rfind(':') + 1));
+        return {};
+      });
+  if (!read) return read;
+  std::ofstream out{folder / "dead-letters.txt", std::ios::binary | std::ios::trunc};
+  for (const auto& row : rows) out << row << '\n';
+  out.flush();
+  if (!out) return fail(kappa::errc::io, folder.string(), "cannot be written");
+  return {};
+}
+
 }  // namespace flights

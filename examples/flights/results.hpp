@@ -17,4 +17,10 @@ struct written {
 [[nodiscard]] kappa::result<written> write_results(kappa::event_log& log,
                                                    const std::filesystem::path& folder);
 
+/// What is not in the results: `folder`/late-rows.csv (the late rows, in the input's columns) and
+/// dead-letters.txt (numbers of the rows of the input that were refused).
+[[nodiscard]] kappa::result<void> write_rejects(kappa::event_log& log,
+                                                const std::string& dead_letters,
+                                                const std::filesystem::path& folder);
+
 }  // namespace flights

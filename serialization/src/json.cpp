@@ -8,36 +8,11 @@
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 
+#include "kappa/core/json_traits.hpp"
 #include "kappa/serialization/base64.hpp"
 
 namespace kappa {
 namespace {
-
-// Years that format_time and parse_time agree on.
-constexpr timestamp first_text_time = std::chrono::sys_days{std::chrono::year{0} / 1 / 1};
-constexpr timestamp end_text_time = std::chrono::sys_days{std::chrono::year{10000} / 1 / 1};
-
-/// Length of the UTF-8 character at the front, 0 when it is malformed.
-std::size_t utf8_length(std::string_view s) {
-  const auto at = [&](std::size_t i) -> unsigned {
-    return i < s.size() ? static_cast<unsigned char>(s[i]) : 0;
-  };
-  const auto follows = [&](std::size_t i) { return (at(i) & 0xc0) == 0x80; };
-  const auto first = at(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first < 0xe0) return follows(1) ? 2 : 0;
-  if (first >= 0xe0 && first < 0xf0) {
-    const bool overlong = first == 0xe0 && at(1) < 0xa0;
-    const bool surrogate = first == 0xed && at(1) >= 0xa0;
-    return follows(1) && follows(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xf0 && first < 0xf5) {
-    const bool overlong = first == 0xf0 && at(1) < 0x90;
-    const bool beyond = first == 0xf4 && at(1) >= 0x90;
-    return follows(1) && follows(2) && follows(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
 
 const boost::json::value& as_json(const void* node) {
   return *static_cast<const boost::json::value*>(node);
@@ -158,28 +133,7 @@ void json_writer::number(float v) {
 }
 void json_writer::text(std::string_view v) {
   separate();
-  out_.push_back('"');
-  while (!v.empty()) {
-    const auto n = utf8_length(v);
-    const char c = v[0];
-    if (n == 0) {
-      out_.append("\\ufffd");
-      v.remove_prefix(1);
-      continue;
-    }
-    if (n == 1 && (c == '"' || c == '\\')) {
-      out_.push_back('\\');
-      out_.push_back(c);
-    } else if (n == 1 && c == '\n') {
-      out_.append("\\n");
-    } else if (n == 1 && static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out_.append(v.substr(0, n));
-    }
-    v.remove_prefix(n);
-  }
-  out_.push_back('"');
+  append_json_text(out_, v);
 }
 void json_writer::base64(bytes_view v) {
   separate();
@@ -187,12 +141,7 @@ void json_writer::base64(bytes_view v) {
   append_base64(out_, v);
   out_.push_back('"');
 }
-void json_writer::time(timestamp v) {
-  if (v < first_text_time || v >= end_text_time) {
-    return integer(std::int64_t{v.time_since_epoch().count()});
-  }
-  raw('"' + format_time(v) + '"');
-}
+void json_writer::time(timestamp v) { raw(kappa::to_json(v)); }
 
 namespace detail {
 struct json_tree {

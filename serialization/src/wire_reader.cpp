@@ -116,4 +116,42 @@ bool pointer_view::bytes_of(bytes_view& out, bool text) const {
   return true;
 }
 
+bool pointer_view::walk() const {
+  if (!in_->ok()) return false;
+  if (null()) return true;
+  struct_view inner;
+  if ((load() & 3) == 0) {
+    if (!open(inner)) return false;
+    for (std::uint32_t i = 0; i < inner.pointer_count(); ++i) {
+      if (!inner.pointer(i, nullptr).walk()) return false;
+    }
+    return true;
+  }
+  list_view list;
+  if (!open(list)) return false;
+  // Without pointers there is nothing below: not a step for each of a million numbers.
+  for (std::size_t i = 0; list.pointer_count_ > 0 && i < list.size(); ++i) {
+    if (list.kind_ == element_size::pointer) {
+      if (!list.pointer(i).walk()) return false;
+      continue;
+    }
+    if (!list.element(i, inner)) return false;
+    for (std::uint32_t p = 0; p < inner.pointer_count(); ++p) {
+      if (!inner.pointer(p, nullptr).walk()) return false;
+    }
+  }
+  return true;
+}
+
+bool well_formed(bytes_view message, std::string& problem) {
+  source in{message};
+  if (in.ok()) {
+    const pointer_view root{in, in.begin(), max_nesting};
+    if (root.null()) in.fail("the root is null");
+    if (in.ok() && !root.walk() && in.ok()) in.fail("malformed");
+  }
+  problem = in.problem();
+  return in.ok();
+}
+
 }  // namespace kappa::wire

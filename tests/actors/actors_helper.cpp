@@ -8,30 +8,34 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <future>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "engine/small_types.hpp"
 #include "kappa/kappa.hpp"
 
+namespace actors_test {
+namespace {
+
 using namespace kappa;
 using namespace std::chrono_literals;
 using engine_test::reading;
 using engine_test::totals;
 
-namespace {
-
 std::string how = "none";
 double at = -1;
 bool windowed = false;
 
-void must_not_throw() noexcept { throw std::runtime_error{"out of a noexcept function"}; }
+void throws() { throw std::runtime_error{"out of a noexcept function"}; }
+void must_not_throw() noexcept { throws(); }
 
-int endless(volatile int depth) {
+int endless(int depth) {
   volatile char room[4096];
-  room[0] = static_cast<char>(depth);
-  return depth < 0 ? 0 : endless(depth + 1) + room[0];
+  room[depth % 4096] = static_cast<char>(depth);
+  return depth < 0 ? 0 : endless(depth + 1) + room[depth % 4096];
 }
 
 void misbehave() {
@@ -112,9 +116,7 @@ result<void> print_all(host& h, bool anew) {
   return {};
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc == 4 && std::string{argv[1]} == "feed") return feed(argv[2], std::atoi(argv[3]));
   runner r{"helper", "Misbehaves"};
   r.option("--misbehave", how, "how");
@@ -126,3 +128,8 @@ int main(int argc, char** argv) {
   return r.run(
       argc, argv, [] { return helper_app(); }, hooks);
 }
+
+}  // namespace
+}  // namespace actors_test
+
+int main(int argc, char** argv) { return actors_test::run(argc, argv); }

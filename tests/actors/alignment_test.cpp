@@ -5,7 +5,7 @@
 #include "actors/aligner.hpp"
 #include "kappa/core/partitioner.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 using kappa::detail::aligner;
 
 BOOST_AUTO_TEST_SUITE(alignment)
@@ -208,3 +208,5 @@ BOOST_AUTO_TEST_CASE(merged_inputs_with_a_drift_give_what_they_give_without) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

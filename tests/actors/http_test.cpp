@@ -1,10 +1,13 @@
 #include <httplib.h>
 
+#include <fstream>
+#include <set>
+
 #include "actors/actors_support.hpp"
 #include "actors/http_server.hpp"
-#include "actors/metrics.hpp"
+#include "kappa_paths.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 using kappa::detail::http_options;
 using kappa::detail::http_server;
 
@@ -132,12 +135,19 @@ BOOST_AUTO_TEST_CASE(metrics_have_each_name_with_app_stage_generation_and_task) 
   BOOST_REQUIRE(eventually([&] { return progress_of(s.h, "sum").epochs > 0; }));
   const auto [code, text] = s.answer("/metrics");
   BOOST_TEST(code == 200);
-  for (const auto* name :
-       {"kappa_records_in_total", "kappa_records_out_total", "kappa_dead_letters_total",
-        "kappa_late_records_total", "kappa_commits_total", "kappa_snapshots_total",
-        "kappa_timers_fired_total", "kappa_restored_records_total", "kappa_lag",
-        "kappa_watermark_seconds", "kappa_state_dirty_bytes", "kappa_state_cache_bytes",
-        "kappa_task_failures", "kappa_task_up"}) {
+  // As the reference documents them: rows of a table, "| `kappa_…` | …".
+  std::ifstream reference{std::filesystem::path{test_paths::source_dir} /
+                          "docs/reference/metrics.md"};
+  std::set<std::string> names;
+  for (std::string row; std::getline(reference, row);) {
+    if (row.starts_with("| `kappa_")) names.insert(row.substr(3, row.find('`', 3) - 3));
+  }
+  BOOST_TEST(names.size() >= 14u);
+  for (std::size_t at = 0; (at = text.find("# TYPE ", at)) != std::string::npos; ++at) {
+    const auto name = text.substr(at + 7, text.find(' ', at + 7) - at - 7);
+    BOOST_TEST(names.contains(name), name << " is not documented");
+  }
+  for (const auto& name : names) {
     const auto line =
         fmt::format("{}{{app=\"sums\",stage=\"sum\",generation=\"1\",task=\"1\"}} ", name);
     BOOST_TEST(text.find(line) != std::string::npos, line << " is not in\n" << text);
@@ -169,3 +179,5 @@ BOOST_AUTO_TEST_CASE(a_token_is_mandatory_beyond_loopback_and_asked_for_when_the
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

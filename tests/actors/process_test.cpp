@@ -1,11 +1,12 @@
 // What only a process of its own can show: deaths by user code, signals, exit codes.
+#include <csignal>
 #include <fstream>
 
 #include "actors/actors_support.hpp"
 #include "kappa_paths.hpp"
 #include "support/child_process.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 using kappa::testing::child_process;
 
 BOOST_AUTO_TEST_SUITE(processes)
@@ -244,3 +245,5 @@ BOOST_AUTO_TEST_CASE(a_wrong_partition_count_is_refused_with_3_and_the_mend) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

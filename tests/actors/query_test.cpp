@@ -4,7 +4,7 @@
 #include "actors/actors_support.hpp"
 #include "kappa/core/partitioner.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 
 BOOST_AUTO_TEST_SUITE(queries)
 
@@ -228,3 +228,5 @@ BOOST_AUTO_TEST_CASE(
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

@@ -6,8 +6,10 @@
 
 #include "actors/actors_support.hpp"
 #include "kappa/state/state_store.hpp"
+#include "lmdb/lmdb.hpp"
+#include "state/stored_form.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 
 BOOST_AUTO_TEST_SUITE(stopping_and_starting)
 
@@ -151,6 +153,30 @@ BOOST_AUTO_TEST_CASE(a_state_folder_of_another_app_is_refused_by_name) {
   BOOST_TEST(refused(h.start(), errc::incompatible, {"others-app", "sums", folder.string()}));
 }
 
+BOOST_AUTO_TEST_CASE(a_state_folder_of_a_newer_version_is_refused_by_format) {
+  world w{1};
+  {
+    host h{sums_app(), w.options()};
+    must(h.start());
+    must(h.stop());
+  }
+  const auto folder = w.folder.path() / "state" / "sums" / "sum.g1" / "0";
+  {
+    auto env = must(lmdb::environment::open({.folder = folder}));
+    const auto dbi = must(env->open_dbi("kappa.state"));
+    auto txn = must(env->begin_write());
+    bytes version;
+    byte_writer{version}.put(std::uint32_t{99});
+    bytes stored;
+    kappa::detail::store_value(kappa::detail::table_seed("kappa.state"), "format", version, stored);
+    must(txn.put(dbi, "format", stored));
+    must(txn.commit());
+  }
+  host h{sums_app(), w.options()};
+  BOOST_TEST(
+      refused(h.start(), errc::incompatible, {"sums/sum.g1[0]", "format 99", "newer Kappa"}));
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_input_topic_is_refused_by_name) {
   temporary_folder folder;
   host_options o;
@@ -190,3 +216,5 @@ BOOST_AUTO_TEST_CASE(a_snapshot_that_does_not_fit_on_the_disk_is_tried_again_and
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

@@ -5,7 +5,7 @@
 
 #include "actors/actors_support.hpp"
 
-using namespace actors_test;
+namespace actors_test {
 
 BOOST_AUTO_TEST_SUITE(supervision)
 
@@ -230,3 +230,5 @@ BOOST_AUTO_TEST_CASE(slow_steps_do_not_hold_back_commits) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test

@@ -1,4 +1,5 @@
-// What must hold after any kills: nothing lost, nothing doubled, everything as in an undisturbed run.
+// What must hold after any kills: nothing lost, nothing doubled, everything as in an undisturbed
+// run.
 #include <algorithm>
 #include <cstring>
 
@@ -34,17 +35,20 @@ std::vector<const raw_record*> data_of(const raw_partition& records) {
   return data;
 }
 
-void compare_partition(const std::string& where, const raw_partition& expected, const raw_partition& found,
-                       std::vector<std::string>& out) {
+void compare_partition(const std::string& where, const raw_partition& expected,
+                       const raw_partition& found, std::vector<std::string>& out) {
   const auto a = data_of(expected);
   const auto b = data_of(found);
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    if (a[i]->key == b[i]->key && a[i]->value == b[i]->value && a[i]->time_ms == b[i]->time_ms) continue;
-    out.push_back(fmt::format("{}: record {} is {}, expected {}{}", where, i, shown(*b[i]), shown(*a[i]),
-                              a[i]->key == b[i]->key && a[i]->time_ms == b[i]->time_ms ? " (another value)" : ""));
+    if (a[i]->key == b[i]->key && a[i]->value == b[i]->value && a[i]->time_ms == b[i]->time_ms)
+      continue;
+    out.push_back(fmt::format(
+        "{}: record {} is {}, expected {}{}", where, i, shown(*b[i]), shown(*a[i]),
+        a[i]->key == b[i]->key && a[i]->time_ms == b[i]->time_ms ? " (another value)" : ""));
     return;
   }
-  if (a.size() != b.size()) out.push_back(fmt::format("{}: {} records, expected {}", where, b.size(), a.size()));
+  if (a.size() != b.size())
+    out.push_back(fmt::format("{}: {} records, expected {}", where, b.size(), a.size()));
 }
 
 // One result for each (origin, hour), one for each alert, one dead letter for each bad row.
@@ -59,7 +63,8 @@ void check_public(const reference& expected, const raw_log& log, std::vector<std
   std::set<std::string> hours;
   for (const auto& p : topic("hourly-delays")) {
     for (const auto& r : p) {  // the key is origin and hour
-      if (!hours.insert(r.key.value_or("")).second) out.push_back("hourly-delays: twice: " + shown(r));
+      if (!hours.insert(r.key.value_or("")).second)
+        out.push_back("hourly-delays: twice: " + shown(r));
     }
   }
   std::set<std::string> alerts;
@@ -73,8 +78,10 @@ void check_public(const reference& expected, const raw_log& log, std::vector<std
   const auto lines = [](const std::string& csv) {
     return static_cast<std::size_t>(std::count(csv.begin(), csv.end(), '\n'));
   };
-  if (hours.size() + 1 != lines(expected.hours)) out.push_back(fmt::format("hourly-delays: {} results", hours.size()));
-  if (alerts.size() + 1 != lines(expected.alerts)) out.push_back(fmt::format("delay-alerts: {} alerts", alerts.size()));
+  if (hours.size() + 1 != lines(expected.hours))
+    out.push_back(fmt::format("hourly-delays: {} results", hours.size()));
+  if (alerts.size() + 1 != lines(expected.alerts))
+    out.push_back(fmt::format("delay-alerts: {} alerts", alerts.size()));
 
   auto missing = expected.bad_rows;
   for (const auto& p : topic("flights.dead-letters")) {
@@ -82,7 +89,8 @@ void check_public(const reference& expected, const raw_log& log, std::vector<std
       const auto* position = r.header("kappa.position");
       const auto colon = position == nullptr ? std::string::npos : position->rfind(':');
       const auto row = colon == std::string::npos ? -1 : std::atoll(position->c_str() + colon + 1);
-      if (missing.erase(row) == 0) out.push_back(fmt::format("dead letters: row {} is twice there or is good", row));
+      if (missing.erase(row) == 0)
+        out.push_back(fmt::format("dead letters: row {} is twice there or is good", row));
     }
   }
   for (const auto row : missing) out.push_back(fmt::format("dead letters: row {} is missing", row));
@@ -93,9 +101,9 @@ void check_epochs(const reference& expected, const raw_log& log, std::vector<std
   for (const auto& [topic, partitions] : log.topics) {
     if (!is_epochs(topic)) continue;
     for (std::size_t p = 0; p < partitions.size(); ++p) {
-      const auto births = std::count_if(partitions[p].begin(), partitions[p].end(), [](const raw_record& r) {
-        return r.value && !r.value->empty() && (*r.value)[0] == 1;
-      });
+      const auto births = std::count_if(
+          partitions[p].begin(), partitions[p].end(),
+          [](const raw_record& r) { return r.value && !r.value->empty() && (*r.value)[0] == 1; });
       if (births != 1) out.push_back(fmt::format("{}#{}: {} birth records", topic, p, births));
     }
     if (topic.find(".ingest.") == std::string::npos) continue;
@@ -115,11 +123,14 @@ void check_epochs(const reference& expected, const raw_log& log, std::vector<std
       const auto to = get(after_code + 12, std::int64_t{});
       const auto n = static_cast<std::uint64_t>(get(2, std::int64_t{}));
       if (n != number + 1) out.push_back(fmt::format("{}: epoch {} after {}", topic, n, number));
-      if (from != at) out.push_back(fmt::format("{}: epoch {} begins at row {}, expected {}", topic, n, from, at));
+      if (from != at)
+        out.push_back(
+            fmt::format("{}: epoch {} begins at row {}, expected {}", topic, n, from, at));
       at = to;
       number = n;
     }
-    if (at != expected.rows) out.push_back(fmt::format("{}: {} rows read, expected {}", topic, at, expected.rows));
+    if (at != expected.rows)
+      out.push_back(fmt::format("{}: {} rows read, expected {}", topic, at, expected.rows));
   }
 }
 
@@ -170,8 +181,10 @@ std::vector<std::string> differences(const reference& expected, const job& found
     out.push_back(std::string{"the log cannot be read: "} + e.what());
   }
   if (file_text(found.dump()) != expected.dump) out.emplace_back("the state dump differs");
-  if (file_text(found.out() / "hourly-delays.csv") != expected.hours) out.emplace_back("hourly-delays.csv differs");
-  if (file_text(found.out() / "delay-alerts.csv") != expected.alerts) out.emplace_back("delay-alerts.csv differs");
+  if (file_text(found.out() / "hourly-delays.csv") != expected.hours)
+    out.emplace_back("hourly-delays.csv differs");
+  if (file_text(found.out() / "delay-alerts.csv") != expected.alerts)
+    out.emplace_back("delay-alerts.csv differs");
   return out;
 }
 

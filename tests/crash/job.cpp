@@ -17,24 +17,38 @@ constexpr std::uint64_t least_t2 = 10;
 
 job::job(std::filesystem::path program, const reference& of, std::filesystem::path folder,
          std::vector<std::string> environment)
-    : program_{std::move(program)}, of_{of}, folder_{std::move(folder)}, environment_{std::move(environment)} {
+    : program_{std::move(program)},
+      of_{of},
+      folder_{std::move(folder)},
+      environment_{std::move(environment)} {
   std::filesystem::remove_all(folder_);
   std::filesystem::create_directories(folder_);
 }
 
 process job::start(const start_options& options) const {
   // Small intervals, frames and caches, so that kills fall into the middle of things.
-  std::vector<std::string> command{program_.string(), "--quiet",
-                                   "--input", of_.input.string(),
-                                   "--log", "lmdb:" + log().string(),
-                                   "--state", state().string(),
-                                   "--out", out().string(),
-                                   "--dump-state", dump().string(),
-                                   "--rate", fmt::format("{}", of_.rate),
-                                   "--commit-interval", "5ms",
-                                   "--snapshot-interval", "20ms",
-                                   "--frame-bytes", "4096",
-                                   "--cache-bytes", "1048576"};
+  std::vector<std::string> command{program_.string(),
+                                   "--quiet",
+                                   "--input",
+                                   of_.input.string(),
+                                   "--log",
+                                   "lmdb:" + log().string(),
+                                   "--state",
+                                   state().string(),
+                                   "--out",
+                                   out().string(),
+                                   "--dump-state",
+                                   dump().string(),
+                                   "--rate",
+                                   fmt::format("{}", of_.rate),
+                                   "--commit-interval",
+                                   "5ms",
+                                   "--snapshot-interval",
+                                   "20ms",
+                                   "--frame-bytes",
+                                   "4096",
+                                   "--cache-bytes",
+                                   "1048576"};
   if (options.fresh) command.emplace_back("--fresh");
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
   auto environment = environment_;
@@ -59,14 +73,16 @@ int job::run(const start_options& options) {
 bool job::kill_at(std::string_view point, std::uint64_t n) {
   const auto mark = folder_ / "mark";
   std::filesystem::remove(mark);
-  const auto status = run({false,
-                           {fmt::format("KAPPA_FAILPOINT={}:{}", point, n), "KAPPA_FAILPOINT_MARK=" + mark.string()},
-                           {}});
+  const auto status = run(
+      {false,
+       {fmt::format("KAPPA_FAILPOINT={}:{}", point, n), "KAPPA_FAILPOINT_MARK=" + mark.string()},
+       {}});
   if (status == -SIGKILL && file_text(mark) == point) {
     killed_at_.push_back(counts().of(point).last_ns);
     return true;
   }
-  if (status != 0) problem(fmt::format("killed at {}:{}: it ended with {}: {}", point, n, status, said()));
+  if (status != 0)
+    problem(fmt::format("killed at {}:{}: it ended with {}: {}", point, n, status, said()));
   return false;
 }
 
@@ -84,7 +100,8 @@ bool job::kill_after(std::chrono::nanoseconds wait) {
       return true;
     }
   }
-  if (status != 0) problem(fmt::format("to be killed after a time: it ended with {}: {}", *status, said()));
+  if (status != 0)
+    problem(fmt::format("to be killed after a time: it ended with {}: {}", *status, said()));
   return false;
 }
 

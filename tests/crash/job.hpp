@@ -1,4 +1,5 @@
-// One flights job in a folder of its own: a trial is such a job from --fresh to done, over all its kills.
+// One flights job in a folder of its own: a trial is such a job from --fresh to done, over all its
+// kills.
 //
 // Threading: one thread.
 #pragma once
@@ -42,10 +43,12 @@ class job {
       std::vector<std::string> environment = {});
 
   [[nodiscard]] process start(const start_options& options = {}) const;
-  /// Runs it to the end of the process: the exit code, or minus the signal. A hang counts as a problem.
+  /// Runs it to the end of the process: the exit code, or minus the signal. A hang counts as a
+  /// problem.
   int run(const start_options& options = {});
 
-  /// Starts it and has it killed at the n-th hit of a failpoint. False: it ended before (see problems()).
+  /// Starts it and has it killed at the n-th hit of a failpoint. False: it ended before (see
+  /// problems()).
   bool kill_at(std::string_view point, std::uint64_t n);
   /// Starts it and kills it after so long.
   bool kill_after(std::chrono::nanoseconds wait);
@@ -88,6 +91,7 @@ class job {
 /// Whether one log's public and internal records are what the rules ask for, by themselves.
 [[nodiscard]] std::vector<std::string> broken_rules(const reference& expected, const raw_log& log);
 /// Where two logs differ in the records (without markers and epoch records) of a partition.
-[[nodiscard]] std::vector<std::string> log_differences(const raw_log& expected, const raw_log& found);
+[[nodiscard]] std::vector<std::string> log_differences(const raw_log& expected,
+                                                       const raw_log& found);
 
 }  // namespace kappa::crash

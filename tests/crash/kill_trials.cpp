@@ -20,7 +20,8 @@ bool is_at_start(std::string_view point) {
 
 // Half-way, then killed again while it starts.
 void kill_while_starting(job& j, std::string_view point, std::uint64_t n) {
-  if (!j.kill_at("ingest.read", static_cast<std::uint64_t>(j.of().rows) / 2)) j.problem("it was not killed half-way");
+  if (!j.kill_at("ingest.read", static_cast<std::uint64_t>(j.of().rows) / 2))
+    j.problem("it was not killed half-way");
   if (!j.kill_at(point, n)) j.problem(fmt::format("{}:{} was not reached", point, n));
 }
 
@@ -34,14 +35,16 @@ void start_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   l.report(j, std::string{point});
 }
 
-// The gap between snapshot and commit is replayed at each start after a kill: killed in its midst, and again
-// in the midst of a replay from the first record.
+// The gap between snapshot and commit is replayed at each start after a kill: killed in its midst,
+// and again in the midst of a replay from the first record.
 void replay_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   auto j = l.make_job(l.small(), fmt::format("point-{}", point));
-  kill_while_starting(j, point, 1);
-  if (!j.kill_at(point, pick(rng, 1, 4))) j.problem("a start was not killed in its replay");
+  kill_while_starting(j, point, pick(rng, 1, 20));
+  if (!j.kill_at(point, pick(rng, 1, 20))) j.problem("a start was not killed in its replay");
   std::filesystem::remove_all(j.state());
-  if (!j.kill_at(point, pick(rng, 5, 15))) j.problem("it was not killed in the replay of everything");
+  const auto half = static_cast<std::uint64_t>(j.of().rows) / 2;
+  if (!j.kill_at(point, pick(rng, half / 4, half / 2)))
+    j.problem("it was not killed in the replay of everything");
   j.finish();
   if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
   l.report(j, std::string{point});
@@ -60,7 +63,8 @@ void creation_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
 }
 
 void work_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
-  // How often a point is hit varies with the machine's load: when the job ended before the first kill, earlier.
+  // How often a point is hit varies with the machine's load: when the job ended before the first
+  // kill, earlier.
   auto hits = l.small().counts.of(point).hits;
   for (;; hits /= 2) {
     auto j = l.make_job(l.small(), fmt::format("point-{}", point));
@@ -82,14 +86,14 @@ std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t from, std::in
       pick(rng, static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(std::max(from, to)))};
 }
 
-// A job with up to `most` kills at random moments. The first start is let get about to its first T1, so that
-// most kills fall into the work.
+// A job with up to `most` kills at random moments. The first start is let get about to its first
+// T1, so that most kills fall into the work.
 job random_job(lab& l, const reference& of, const std::string& name, int most, std::mt19937_64& rng,
                std::vector<std::string> environment = {}) {
   auto j = l.make_job(of, name, std::move(environment));
   const auto share = 2 * of.busy_ns / (most + 1);
   while (j.kills() < most) {
-    const auto from = j.kills() == 0 ? of.startup_ns * 9 / 10 : 0;
+    const auto from = j.kills() == 0 ? of.startup_ns : 0;
     if (!j.kill_after(moment(rng, from, of.startup_ns + share))) break;
   }
   return j;
@@ -116,7 +120,8 @@ void failpoint_trials(lab& l) {
     }
   }
   // The log's own points again without an app: an outside append with a producer's sequence.
-  for (const auto* point : {"log.begin", "log.after_frames", "log.before_commit", "log.after_commit", "log.after_wake"}) {
+  for (const auto* point : {"log.begin", "log.after_frames", "log.before_commit",
+                            "log.after_commit", "log.after_wake"}) {
     log_trial(l, point);
   }
 }
@@ -130,13 +135,16 @@ void random_trials(lab& l, int kills) {
   int passed_over = 0;
   for (int i = 1; counted < kills; ++i) {
     const auto name = fmt::format("random-{}", i);
-    auto j = random_job(l, l.small(), name, std::min(kills_in_a_random_trial, kills - counted), rng);
+    auto j =
+        random_job(l, l.small(), name, std::min(kills_in_a_random_trial, kills - counted), rng);
     if (j.problems().empty()) j.finish();
+    const int middle = j.kills_in_the_middle();
+    const bool counts = j.counts_as_trial() && mostly_in_the_middle(j);
     if (!l.report(j, name)) {
       if (l.failures() >= 5) return;  // that will do
       continue;
     }
-    if (!j.counts_as_trial() || !mostly_in_the_middle(j)) {
+    if (!counts) {
       fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
       if (++passed_over > 5 + trials) {
         l.report("random trials", {"most trials do not count"});
@@ -146,10 +154,12 @@ void random_trials(lab& l, int kills) {
     }
     ++trials;
     counted += j.kills();
-    in_the_middle += j.kills_in_the_middle();
+    in_the_middle += middle;
   }
-  fmt::print("{} random kills in {} trials, {} of them between first T1 and last; 0 lost, 0 doubled; {} trials passed over\n",
-             counted, trials, in_the_middle, passed_over);
+  fmt::print(
+      "{} random kills in {} trials, {} of them between first T1 and last; 0 lost, 0 doubled; {} "
+      "trials passed over\n",
+      counted, trials, in_the_middle, passed_over);
 }
 
 void whole_trial(lab& l) {
@@ -157,8 +167,8 @@ void whole_trial(lab& l) {
   for (int i = 1; i <= 5; ++i) {
     auto j = random_job(l, l.whole(), "whole", kills_in_a_random_trial, rng);
     if (j.problems().empty()) j.finish();
-    const bool good = l.report(j, "whole file");
-    if (!good || (j.counts_as_trial() && mostly_in_the_middle(j))) return;
+    const bool counts = j.counts_as_trial() && mostly_in_the_middle(j);
+    if (!l.report(j, "whole file") || counts) return;
     fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
   }
   l.report("whole file", {"no trial counts"});
@@ -174,13 +184,18 @@ void broken_trials(lab& l) {
     std::string how;
     while (trials < at_least || (caught == 0 && trials < at_most)) {
       ++trials;
-      auto j = l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
+      auto j =
+          l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
       // Between T2 and T1, where it hurts, and at any time.
-      const auto snapshots = std::max<std::uint64_t>(1, l.small().counts.t2() / 5);
-      bool killed = j.kill_at("state.after_commit", pick(rng, snapshots / 2, snapshots));
-      killed = killed && j.kill_at("log.before_commit", pick(rng, 5, std::max<std::uint64_t>(5, l.small().counts.t1() / 5)));
-      killed = killed && j.kill_after(moment(rng, l.small().startup_ns, l.small().startup_ns + l.small().busy_ns / 4));
-      killed = killed && j.kill_at("t2.after_commit", pick(rng, 1, snapshots));
+      const auto& usual = l.small();
+      const auto snapshots = std::max<std::uint64_t>(2, usual.counts.t2() / 10);
+      const auto commits = std::max<std::uint64_t>(2, usual.counts.t1() / 10);
+      bool killed = true;
+      for (int i = 0; i < 5 && killed; ++i)
+        killed = j.kill_at("state.after_commit", pick(rng, 2, snapshots));
+      killed = killed && j.kill_at("log.before_commit", pick(rng, 2, commits));
+      killed = killed &&
+               j.kill_after(moment(rng, usual.startup_ns, usual.startup_ns + usual.busy_ns / 8));
       if (j.problems().empty()) j.finish();
       if (!j.problems().empty()) {
         ++caught;
@@ -188,9 +203,10 @@ void broken_trials(lab& l) {
       }
       std::filesystem::remove_all(j.folder());
     }
-    const auto name = fmt::format("broken on purpose: {}: caught in {} of {} trials ({})", what, caught, trials,
-                                  how.substr(0, how.find('\n')));
-    l.report(name, caught != 0 ? std::vector<std::string>{} : std::vector<std::string>{"it passed all its trials"});
+    const auto name = fmt::format("broken on purpose: {}: caught in {} of {} trials ({})", what,
+                                  caught, trials, how.substr(0, how.find('\n')));
+    l.report(name, caught != 0 ? std::vector<std::string>{}
+                               : std::vector<std::string>{"it passed all its trials"});
   }
 }
 

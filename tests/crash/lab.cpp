@@ -12,7 +12,8 @@ namespace kappa::crash {
 namespace {
 
 const std::filesystem::path source_dir{test_paths::source_dir};
-const std::filesystem::path program = std::filesystem::path{test_paths::binary_dir} / "examples/flights/flights";
+const std::filesystem::path program =
+    std::filesystem::path{test_paths::binary_dir} / "examples/flights/flights";
 const auto real_file = source_dir / "examples/flights/data/flights-2001-01.csv.zst";
 
 void must_run(const std::vector<std::string>& command, const std::filesystem::path& output) {
@@ -20,7 +21,9 @@ void must_run(const std::vector<std::string>& command, const std::filesystem::pa
   throw std::runtime_error{command[0] + " " + command[1] + " failed:\n" + file_text(output)};
 }
 
-std::string script(const std::string& name) { return (source_dir / "tests/flights" / name).string(); }
+std::string script(const std::string& name) {
+  return (source_dir / "tests/flights" / name).string();
+}
 
 }  // namespace
 
@@ -38,8 +41,8 @@ const reference& lab::small() {
   if (const auto it = references_.find("small"); it != references_.end()) return it->second;
   std::filesystem::create_directories(work_);
   const auto input = work_ / "small.csv";
-  must_run({"python3", script("mangle.py"), "--rows", "60000", "--garbage", "0.01", "--seed", "3", "--input",
-            real_file.string(), "--out", input.string()},
+  must_run({"python3", script("mangle.py"), "--rows", "60000", "--garbage", "0.01", "--seed", "3",
+            "--input", real_file.string(), "--out", input.string()},
            work_ / "mangle.txt");
   return references_.emplace("small", undisturbed("small", input, 60'000)).first->second;
 }
@@ -50,13 +53,15 @@ const reference& lab::whole() {
   return references_.emplace("whole", undisturbed("whole", real_file, 250'000)).first->second;
 }
 
-reference lab::undisturbed(const std::string& name, const std::filesystem::path& input, double rate) {
+reference lab::undisturbed(const std::string& name, const std::filesystem::path& input,
+                           double rate) {
   reference r;
   r.input = input;
   r.rate = rate;
   const auto oracle = work_ / (name + "-oracle");
   const auto said = work_ / (name + "-oracle.txt");
-  must_run({"python3", script("oracle.py"), "--input", input.string(), "--out", oracle.string()}, said);
+  must_run({"python3", script("oracle.py"), "--input", input.string(), "--out", oracle.string()},
+           said);
   std::ifstream bad{oracle / "dead-letters.txt"};
   for (std::int64_t row = 0; bad >> row;) r.bad_rows.insert(row);
   std::ifstream summary{oracle / "summary.txt"};
@@ -70,13 +75,15 @@ reference lab::undisturbed(const std::string& name, const std::filesystem::path&
   job j{program, r, work_ / (name + "-undisturbed")};
   const auto started = now_ns();
   if (const auto status = j.run(); status != 0) {
-    throw std::runtime_error{fmt::format("the undisturbed run ended with {}: {}", status, j.said())};
+    throw std::runtime_error{
+        fmt::format("the undisturbed run ended with {}: {}", status, j.said())};
   }
   r.counts = j.counts();
   const auto t1 = r.counts.of("log.after_commit");
   r.startup_ns = t1.first_ns - started;
   r.busy_ns = t1.last_ns - t1.first_ns;
-  must_run({"python3", script("compare.py"), oracle.string(), j.out().string()}, work_ / (name + "-compare.txt"));
+  must_run({"python3", script("compare.py"), oracle.string(), j.out().string()},
+           work_ / (name + "-compare.txt"));
   r.log = read_raw_log(j.log());
   r.dump = file_text(j.dump());
   r.hours = file_text(j.out() / "hourly-delays.csv");
@@ -84,21 +91,24 @@ reference lab::undisturbed(const std::string& name, const std::filesystem::path&
   if (const auto wrong = broken_rules(r, r.log); !wrong.empty()) {
     throw std::runtime_error{"the undisturbed run: " + wrong.front()};
   }
-  fmt::print("{}: {} rows, {} bad; undisturbed {} T1 and {} T2 in {} ms; agrees with the SQL computation\n", name,
-             r.rows, r.bad_rows.size(), r.counts.t1(), r.counts.t2(), r.busy_ns / 1'000'000);
+  fmt::print(
+      "{}: {} rows, {} bad; undisturbed {} T1 and {} T2 in {} ms; agrees with the SQL "
+      "computation\n",
+      name, r.rows, r.bad_rows.size(), r.counts.t1(), r.counts.t2(), r.busy_ns / 1'000'000);
   std::fflush(stdout);
   return r;
 }
 
-job lab::make_job(const reference& of, const std::string& name, std::vector<std::string> environment) {
+job lab::make_job(const reference& of, const std::string& name,
+                  std::vector<std::string> environment) {
   return job{program, of, work_ / name, std::move(environment)};
 }
 
 bool lab::report(const job& j, const std::string& name) {
   const auto c = j.counts();
   fmt::print("{:4} {:28} {} kills, {} of them between the first T1 and the last; {} T1, {} T2{}\n",
-             j.problems().empty() ? "ok" : "FAIL", name, j.kills(), j.kills_in_the_middle(), c.t1(), c.t2(),
-             j.problems().empty() ? "" : "; see " + j.folder().string());
+             j.problems().empty() ? "ok" : "FAIL", name, j.kills(), j.kills_in_the_middle(), c.t1(),
+             c.t2(), j.problems().empty() ? "" : "; see " + j.folder().string());
   for (const auto& p : j.problems()) fmt::print("     {}\n", p);
   std::fflush(stdout);
   if (j.problems().empty()) {

@@ -1,4 +1,5 @@
-// What the trials share: the job's program, a work folder, the inputs with their undisturbed runs, and the tally.
+// What the trials share: the job's program, a work folder, the inputs with their undisturbed runs,
+// and the tally.
 //
 // Threading: one thread. Errors: throws std::runtime_error when the undisturbed run itself fails.
 #pragma once
@@ -19,8 +20,10 @@ class lab {
   /// The whole real file, paced to about two seconds.
   [[nodiscard]] const reference& whole();
 
-  [[nodiscard]] job make_job(const reference& of, const std::string& name, std::vector<std::string> environment = {});
-  /// Prints a finished trial; false (and counted) when it has problems. A good one's folder is removed.
+  [[nodiscard]] job make_job(const reference& of, const std::string& name,
+                             std::vector<std::string> environment = {});
+  /// Prints a finished trial; false (and counted) when it has problems. A good one's folder is
+  /// removed.
   bool report(const job& j, const std::string& name);
   /// A check outside of a job.
   bool report(const std::string& name, const std::vector<std::string>& problems);
@@ -31,7 +34,8 @@ class lab {
   [[nodiscard]] int failures() const { return failures_; }
 
  private:
-  [[nodiscard]] reference undisturbed(const std::string& name, const std::filesystem::path& input, double rate);
+  [[nodiscard]] reference undisturbed(const std::string& name, const std::filesystem::path& input,
+                                      double rate);
 
   std::filesystem::path work_;
   std::uint64_t seed_;

@@ -1,4 +1,5 @@
-// The log's own steps, in a program that appends from outside and removes what retention no longer wants.
+// The log's own steps, in a program that appends from outside and removes what retention no longer
+// wants.
 #include <csignal>
 
 #include <algorithm>
@@ -36,10 +37,13 @@ std::vector<std::string> wrong_with(const std::filesystem::path& folder) {
     const auto log = read_raw_log(folder);
     const auto& records = log.topics.at("events").at(0);
     for (const auto& r : records) {
-      if (r.value != value_at(r.offset)) out.push_back(fmt::format("events@{} has another record", r.offset));
+      if (r.value != value_at(r.offset))
+        out.push_back(fmt::format("events@{} has another record", r.offset));
     }
-    if (records.empty() || records.back().offset + 1 != batches * batch_records) out.emplace_back("records are missing");
-    if (!records.empty() && records.front().offset == 0) out.emplace_back("retention removed nothing");
+    if (records.empty() || records.back().offset + 1 != batches * batch_records)
+      out.emplace_back("records are missing");
+    if (!records.empty() && records.front().offset == 0)
+      out.emplace_back("retention removed nothing");
   } catch (const std::exception& e) {
     out.emplace_back(e.what());
   }
@@ -64,8 +68,10 @@ int log_work(const std::filesystem::path& folder) {
     for (std::int64_t i = 0; i < batch_records; ++i) {
       batch.add(timestamp{milliseconds{n}}, std::nullopt, value_at(n * batch_records + i));
     }
-    const auto receipt = must(log->append(where, batch, producer_sequence{"crash test", static_cast<std::uint64_t>(n + 1)}));
-    if (receipt.duplicate != (n < there)) throw std::runtime_error{fmt::format("batch {}: doubled or passed over", n)};
+    const auto receipt = must(log->append(
+        where, batch, producer_sequence{"crash test", static_cast<std::uint64_t>(n + 1)}));
+    if (receipt.duplicate != (n < there))
+      throw std::runtime_error{fmt::format("batch {}: doubled or passed over", n)};
     if (n % retention_every == 0) (void)must(log->apply_retention(timestamp{milliseconds{n}}));
   }
   (void)must(log->apply_retention(timestamp{milliseconds{batches}}));
@@ -92,18 +98,22 @@ void log_trial(lab& l, std::string_view point) {
       environment.push_back("KAPPA_FAILPOINT_MARK=" + mark.string());
     }
     std::filesystem::remove(mark);
-    process p{{program.string(), "log-work", (folder / "log").string()}, environment, folder / "output"};
+    process p{
+        {program.string(), "log-work", (folder / "log").string()}, environment, folder / "output"};
     status = p.wait(std::chrono::seconds{60});
     if (status == -SIGKILL && file_text(mark) == point) {
       ++kills;
     } else if (status != 0) {
-      problems.push_back(fmt::format("it ended with {}: {}", status.value_or(-1), file_text(folder / "output")));
+      problems.push_back(
+          fmt::format("it ended with {}: {}", status.value_or(-1), file_text(folder / "output")));
     }
   }
   if (problems.empty() && kills == 0) problems.emplace_back("it was never hit");
   if (problems.empty()) problems = wrong_with(folder / "log");
   const auto c = hit_counts{folder / "counts"};
-  if (l.report(fmt::format("{} (outside appends and retention): {} kills, {} commits", point, kills, c.t1()), problems)) {
+  if (l.report(fmt::format("{} (outside appends and retention): {} kills, {} commits", point, kills,
+                           c.t1()),
+               problems)) {
     std::filesystem::remove_all(folder);
   }
 }

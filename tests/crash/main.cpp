@@ -19,7 +19,8 @@ using namespace kappa::crash;
 std::uint64_t number(const std::string& flag, const std::string& text) {
   char* end = nullptr;
   const auto n = std::strtoull(text.c_str(), &end, 10);
-  if (text.empty() || *end != '\0') throw std::invalid_argument{flag + " takes a number, not " + text};
+  if (text.empty() || *end != '\0')
+    throw std::invalid_argument{flag + " takes a number, not " + text};
   return n;
 }
 
@@ -42,15 +43,18 @@ int run(const std::vector<std::string>& arguments) {
       work = value();
     } else if (a == "log-work") {
       return log_work(value());
-    } else if (a == "failpoints" || a == "random" || a == "whole" || a == "broken" || a == "processes") {
+    } else if (a == "failpoints" || a == "random" || a == "whole" || a == "broken" ||
+               a == "processes") {
       parts.insert(a);
     } else {
-      throw std::invalid_argument{"unknown argument " + a +
-                                  "; there are: failpoints random whole broken processes --kills N --seed S --work FOLDER"};
+      throw std::invalid_argument{
+          "unknown argument " + a +
+          "; there are: failpoints random whole broken processes --kills N --seed S --work FOLDER"};
     }
   }
   const bool own_folder = work.empty();
-  if (own_folder) work = std::filesystem::temp_directory_path() / fmt::format("kappa-crash-{}", ::getpid());
+  if (own_folder)
+    work = std::filesystem::temp_directory_path() / fmt::format("kappa-crash-{}", ::getpid());
   const auto wanted = [&](const char* part) { return parts.empty() || parts.contains(part); };
   lab l{work, seed};
   fmt::print("seed {}\n", seed);

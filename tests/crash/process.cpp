@@ -36,18 +36,19 @@ std::int64_t now_ns() {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-process::process(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-                 const std::filesystem::path& output) {
+process::process(const std::vector<std::string>& command,
+                 const std::vector<std::string>& environment, const std::filesystem::path& output) {
   std::vector<std::string> env;
   for (char** e = environ; *e != nullptr; ++e) env.emplace_back(*e);
   env.insert(env.end(), environment.begin(), environment.end());
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  ::posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                     0600);
   ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const int rc = ::posix_spawnp(&pid_, command.at(0).c_str(), &actions, nullptr, pointers(command).data(),
-                                pointers(env).data());
+  const int rc = ::posix_spawnp(&pid_, command.at(0).c_str(), &actions, nullptr,
+                                pointers(command).data(), pointers(env).data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (rc != 0) throw std::runtime_error{"cannot start " + command[0] + ": " + std::strerror(rc)};
   fd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));

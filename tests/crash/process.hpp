@@ -43,7 +43,8 @@ class process {
 };
 
 /// Runs a program to its end.
-[[nodiscard]] int run_to_end(const std::vector<std::string>& command, const std::filesystem::path& output);
+[[nodiscard]] int run_to_end(const std::vector<std::string>& command,
+                             const std::filesystem::path& output);
 
 /// What was counted in all processes that were given the file.
 class hit_counts {

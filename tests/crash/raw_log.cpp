@@ -66,7 +66,8 @@ class environment {
     MDB_val key{};
     MDB_val value{};
     int rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    for (; rc == MDB_SUCCESS; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) f(view(key), view(value));
+    for (; rc == MDB_SUCCESS; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
+      f(view(key), view(value));
     mdb_cursor_close(cursor);
     if (rc != MDB_NOTFOUND) must(rc, name_ + " " + database);
   }
@@ -115,17 +116,20 @@ raw_record parse_record(std::string_view whole, std::int64_t base, const std::st
   return r;
 }
 
-void parse_frame(std::string_view key, std::string_view stored, const std::string& place, raw_partition& out) {
+void parse_frame(std::string_view key, std::string_view stored, const std::string& place,
+                 raw_partition& out) {
   const auto first = ordered_number(key, place);
   const auto where = place + "@" + std::to_string(first);
   taker in{stored, where};
   if (in.number<std::uint32_t>() != 0x3146504b) broken(where, "no frame");
   if (in.number<std::uint16_t>() != 1) broken(where, "a frame of another version");
-  if (in.number<std::uint16_t>() != frame_header_bytes) broken(where, "a frame with another header");
+  if (in.number<std::uint16_t>() != frame_header_bytes)
+    broken(where, "a frame with another header");
   const auto sum = in.number<std::uint64_t>();
   const auto seed = XXH3_64bits(place.data(), place.size());
   const auto summed = stored.substr(summed_from);
-  if (XXH3_64bits_withSeed(summed.data(), summed.size(), seed) != sum) broken(where, "its checksum is wrong");
+  if (XXH3_64bits_withSeed(summed.data(), summed.size(), seed) != sum)
+    broken(where, "its checksum is wrong");
   const auto base = in.number<std::int64_t>();
   const auto said_first = in.number<std::int64_t>();
   const auto last = in.number<std::int64_t>();
@@ -134,7 +138,8 @@ void parse_frame(std::string_view key, std::string_view stored, const std::strin
   const auto body_bytes = in.number<std::uint32_t>();
   (void)in.number<std::uint64_t>();
   if (said_first != first || body_bytes != in.rest().size()) broken(where, "its header is wrong");
-  if (!out.empty() && out.back().offset + 1 != first) broken(where, "offsets are missing or double before it");
+  if (!out.empty() && out.back().offset + 1 != first)
+    broken(where, "offsets are missing or double before it");
   std::int64_t largest = INT64_MIN;
   for (std::uint32_t i = 0; i < count; ++i) {
     std::uint32_t size = 0;
@@ -182,7 +187,9 @@ raw_log read_raw_log(const std::filesystem::path& folder) {
       raw_partition records;
       const auto place = t.name + "#" + std::to_string(p);
       env.each("f/" + std::to_string(t.number) + "/" + std::to_string(p),
-               [&](std::string_view key, std::string_view stored) { parse_frame(key, stored, place, records); });
+               [&](std::string_view key, std::string_view stored) {
+                 parse_frame(key, stored, place, records);
+               });
       partitions.push_back(std::move(records));
     }
   }

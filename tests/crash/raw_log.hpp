@@ -1,5 +1,6 @@
-// The crash tests' own reader of the embedded log: straight from the LMDB file, by the documented layout
-// (framework/src/log/frame.hpp, embedded_layout.hpp, kappa/log/record.hpp), without any of the log's code.
+// The crash tests' own reader of the embedded log: straight from the LMDB file, by the documented
+// layout (framework/src/log/frame.hpp, embedded_layout.hpp, kappa/log/record.hpp), without any of
+// the log's code.
 //
 // Threading: plain functions. No process may be writing the log. Errors: throws std::runtime_error.
 #pragma once
@@ -33,8 +34,8 @@ struct raw_log {
   std::map<std::string, std::string> positions;  // as stored
 };
 
-/// All records of all topics. A frame that is malformed, has a wrong checksum, or does not follow the
-/// one before it throws, naming topic, partition and offset.
+/// All records of all topics. A frame that is malformed, has a wrong checksum, or does not follow
+/// the one before it throws, naming topic, partition and offset.
 [[nodiscard]] raw_log read_raw_log(const std::filesystem::path& folder);
 
 }  // namespace kappa::crash

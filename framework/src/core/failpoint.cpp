@@ -89,7 +89,8 @@ hit_count* counts() {
     if (file == nullptr || *file == '\0') return nullptr;
     const auto size = names().size() * sizeof(hit_count);
     const int fd = ::open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0) bug("KAPPA_FAILPOINT_COUNTS: no such file");
+    if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0)
+      bug("KAPPA_FAILPOINT_COUNTS: no such file");
     void* const map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ::close(fd);
     if (map == MAP_FAILED) bug("KAPPA_FAILPOINT_COUNTS: cannot be mapped");

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kappa/core/partitioner.hpp"
+#include "kappa/log/envelope.hpp"
 
 namespace kappa {
 
@@ -54,13 +55,17 @@ void epoch_builder::rollback_step() {
   origin_ = nullptr;
 }
 
-bytes_view epoch_builder::cause_headers() {
-  if (headers_step_ == step_) return headers_;
+// The schema of the port's values and the record that caused this one, encoded once a step.
+bytes_view epoch_builder::envelope_of(detail::port_index port) {
+  if (headers_step_ == step_ && headers_port_ == port) return headers_;
   headers_step_ = step_;
+  headers_port_ = port;
   headers_.clear();
-  const auto cause = fmt::format("{}@{}", origin_->where.text(), origin_->offset);
-  const std::array<header_view, 1> list{header_view{"kappa.cause", cause}};
-  encode_headers(headers_, list);
+  envelope e;
+  if (ports_[port].spec.kind == port_kind::public_topic)
+    e.schema = reference_to(ports_[port].spec.schema);
+  e.cause = record_address{origin_->where, origin_->offset};
+  encode_envelope(headers_, e);
   return headers_;
 }
 
@@ -70,7 +75,7 @@ void epoch_builder::emit(detail::port_index port, std::optional<bytes_view> plac
   const auto to = placed_by ? partition_of(*placed_by, layout.partitions)
                             : partition{task_.partition.value % layout.partitions};
   // Records between stages stay bare; public ones know their cause.
-  const auto headers = layout.spec.kind == port_kind::internal ? bytes_view{} : cause_headers();
+  const auto headers = layout.spec.kind == port_kind::internal ? bytes_view{} : envelope_of(port);
   const auto size = sizeof(detail::wire_record_head) + value.size() + (key ? key->size() : 0) +
                     headers.size() + 16;
   if (size > layout.max_record_bytes) {

@@ -29,6 +29,8 @@ result<run_status> task_impl::run(std::size_t budget) {
       if (!done) return fail(done.error());
       if (*done) {
         if (auto live = go_live(); !live) return fail(live.error());
+      } else {
+        failpoint::hit("recover.replay");
       }
       ++status.steps;
       if (replay_too_dirty(status.steps)) {
@@ -63,7 +65,6 @@ result<run_status> task_impl::run(std::size_t budget) {
   if (phase_ == task_phase::replaying) {
     for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
     ++replay_rounds_;
-    failpoint::hit("recover.replay");
     if (!status.blocked) status.more = true;
   }
   return status;

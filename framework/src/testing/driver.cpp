@@ -280,9 +280,7 @@ std::optional<bytes> driver::read_state(const std::string& stage, const bytes& k
 event_log& driver::log() { return in_->main->log(); }
 local_runner& driver::runner() { return in_->main->runner(); }
 
-void driver::check(detail::check_fn f, const bytes& value) {
-  if (auto ok = f(value); !ok) throw std::runtime_error{ok.error().text()};
-}
+void driver::check(const result<void>& round_trip) { must(round_trip); }
 
 std::string driver::verify() {
   in_->verified = true;

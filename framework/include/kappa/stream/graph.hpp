@@ -24,6 +24,7 @@
 #include "kappa/state/keyed_table.hpp"
 #include "kappa/state/state_store.hpp"
 #include "kappa/stream/step.hpp"
+#include "kappa/testing/round_trip.hpp"
 
 namespace kappa::detail {
 
@@ -58,20 +59,9 @@ struct op_build {
   std::vector<timer_receiver*>* timers = nullptr;
 };
 
-/// Decodes stored bytes and encodes them again: an error when they are not the same. The test
+/// Whether stored bytes decode, and encode to the same again (testing::check_stored). The test
 /// driver applies it to everything that it sees.
 using check_fn = result<void> (*)(bytes_view);
-
-template <class T>
-result<void> check_bytes(bytes_view in) {
-  const bytes aligned{in};
-  auto value = codec<T>::decode(aligned);
-  if (!value) return fail(value.error());
-  const auto again = encoded(*value);
-  if (again == in) return {};
-  return fail(errc::decode, codec<T>::schema().name,
-              fmt::format("does not round-trip: {} became {}", printable(in), printable(again)));
-}
 
 /// For tools and HTTP: bytes as JSON text, and a key as a person types it to its bytes.
 using json_fn = result<std::string> (*)(bytes_view);

@@ -57,7 +57,7 @@ struct passed_on<std::vector<O>> {
 template <class K, class S>
 state_spec state_of() {
   static_assert(encodable<S>, "the state needs a kappa::codec");
-  return {codec<S>::schema(), check_bytes<S>, json_of_bytes<S>, key_bytes_of_text<K>,
+  return {codec<S>::schema(), testing::check_stored<S>, json_of_bytes<S>, key_bytes_of_text<K>,
           [](state_store& store, std::size_t table, const keyed_table_options& options) {
             return std::make_unique<keyed_table<S>>(store, table, options);
           }};
@@ -139,7 +139,7 @@ class stream {
     node.name = std::move(name);
     node.inputs = {op_};
     node.schema = codec<T>::schema();
-    node.check = detail::check_bytes<T>;
+    node.check = testing::check_stored<T>;
     node.make = [key_of](const detail::op_build& b, const detail::children&) {
       return std::make_shared<detail::hop_op<K, T, F>>(b.op, b.port, key_of);
     };
@@ -174,7 +174,7 @@ class stream {
     node.topic = std::move(topic);
     node.inputs = {op_};
     node.schema = codec<value>::schema();
-    node.check = detail::check_bytes<value>;
+    node.check = testing::check_stored<value>;
     node.make = [](const detail::op_build& b, const detail::children&) {
       return std::make_shared<detail::to_op<T>>(b.op, b.port);
     };

@@ -83,7 +83,7 @@ class epoch_builder final : public detail::emitter {
 
   slot& slot_of(std::size_t port, partition p);
   record_batch& batch_of(std::size_t port, partition p);
-  bytes_view cause_headers();
+  bytes_view envelope_of(detail::port_index port);
 
   task_id task_;
   std::vector<port_layout> ports_;
@@ -98,6 +98,7 @@ class epoch_builder final : public detail::emitter {
   std::vector<slot*> touched_;  // in this step
   std::uint64_t records_in_step_ = 0;
   bytes headers_;
+  detail::port_index headers_port_ = 0;
   std::uint64_t headers_step_ = 0;  // the step that headers_ is of
   std::size_t bytes_ = 0;
   std::size_t bytes_before_step_ = 0;

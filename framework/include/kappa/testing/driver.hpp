@@ -30,6 +30,7 @@
 #include "kappa/stream/app.hpp"
 #include "kappa/stream/window.hpp"
 #include "kappa/task/local_runner.hpp"
+#include "kappa/testing/round_trip.hpp"
 
 namespace kappa::testing {
 
@@ -74,7 +75,7 @@ class driver {
     if constexpr (has_event_key<T>) {
       if (!key) event_traits<T>::key(value, key.emplace());
     }
-    check(detail::check_bytes<T>, encoded(value));
+    check(check_round_trip(value));
     send_bytes(topic, encoded(value), at.value_or(timestamp{}), key);
   }
   /// A record of any bytes, well-formed or not.
@@ -127,7 +128,7 @@ class driver {
  private:
   struct inside;
 
-  void check(detail::check_fn f, const bytes& value);
+  static void check(const result<void>& round_trip);
   std::vector<read_record<bytes>> read_raw(const std::string& topic);
   std::optional<bytes> read_state(const std::string& stage, const bytes& key,
                                   const bytes& state_key);

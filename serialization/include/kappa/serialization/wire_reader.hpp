@@ -74,6 +74,8 @@ class pointer_view {
   [[nodiscard]] bool open(struct_view& out) const;
   [[nodiscard]] bool open(list_view& out) const;
   [[nodiscard]] bool bytes_of(bytes_view& out, bool text) const;
+  /// Follows the pointer and all below it, whatever they are; false when one is malformed.
+  [[nodiscard]] bool walk() const;
 
  private:
   [[nodiscard]] std::uint64_t load() const {
@@ -88,6 +90,10 @@ class pointer_view {
   const char* at_;
   int nesting_;
 };
+
+/// Whether every pointer of a message leads to what it says, inside of the message and of the
+/// limits: then reading it without checks is safe. Says the problem otherwise.
+[[nodiscard]] bool well_formed(bytes_view message, std::string& problem);
 
 class struct_view {
  public:
@@ -130,6 +136,7 @@ class struct_view {
     in_->fail(problem);
   }
   [[nodiscard]] bool ok() const { return in_->ok(); }
+  [[nodiscard]] std::uint32_t pointer_count() const { return pointer_count_; }
 
  private:
   source* in_ = nullptr;

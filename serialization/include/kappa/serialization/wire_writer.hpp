@@ -66,7 +66,8 @@ struct frame {
   /// `index` counts in sizes of T, as in the schema.
   template <class T>
   void set(unsigned index, T v, T fallback = T{}) {
-    const auto raw = bits_of(v) ^ bits_of(fallback);
+    auto raw = bits_of(v);
+    raw ^= bits_of(fallback);  // not `a ^ b`: that is an int where a and b are small
     std::memcpy(reinterpret_cast<char*>(data) + index * sizeof(raw), &raw, sizeof raw);
   }
   void set_bit(unsigned index, bool v, bool fallback = false) {

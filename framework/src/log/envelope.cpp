@@ -1,0 +1,82 @@
+#include "kappa/log/envelope.hpp"
+
+#include <array>
+#include <charconv>
+#include <span>
+
+#include <fmt/format.h>
+
+namespace kappa {
+namespace {
+
+template <class T>
+bool number(std::string_view text, T& v) {
+  const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
+  return !text.empty() && r.ec == std::errc{} && r.ptr == text.data() + text.size() && v >= 0;
+}
+
+}  // namespace
+
+schema_reference reference_to(const schema_info& schema) {
+  return {schema.id, schema.fingerprint, schema.name};
+}
+
+std::string record_address::text() const { return fmt::format("{}@{}", where.text(), offset); }
+
+std::optional<record_address> record_address::parse(std::string_view text) {
+  // From the back: a topic's name has neither '[' nor '@', but be sure.
+  const auto at = text.rfind('@');
+  if (at == std::string_view::npos || at == 0 || text[at - 1] != ']') return std::nullopt;
+  const auto open = text.rfind('[', at);
+  if (open == std::string_view::npos || open == 0) return std::nullopt;
+  record_address out;
+  out.where.topic = text.substr(0, open);
+  if (!number(text.substr(open + 1, at - open - 2), out.where.partition.value)) return std::nullopt;
+  if (!number(text.substr(at + 1), out.offset.value)) return std::nullopt;
+  return out;
+}
+
+void encode_envelope(bytes& out, const envelope& e) {
+  std::array<header_view, 4> list;
+  std::size_t n = 0;
+  bytes schema;
+  std::string cause;
+  if (e.schema) {
+    byte_writer{schema}.put(e.schema->id).put(e.schema->fingerprint).put_raw(e.schema->name);
+    list[n++] = {envelope_header::schema, schema};
+  }
+  if (e.cause) {
+    cause = e.cause->text();
+    list[n++] = {envelope_header::cause, cause};
+  }
+  if (!e.id.empty()) list[n++] = {envelope_header::id, e.id};
+  if (!e.correlation.empty()) list[n++] = {envelope_header::correlation, e.correlation};
+  encode_headers(out, std::span{list}.first(n));
+}
+
+result<envelope> decode_envelope(const headers_view& headers) {
+  envelope out;
+  if (const auto raw = headers.find(envelope_header::schema)) {
+    byte_reader in{*raw};
+    schema_reference schema;
+    schema.id = in.get<std::uint64_t>();
+    schema.fingerprint = in.get<std::uint64_t>();
+    if (!in.ok() || in.rest().empty()) {
+      return fail(errc::decode, bytes{envelope_header::schema}, "the header is malformed");
+    }
+    schema.name = in.rest();
+    out.schema = std::move(schema);
+  }
+  if (const auto raw = headers.find(envelope_header::cause)) {
+    out.cause = record_address::parse(*raw);
+    if (!out.cause) {
+      return fail(errc::decode, bytes{envelope_header::cause},
+                  fmt::format("'{}' is not topic[partition]@offset", printable(*raw)));
+    }
+  }
+  if (const auto raw = headers.find(envelope_header::id)) out.id = *raw;
+  if (const auto raw = headers.find(envelope_header::correlation)) out.correlation = *raw;
+  return out;
+}
+
+}  // namespace kappa
