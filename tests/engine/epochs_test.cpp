@@ -1,4 +1,9 @@
 // DESIGN §5 "Epochs" and "Snapshot", and what queries see, on one thread.
+#include <csignal>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
 #include "engine/manual_host.hpp"
@@ -229,6 +234,29 @@ BOOST_AUTO_TEST_CASE(nothing_is_committed_when_nothing_is_due) {
   BOOST_TEST(h.log_end() == end + 1);
   h.settle();
   BOOST_TEST(commits == 1);
+}
+
+// A bug of a host must not become wrong data.
+BOOST_AUTO_TEST_CASE(epochs_that_become_durable_out_of_order_abort_the_process) {
+  manual_host h{sums_app()};
+  h.open();
+  send(h, 1, 5);
+  auto& t = h.at("sums");
+  for (int i = 0; i < 2; ++i) {
+    h.run(t, 2);
+    h.close(t);
+  }
+  const auto child = ::fork();
+  if (child == 0) {
+    std::signal(SIGABRT, SIG_DFL);
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    t.task->committed(t.closed.back()->number, {});
+    ::_exit(0);
+  }
+  int status = 0;
+  BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+  BOOST_TEST((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
 }
 
 // ── snapshots ─────────────────────────────────────────────────────────────────────────────────

@@ -111,7 +111,9 @@ class manual_host {
   void close(hosted_task& t, bool final = false);
   /// T1 of all closed epochs of the task; retries what is retriable.
   void commit(hosted_task& t);
-  [[nodiscard]] result<void> try_commit(hosted_task& t);
+  [[nodiscard]] result<void> try_commit(hosted_task& t) { return try_commit({&t}); }
+  /// One T1 of the closed epochs of several tasks.
+  [[nodiscard]] result<void> try_commit(const std::vector<hosted_task*>& tasks);
   /// T2 of what is frozen and durable.
   void snapshot(hosted_task& t);
   /// run, close, T1, and T2 when asked for; false when there was nothing to do.

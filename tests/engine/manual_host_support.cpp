@@ -136,14 +136,17 @@ void manual_host::close(hosted_task& t, bool final) {
   if (auto e = must(t.task->close(now, final))) t.closed.push_back(std::move(e));
 }
 
-result<void> manual_host::try_commit(hosted_task& t) {
-  if (t.closed.empty()) return {};
-  const std::vector<epoch_ptr> epochs{t.closed.begin(), t.closed.end()};
+result<void> manual_host::try_commit(const std::vector<hosted_task*>& tasks) {
+  std::vector<epoch_ptr> epochs;
+  for (const auto* t : tasks) epochs.insert(epochs.end(), t->closed.begin(), t->closed.end());
+  if (epochs.empty()) return {};
   auto bases = lane_->commit(epochs);
   if (!bases) return fail(bases.error());
-  for (std::size_t i = 0; i < epochs.size(); ++i)
-    t.task->committed(epochs[i]->number, bases->at(i));
-  t.closed.clear();
+  std::size_t next = 0;
+  for (auto* t : tasks) {
+    for (const auto& e : t->closed) t->task->committed(e->number, bases->at(next++));
+    t->closed.clear();
+  }
   return {};
 }
 

@@ -7,6 +7,28 @@ using namespace kappa;
 using namespace engine_test;
 using namespace std::chrono_literals;
 
+namespace {
+
+struct fragile {
+  std::int64_t sum = 0;
+  static inline bool broken = false;
+};
+
+}  // namespace
+
+template <>
+struct kappa::codec<fragile> {
+  static void encode(const fragile& v, bytes& out) { byte_writer{out}.put(v.sum); }
+  static result<fragile> decode(bytes_view in) {
+    if (fragile::broken) return fail(errc::decode, "fragile", "broken");
+    byte_reader r{in};
+    fragile v;
+    v.sum = r.get<std::int64_t>();
+    return v;
+  }
+  static schema_info schema() { return {"fragile", 0, 14, "fragile", nullptr}; }
+};
+
 BOOST_AUTO_TEST_SUITE(steps)
 
 using engine_test::reading;
@@ -233,6 +255,28 @@ BOOST_AUTO_TEST_CASE(a_deadly_record_goes_alone_after_one_death_and_to_dead_lett
   b->times_run = 0;
   rebuilds_the_same(h);
   BOOST_TEST(b->times_run == 4);
+}
+
+BOOST_AUTO_TEST_CASE(state_that_cannot_be_read_stops_the_task_and_no_record_is_blamed) {
+  app a{"shop"};
+  a.stream<reading>("in")
+      .already_keyed(&reading::place)
+      .fold<fragile>("sums", [](fragile& f, const reading& r) { f.sum += r.value; })
+      .to("out");
+  manual_host h{a};
+  h.open();
+  send(h, {1, 2});
+  h.settle();
+  h.snapshot_all();
+  h.open();
+  send(h, {3});
+  fragile::broken = true;
+  BOOST_TEST(refused(h.task("sums").run(10), errc::corrupt, {"shop/sums.g1[0]", "broken"}));
+  fragile::broken = false;
+  h.open();
+  h.settle();
+  BOOST_TEST(h.dead_letters().empty());
+  BOOST_TEST(h.lines("out").size() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(times_at_the_ends_of_what_can_be_told_do_no_harm) {

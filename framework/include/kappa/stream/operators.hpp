@@ -23,6 +23,14 @@ T value_or_fail(result<T> r) {
   if constexpr (!std::is_void_v<T>) return std::move(*r);
 }
 
+/// As value_or_fail, for what the state says: state that cannot be read is never the fault of the
+/// record that asks for it, so the task stops and no dead letter is written.
+template <class T>
+T state_or_fail(result<T> r) {
+  if (!r && r.error().code == errc::decode) r.error().code = errc::corrupt;
+  return value_or_fail(std::move(r));
+}
+
 template <class T>
 timestamp event_time_of(const T& value, timestamp otherwise) {
   if constexpr (has_event_time<T>) {
@@ -281,7 +289,7 @@ class fold_op final : public receiver<T> {
   void receive(const T& value, step_context& ctx) override {
     ctx.op = op_;
     const auto key = key_or_fail(ctx);
-    S* const state = value_or_fail(table_->edit(key));
+    S* const state = state_or_fail(table_->edit(key));
     std::invoke(f_, *state, value);
     if (silent_) return;
     out_.push(keyed<K, S>{decoded_key<K>(key), *state}, ctx);
@@ -307,7 +315,7 @@ class process_op final : public receiver<T> {
 
   void receive(const T& value, step_context& ctx) override {
     ctx.op = op_;
-    S* const state = value_or_fail(table_->edit(key_or_fail(ctx)));
+    S* const state = state_or_fail(table_->edit(key_or_fail(ctx)));
     using returned = std::invoke_result_t<const F&, S&, const T&>;
     if constexpr (std::is_void_v<returned>) {
       std::invoke(f_, *state, value);
@@ -362,7 +370,7 @@ class window_fold_op final : public receiver<T>, public timer_receiver {
     append_ordered(state_key_, key);
     append_ordered(state_key_, std::int64_t{w.start.time_since_epoch().count()});
     bool made = false;
-    S* const state = value_or_fail(table_->edit(state_key_, &made));
+    S* const state = state_or_fail(table_->edit(state_key_, &made));
     if (made) ctx.closing_timers->add(timer{closes, op_, state_key_});
     std::invoke(f_, *state, value);
   }
@@ -370,14 +378,14 @@ class window_fold_op final : public receiver<T>, public timer_receiver {
   void fire(const timer& t, bool closing, step_context& ctx) override {
     ctx.op = op_;
     if (!closing) {
-      value_or_fail(table_->erase(t.key));
+      state_or_fail(table_->erase(t.key));
       return;
     }
     const auto parts = split_window_state_key(t.key);
     if (!parts) bug("a window timer's key is malformed");
     const auto w = windows_.of(parts->start);
     forget_later(t, ctx);
-    const S* const state = value_or_fail(table_->find(t.key));
+    const S* const state = state_or_fail(table_->find(t.key));
     if (state == nullptr) bug("a window timer fired without its window");
     ctx.key = parts->key;
     ctx.time = w.end - milliseconds{1};
