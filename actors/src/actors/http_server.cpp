@@ -66,6 +66,12 @@ bool is_loopback(const std::string& name) {
 class server final : public http_server {
  public:
   server(host& h, std::string token) : host_{h}, token_{std::move(token)} {
+    // Without SO_REUSEPORT, the library's default: a port that another program has is refused, not
+    // shared with it.
+    http_.set_socket_options([](socket_t s) {
+      const int on = 1;
+      ::setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    });
     http_.set_pre_routing_handler([this](const httplib::Request& rq, httplib::Response& rs) {
       if (token_.empty() || rq.get_header_value("Authorization") == "Bearer " + token_) {
         return httplib::Server::HandlerResponse::Unhandled;
