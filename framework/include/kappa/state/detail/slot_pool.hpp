@@ -14,7 +14,7 @@ namespace kappa::detail {
 /// Memory for a chunk, aligned to 64 bytes; large ones lie on huge pages where the system has some:
 /// entries are touched in no order, and each would cost a miss in the page tables besides its own.
 [[nodiscard]] void* allocate_chunk(std::size_t bytes);
-void free_chunk(void* chunk) noexcept;
+void free_chunk(void* chunk, std::size_t bytes) noexcept;
 
 template <class T>
 class slot_pool {
@@ -27,7 +27,7 @@ class slot_pool {
   ~slot_pool() {
     for (const auto& [first, count] : chunks_) {
       std::destroy_n(first, count);
-      free_chunk(first);
+      free_chunk(first, count * sizeof(T));
     }
   }
 
@@ -39,7 +39,7 @@ class slot_pool {
     try {
       std::uninitialized_value_construct_n(first, count);
     } catch (...) {
-      free_chunk(first);
+      free_chunk(first, count * sizeof(T));
       throw;
     }
     chunks_.emplace_back(first, count);
