@@ -112,7 +112,7 @@ void held_trial(lab& l) {
   auto rng = l.random("held");
   const auto& usual = l.small();
   auto j = l.make_job(usual, "held");
-  for (const auto* point : {"log.before_commit", "state.before_commit", "log.before_commit"}) {
+  for (const auto* point : {"log.before_commit", "state.before_commit"}) {
     if (!j.hold_at(point, pick(rng, 2, 20), held_for(usual)))
       j.problem("it ended before it was killed");
   }
