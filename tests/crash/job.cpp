@@ -86,10 +86,26 @@ bool job::kill_at(std::string_view point, std::uint64_t n) {
   return false;
 }
 
+bool job::hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseconds wait) {
+  const auto mark = folder_ / "mark";
+  std::filesystem::remove(mark);
+  const bool killed =
+      kill_after({!started_,
+                  {fmt::format("KAPPA_FAILPOINT={}:{}", point, n), "KAPPA_FAILPOINT_SIGNAL=0",
+                   "KAPPA_FAILPOINT_MARK=" + mark.string()},
+                  {}},
+                 wait);
+  if (killed && file_text(mark) != point) problem(fmt::format("{}:{} was not reached", point, n));
+  return killed;
+}
+
 bool job::kill_after(std::chrono::nanoseconds wait) {
-  const bool fresh = !started_;
+  return kill_after({!started_, {}, {}}, wait);
+}
+
+bool job::kill_after(const start_options& options, std::chrono::nanoseconds wait) {
   started_ = true;
-  auto p = start({fresh, {}, {}});
+  auto p = start(options);
   auto status = p.wait(std::chrono::duration_cast<std::chrono::milliseconds>(wait));
   if (!status) {
     p.signal(SIGKILL);

@@ -50,6 +50,9 @@ class job {
   /// Starts it and has it killed at the n-th hit of a failpoint. False: it ended before (see
   /// problems()).
   bool kill_at(std::string_view point, std::uint64_t n);
+  /// Starts it, has one thread held at the n-th hit while the others go on, and kills it after so
+  /// long.
+  bool hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseconds wait);
   /// Starts it and kills it after so long.
   bool kill_after(std::chrono::nanoseconds wait);
   /// Runs it to its end, which must be exit code 0, and compares all it left behind.
@@ -81,6 +84,8 @@ class job {
   const reference& of_;
   std::filesystem::path folder_;
   std::vector<std::string> environment_;
+  bool kill_after(const start_options& options, std::chrono::nanoseconds wait);
+
   bool started_ = false;
   std::vector<std::int64_t> killed_at_;
   std::vector<std::string> problems_;

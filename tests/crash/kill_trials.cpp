@@ -91,15 +91,35 @@ std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t from, std::in
 job random_job(lab& l, const reference& of, const std::string& name, int most, std::mt19937_64& rng,
                std::vector<std::string> environment = {}) {
   auto j = l.make_job(of, name, std::move(environment));
-  const auto share = 2 * of.busy_ns / (most + 1);
+  const auto share = 2 * of.busy_ns / (most + 2);
   while (j.kills() < most) {
-    const auto from = j.kills() == 0 ? of.startup_ns : 0;
-    if (!j.kill_after(moment(rng, from, of.startup_ns + share))) break;
+    const auto from = j.kills() == 0 ? of.startup_ns * 5 / 4 : 0;
+    if (!j.kill_after(moment(rng, from, from + of.startup_ns / 2 + share))) break;
   }
   return j;
 }
 
+// Long enough for the start, an eighth of the work, and what other threads still do.
+std::chrono::nanoseconds held_for(const reference& of) {
+  return std::chrono::nanoseconds{2 * of.startup_ns + of.busy_ns / 4} +
+         std::chrono::milliseconds{200};
+}
+
 bool mostly_in_the_middle(const job& j) { return j.kills_in_the_middle() * 10 >= j.kills() * 8; }
+
+// A disk that hangs in a commit: nothing may run ahead of it. (Broken variants do.)
+void held_trial(lab& l) {
+  auto rng = l.random("held");
+  const auto& usual = l.small();
+  auto j = l.make_job(usual, "held");
+  for (const auto* point : {"log.before_commit", "state.before_commit"}) {
+    if (!j.hold_at(point, pick(rng, 2, 20), held_for(usual)))
+      j.problem("it ended before it was killed");
+  }
+  j.finish();
+  if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
+  l.report(j, "held in a commit");
+}
 
 }  // namespace
 
@@ -119,6 +139,7 @@ void failpoint_trials(lab& l) {
       work_trial(l, point, rng);
     }
   }
+  held_trial(l);
   // The log's own points again without an app: an outside append with a producer's sequence.
   for (const auto* point : {"log.begin", "log.after_frames", "log.before_commit",
                             "log.after_commit", "log.after_wake"}) {
@@ -188,12 +209,12 @@ void broken_trials(lab& l) {
           l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
       // Between T2 and T1, where it hurts, and at any time.
       const auto& usual = l.small();
-      const auto snapshots = std::max<std::uint64_t>(2, usual.counts.t2() / 10);
-      const auto commits = std::max<std::uint64_t>(2, usual.counts.t1() / 10);
-      bool killed = true;
-      for (int i = 0; i < 5 && killed; ++i)
+      const auto snapshots = std::max<std::uint64_t>(2, usual.counts.t2() / 8);
+      const auto commits = std::max<std::uint64_t>(2, usual.counts.t1() / 8);
+      bool killed = j.hold_at("log.before_commit", pick(rng, 2, commits), held_for(usual));
+      for (int i = 0; i < 3 && killed; ++i) {
         killed = j.kill_at("state.after_commit", pick(rng, 2, snapshots));
-      killed = killed && j.kill_at("log.before_commit", pick(rng, 2, commits));
+      }
       killed = killed &&
                j.kill_after(moment(rng, usual.startup_ns, usual.startup_ns + usual.busy_ns / 8));
       if (j.problems().empty()) j.finish();

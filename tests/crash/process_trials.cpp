@@ -136,7 +136,11 @@ void other_logs(lab& l) {
   if (!j.kill_at("ingest.read", half(j) / 2)) j.problem("it was not killed once more");
   const auto newer = j.folder() / "newer";
   std::filesystem::rename(j.log(), newer);
-  must_refuse(j, {"this log is"});  // a log made anew
+  must_refuse(j, {"incompatible", read_raw_log(newer).id});  // a log made anew
+  const auto said = j.said();
+  if (said.find(read_raw_log(j.log()).id) == std::string::npos) {
+    j.problem("the refusal does not name the new log: " + said);
+  }
   std::filesystem::remove_all(j.log());
   std::filesystem::copy(older, j.log(), std::filesystem::copy_options::recursive);
   must_refuse(j, {"not the one that this state came from"});  // an old copy

@@ -167,6 +167,9 @@ const std::string* raw_record::header(const std::string& name) const {
 raw_log read_raw_log(const std::filesystem::path& folder) {
   environment env{folder};
   raw_log log;
+  env.each("log.meta", [&](std::string_view name, std::string_view stored) {
+    if (name == "id" && stored.size() > 8) log.id = stored.substr(8);  // after its checksum
+  });
   struct found_topic {
     std::string name;
     std::uint32_t number = 0;

@@ -30,6 +30,7 @@ struct raw_record {
 using raw_partition = std::vector<raw_record>;
 
 struct raw_log {
+  std::string id;
   std::map<std::string, std::vector<raw_partition>> topics;
   std::map<std::string, std::string> positions;  // as stored
 };

@@ -7,7 +7,8 @@
 // Threading: `hit` may be called from any thread. Armed from the environment:
 //   KAPPA_FAILPOINT=name[:n]     SIGKILL at the n-th hit (default 1)
 //   KAPPA_FAILPOINT_MARK=file    the name is written there first: this point did it, nothing else
-//   KAPPA_FAILPOINT_SIGNAL=n     another signal (SIGTERM, SIGSTOP), after which it goes on
+//   KAPPA_FAILPOINT_SIGNAL=n     another signal (SIGTERM, SIGSTOP), after which it goes on;
+//                                0: the thread stays there for ever while the others go on
 //   KAPPA_FAILPOINT_COUNTS=file  counts all hits: one hit_count for each name, in the list's order,
 //                                kept over restarts, as it is a mapped file
 #pragma once
