@@ -170,6 +170,20 @@ void freeze(benchmark::State& run) {
 }
 BENCHMARK(freeze)->Unit(benchmark::kMillisecond)->Iterations(10);
 
+/// A key that is not cached: state ten times the cache.
+void load(benchmark::State& run) {
+  const state disk{5};
+  auto d = std::make_shared<table_delta>();
+  constexpr std::size_t size = 1'000'000;
+  for (std::size_t i = 0; i < size; ++i) d->add(key_of(i), encoded(sums{1, 2, 3}));
+  disk.commit(1, d, nullptr);
+  d.reset();
+  keyed_table<sums> table{*disk.store, 0, {.cache_bytes = std::size_t{15} << 20}};
+  std::mt19937_64 random{1};
+  for (auto _ : run) benchmark::DoNotOptimize(table.find(key_of(random() % size)));
+}
+BENCHMARK(load);
+
 /// What the same edits cost in a bare map: the floor.
 void edit_bare_map(benchmark::State& run) {
   boost::unordered_flat_map<std::string, sums> table;

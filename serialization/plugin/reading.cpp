@@ -33,8 +33,10 @@ schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request,
     files_[file.getId()] = file.getFilename().cStr();
     declare_file(nodes_.at(file.getId()), true);
     for (const auto import : file.getImports()) {
+      const auto imported = nodes_.find(import.getId());
+      if (imported == nodes_.end()) continue;  // nothing of it is used
       bool has_types = false;
-      for (const auto nested : nodes_.at(import.getId()).getNestedNodes()) {
+      for (const auto nested : imported->second.getNestedNodes()) {
         has_types =
             has_types || structs_.contains(nested.getId()) || enums_.contains(nested.getId());
       }

@@ -251,7 +251,8 @@ void live(manual_host& h, trial& t) {
         if (!t.strict) {
           task.task->advance_event_time(minute(900 + t.upto(600)));
         } else if (t.kind != shape::windows_after_hop) {
-          h.log().skip_offsets({"in", partition{t.upto(t.partitions)}}, t.upto(3));
+          const topic_partition tp{"in", partition{t.upto(t.partitions)}};
+          if (must(h.log().bounds(tp)).latest > offset{0}) h.log().skip_offsets(tp, t.upto(3));
         }
         break;
       case 4:
@@ -295,8 +296,11 @@ void try_seed(unsigned seed) {
     h.crash();
     h.log().set_commit_fault({});
     h.until_end = true;
+    // Small limits and many snapshots go on to the end in some lives only: each T2 is an fsync.
+    const bool small = seed % 4 == 0;
+    if (!small) h.limits = {};
     h.open();
-    h.settle(t.steps(50), t.upto(2) == 0);
+    h.settle(t.steps(50), small);
     BOOST_TEST(h.finished());
     account(h, t);
 
@@ -307,7 +311,7 @@ void try_seed(unsigned seed) {
     BOOST_TEST(same(found, h.picture()));
     h.delete_state();
     h.open();
-    h.settle(t.steps(50), true);
+    h.settle(t.steps(50), small);
     BOOST_TEST(h.finished());
     BOOST_TEST(same(found, h.picture()));
     BOOST_TEST(h.log_end() == end);  // nothing was appended
@@ -331,9 +335,9 @@ BOOST_AUTO_TEST_CASE(nothing_is_lost_and_nothing_doubled_in_any_life) {
     return;
   }
 #if defined(__SANITIZE_ADDRESS__)
-  unsigned seeds = 100;
+  unsigned seeds = 60;
 #else
-  unsigned seeds = 400;
+  unsigned seeds = 300;
 #endif
   if (const char* more = std::getenv("KAPPA_SEEDS"))
     seeds = static_cast<unsigned>(std::strtoul(more, nullptr, 10));

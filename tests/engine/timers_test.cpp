@@ -191,9 +191,9 @@ BOOST_AUTO_TEST_CASE(timers_fire_in_the_order_of_time_and_key) {
   auto b = std::make_shared<behaviour>();
   manual_host h{outside_app(b)};
   h.open();
-  h.send("in", {"b", minute(70), 1});
-  h.send("in", {"a", minute(71), 2});
-  h.send("in", {"c", minute(65), 3});
+  h.send("in", {"b", minute(62), 1});
+  h.send("in", {"a", minute(63), 2});
+  h.send("in", {"c", minute(61), 3});
   h.send("in", {"z", minute(55), 4});
   h.send("in", {"a", minute(500), 5});
   h.settle();
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(an_epoch_closed_between_timers_of_long_keys_loses_and_doubl
     manual_host h{outside_app(b)};
     h.open();
     for (int i = 0; i < 32; ++i) {
-      h.send("in", {head + std::string(30, static_cast<char>('a' + i)), minute(5), i});
+      h.send("in", {head + std::string(30, static_cast<char>('a' + i)), minute(5), 100 + i});
     }
     h.send("in", {"end", minute(90), 0});
     if (kill >= 0) {
@@ -405,8 +405,8 @@ BOOST_AUTO_TEST_CASE(end_closes_a_million_windows_in_bounded_memory_also_when_ki
   }
   // What the memory log itself holds of the outputs, 88 bytes each, is not the engine's.
   const auto own = most - before - std::min<std::size_t>(most - before, many_windows * 120ull);
-  BOOST_TEST_MESSAGE("grew by " << ((most - before) >> 20) << " MiB, without the log " << (own >> 20)
-                                << " MiB");
+  BOOST_TEST_MESSAGE("grew by " << ((most - before) >> 20) << " MiB, without the log "
+                                << (own >> 20) << " MiB");
   BOOST_TEST(own < std::size_t{96} << 20);
 }
 

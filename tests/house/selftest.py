@@ -104,6 +104,7 @@ class house(unittest.TestCase):
         for language in ("cpp", "capnp", "cmake"):
             caught(f"```{language}\nx\n```\n", "block without")
         caught("```cpp\nx\n```\n", "block without", "docs/deep/b.md")
+        caught("```text\nx\n```\n```cpp\nx\n```\n", "block without")  # not only the first block
         caught("  ~~~ cpp\n  x\n  ~~~\n", "block without")
         caught("<!-- from: examples/one/main.cpp#body -->\n```cpp\nreturn 1;\n```\n", "differs")
         caught("<!-- from: examples/one/main.cpp#other -->\n```cpp\nreturn 0;\n```\n", "not exactly one region")

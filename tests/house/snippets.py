@@ -92,7 +92,9 @@ def check_document(root, name, update, compile_commands):
         elif fence["language"].lower() in LANGUAGES:
             findings.append(f"{name}:{start}: a {fence['language']} block without `<!-- from: examples/… -->` before it")
         source = None
-        result += block
+        # With its closing fence, which would else be taken for the next block's opening one.
+        result += block + lines[i:i + 1]
+        i += 1
     if update and result != lines:
         (root / name).write_text("\n".join(result) + "\n", encoding="utf-8")
     return findings

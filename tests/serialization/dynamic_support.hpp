@@ -15,6 +15,12 @@ namespace kappa::test {
 
 using rng = std::mt19937_64;
 
+/// An error's text, or nothing: Boost.Test works its messages out whether they are needed or not.
+template <class R>
+std::string why(const R& r) {
+  return r ? std::string{} : r.error().text();
+}
+
 /// Fills every field at random, defaults and empty values included. `depth` bounds recursion.
 void fill(capnp::DynamicStruct::Builder to, rng& random, int depth = 4);
 

@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(values_survive_the_way_through_json) {
     const auto v = *kappa::codec<everything::everything>::decode(raw);
     const auto text = to_json(v);
     const auto back = from_json<everything::everything>(text);
-    BOOST_REQUIRE_MESSAGE(back, back.error().text() << "\n" << text);
+    BOOST_REQUIRE_MESSAGE(back, kappa::test::why(back) << "\n" << text);
     BOOST_REQUIRE_MESSAGE(*back == v, text << "\n" << to_json(*back));
   }
 }
@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_CASE(json_reads_as_people_write_it) {
              "\"origin\":\"O\\\"R\\nD\",\"destination\":\"M\xc3\xbcnchen\"}");
   const auto v = from_json<flight>(
       R"( {"unknown": [1, {}], "origin": "ORD", "scheduled": 978336600000, "delay": "12", "distance": 7e2} )");
-  BOOST_REQUIRE_MESSAGE(v, v.error().text());
+  BOOST_REQUIRE_MESSAGE(v, kappa::test::why(v));
   BOOST_TEST(*v == (flight{.scheduled = kappa::timestamp{978336600000ms},
                            .delay = 12,
                            .distance = 700,

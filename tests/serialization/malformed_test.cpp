@@ -46,8 +46,8 @@ void must_not_crash(const bytes& in) {
     BOOST_REQUIRE(!v.error().message.empty());
     BOOST_REQUIRE_EQUAL(v.error().subject, "everything.capnp:Everything");
   }
+  // Stricter than the struct's codec: also about pointers that no field of ours is behind.
   const auto in_place = kappa::reader_of<::Everything>::over(in);
-  if (v) BOOST_REQUIRE_MESSAGE(in_place, in_place.error().text());
   if (!in_place) return;
   // Whatever the getters find, it is a value or an error.
   static_cast<void>(in_place->read([](::Everything::Reader r) { return kj::str(r).size(); }));
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(each_kind_of_damage_is_named) {
   BOOST_TEST(problem_of(words({list_pointer(0, 5, 1), 1})) == "expected a struct, found a list");
   BOOST_TEST(problem_of(words({2, 0})) == "expected a struct, found a far pointer or capability");
   // Pointer 0 is `id`, a Text.
-  BOOST_TEST(problem_of(words({struct_pointer(0, 0, 1), list_pointer(0, 2, 3), 0x636261})) ==
+  BOOST_TEST(problem_of(words({struct_pointer(0, 0, 1), list_pointer(0, 2, 4), 0x636261})) ==
              "read");
   BOOST_TEST(problem_of(words({struct_pointer(0, 0, 1), list_pointer(0, 2, 3), 0x616161})) ==
              "id: the text does not end with NUL");

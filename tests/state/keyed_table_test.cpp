@@ -1,5 +1,7 @@
 // Claims about keyed_table, against a store in memory.
 
+#include <malloc.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include "state/state_support.hpp"
@@ -132,7 +134,14 @@ BOOST_AUTO_TEST_CASE(a_frozen_value_survives_later_changes_and_eviction) {
   commit(store, 1, {frozen});
   BOOST_TEST(*must(t.find("b")) == "frozen b");
   t.thaw();
+  t.durable(epoch_number{2});
+  t.durable(epoch_number{2});  // the clock's hand comes round: now b may go
+  const auto gets = store.gets;
   BOOST_TEST(*must(t.find("b")) == "frozen b");
+  BOOST_TEST(store.gets == gets + 1);
+  BOOST_TEST(*must(t.find("a")) == "later a");
+  BOOST_TEST(store.gets == gets + 1);
+  BOOST_TEST(t.frozen_bytes() == 0U);
   BOOST_TEST((contents(t.freeze()) == changes{{"a", "later a"}}));
 }
 
@@ -193,6 +202,44 @@ BOOST_AUTO_TEST_CASE(state_larger_than_the_cache_works_within_its_budget) {
     BOOST_REQUIRE(*v == std::string(100, static_cast<char>('a' + i % 26)));
   }
   BOOST_TEST(t.cache_bytes() <= budget + budget / 4);
+}
+
+BOOST_AUTO_TEST_CASE(the_estimate_of_memory_is_honest) {
+  const auto allocated = [] {
+    const auto m = ::mallinfo2();
+    return m.uordblks + m.hblkhd;
+  };
+  const temporary_folder folder;
+  auto store = opened(options_in(folder.path()));
+  constexpr std::size_t budget = std::size_t{8} << 20;
+  constexpr int keys = 300'000;  // about ten budgets
+  const auto before = allocated();
+  text_table t{*store, 0, {.cache_bytes = budget}};
+  std::size_t most = 0;
+  std::size_t most_estimated = 0;
+  std::uint64_t epoch = 1;
+  const auto snapshot = [&] {
+    commit(*store, epoch, {t.freeze()});
+    most = std::max(most, allocated() - before);
+    most_estimated = std::max(most_estimated, t.cache_bytes());
+    t.thaw();
+    ++epoch;
+  };
+  for (int i = 0; i < keys; ++i) {
+    put(t, epoch, "a key of some length " + std::to_string(i * 7919LL % keys), bytes(150, 'v'));
+    if (t.dirty_bytes() > budget / 4) snapshot();
+  }
+  snapshot();
+  std::mt19937 random{1};
+  for (int i = 0; i < 50'000; ++i) {
+    const auto key = "a key of some length " + std::to_string(random() % keys);
+    if (must(t.find(key)) == nullptr) BOOST_FAIL("lost");
+  }
+  BOOST_TEST(t.cache_bytes() <= budget + budget / 8);
+  BOOST_TEST(most_estimated <= 2 * budget);
+  if (most == 0) return;  // a sanitizer's allocator does not tell
+  BOOST_TEST_MESSAGE("allocated " << most << ", estimated " << most_estimated);
+  BOOST_TEST(most <= most_estimated + most_estimated / 4);
 }
 
 BOOST_AUTO_TEST_CASE(a_value_that_grows_by_edits_is_counted) {

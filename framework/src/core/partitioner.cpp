@@ -21,10 +21,18 @@ std::uint32_t murmur2(bytes_view key) {
     return static_cast<std::uint32_t>(static_cast<unsigned char>(key[j]));
   };
   switch (n - i) {
-    case 3: h ^= at(i + 2) << 16; [[fallthrough]];
-    case 2: h ^= at(i + 1) << 8; [[fallthrough]];
-    case 1: h ^= at(i); h *= m; break;
-    default: break;
+    case 3:
+      h ^= at(i + 2) << 16;
+      [[fallthrough]];
+    case 2:
+      h ^= at(i + 1) << 8;
+      [[fallthrough]];
+    case 1:
+      h ^= at(i);
+      h *= m;
+      break;
+    default:
+      break;
   }
   h ^= h >> 13;
   h *= m;

@@ -296,7 +296,6 @@ class memory_log_impl final : public memory_log,
     const std::lock_guard lock{mutex_};
     auto& part = must_find(tp);
     part.latest = part.latest + gap;
-    if (part.frames.empty()) part.earliest = part.latest;
   }
 
  private:

@@ -39,7 +39,7 @@ std::size_t keyed_cache::frozen_bytes() const {
 }
 
 std::size_t keyed_cache::cache_bytes() const {
-  return cached_bytes_ + kept_bytes_ + frozen_bytes();
+  return cached_bytes_ + free_entries_.size() * sizes_.entry_bytes + kept_bytes_ + frozen_bytes();
 }
 
 // ---- Entries ----------------------------------------------------------------------------------

@@ -379,6 +379,7 @@ result<void> task_impl::fire(const fired_timer& due) {
 }
 
 result<void> task_impl::give_up(const fired_timer& due) {
+  changed_since_snapshot_ = true;
   begin_step({origin_.where, origin_.offset, nullptr});
   try {
     (due.closing ? closing_ : timers_)->remove(due.timer);

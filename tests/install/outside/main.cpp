@@ -8,7 +8,10 @@
 
 int main() {
 #ifdef OUTSIDE_HAS_SCHEMA
-  const flight one{.scheduled = kappa::timestamp{kappa::milliseconds{978307200000}}, .delay = 5, .distance = 700, .origin = "ORD"};
+  const flight one{.scheduled = kappa::timestamp{kappa::milliseconds{978307200000}},
+                   .delay = 5,
+                   .distance = 700,
+                   .origin = "ORD"};
   if (one != flight{one}) {
     return 1;
   }

@@ -88,7 +88,9 @@ concept has_event_time = requires(const T& v) {
   { event_traits<T>::time(v) } -> std::convertible_to<timestamp>;
 };
 template <class T>
-concept has_event_key = requires(const T& v, bytes& out) { event_traits<T>::key(v, out); };
+concept has_event_key = requires(const T& v, bytes& out) {
+  event_traits<T>::key(v, out);
+};
 
 template <class T>
 [[nodiscard]] bytes encoded(const T& v) {

@@ -27,8 +27,12 @@ struct strong {
     ++value;
     return *this;
   }
-  friend constexpr strong operator+(strong a, Rep n) { return strong{static_cast<Rep>(a.value + n)}; }
-  friend constexpr strong operator-(strong a, Rep n) { return strong{static_cast<Rep>(a.value - n)}; }
+  friend constexpr strong operator+(strong a, Rep n) {
+    return strong{static_cast<Rep>(a.value + n)};
+  }
+  friend constexpr strong operator-(strong a, Rep n) {
+    return strong{static_cast<Rep>(a.value - n)};
+  }
   friend constexpr Rep operator-(strong a, strong b) { return static_cast<Rep>(a.value - b.value); }
 };
 

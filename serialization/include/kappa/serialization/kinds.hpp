@@ -243,9 +243,11 @@ struct struct_kind {
       const auto s = f.trimmed();
       room = {std::max(room.data, s.data), std::max(room.pointers, s.pointers)};
     }
-    if (room.empty())
-      room = {frame::data_words == 0 && frame::pointer_count > 0 ? 0U : 1U,
-              frame::data_words == 0 && frame::pointer_count > 0 ? 1U : 0U};
+    // A word for each element, see wire_writer.hpp.
+    if (room.empty() && !v.empty()) {
+      constexpr bool only_pointers = frame::data_words == 0 && frame::pointer_count > 0;
+      room = only_pointers ? shape{0, 1} : shape{1, 0};
+    }
     const auto tag = w.allocate(1 + v.size() * room.words());
     w.list_pointer(slot, tag, element_size::composite, v.size() * room.words());
     w.composite_tag(tag, v.size(), room);
