@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_task_that_failed_does_nothing_until_its_commits_are_settl
   }
   must(w.log->append(first_partition, batch));
   BOOST_REQUIRE(eventually([&] { return thrown.load(); }));
-  BOOST_TEST(!eventually([&] { return seen > 12; }, 100ms));
+  BOOST_TEST(!eventually([&] { return seen > 12; }, 400ms));
   gate.open();
   BOOST_REQUIRE(eventually([&] {
     const auto a = h.query<totals>("sum", "oslo");
