@@ -198,8 +198,17 @@ class RunAgain(Job):
         os.makedirs(self.path("state/other-app"))
         with open(self.path("state/other-app/precious"), "w", encoding="ascii") as file:
             file.write("x")
+        with open(self.path("log/notes"), "w", encoding="ascii") as file:
+            file.write("x")
         self.job("--input", source, "--fresh")
         self.assertTrue(os.path.exists(self.path("state/other-app/precious")))
+        self.assertTrue(os.path.exists(self.path("log/notes")))
+
+    def test_fresh_deletes_nothing_when_the_input_cannot_be_read(self):
+        source = self.slice(rows=100)
+        self.job("--input", source)
+        self.refused("--input", self.path("absent.csv"), "--fresh", status=3, words=["no such file"])
+        self.assertIn("Nothing to do", self.job("--input", source))
 
 
 class Input(Job):
@@ -300,6 +309,7 @@ class CommandLine(Job):
         self.refused("--rejets=x", status=2, words=["did you mean --rejects?"])
         self.refused("--from", "yesterday", status=2, words=["--from", "not a time: yesterday"])
         self.refused("surplus", status=2, words=["surplus"])
+        self.refused("--threads", "-1", status=2, words=["--threads"])
         with open(self.path("conf"), "w", encoding="ascii") as file:
             file.write("inptu=x\n")
         self.refused("--config", self.path("conf"), status=2, words=["inptu", "did you mean input?"])

@@ -24,6 +24,7 @@
 namespace kappa {
 namespace {
 
+constexpr std::size_t most_worker_threads = 1024;
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
 constexpr int exit_refused = 3;
@@ -193,12 +194,28 @@ struct runner::inside {
     }
     if (l.cache_bytes < (64u << 10))
       return complain({errc::bad_config, "--cache-bytes", "expected 65536 or more"}, exit_usage);
+    if (options.worker_threads > most_worker_threads) {
+      return complain(
+          {errc::bad_config, "--threads", fmt::format("expected 0 … {}", most_worker_threads)},
+          exit_usage);
+    }
     if (options.source_rate < 0)
       return complain({errc::bad_config, "--rate", "must not be negative"}, exit_usage);
     if (options.handler_limit < std::chrono::milliseconds{100}) {
       return complain({errc::bad_config, "--handler-limit", "expected 100ms or more"}, exit_usage);
     }
     return std::nullopt;
+  }
+
+  // Before anything is deleted: a mistyped --input must not cost what an earlier run has done.
+  static result<void> try_sources(const app& a) {
+    const auto compiled = topology::compile(a);
+    if (!compiled) return fail(compiled.error());
+    for (const auto& stage : compiled->stages()) {
+      if (!stage.source) continue;
+      if (auto opened = (*stage.source)()->open(std::nullopt); !opened) return opened;
+    }
+    return {};
   }
 
   // --fresh: the log goes when it holds nothing of others, then the app's state. What Kappa made
@@ -281,6 +298,10 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
 
   const auto the_app = make_app();
   if (in_->fresh) {
+    auto good = inside::try_sources(the_app);
+    if (!good)
+      return complain(good.error(),
+                      good.error().code == errc::bad_config ? exit_usage : exit_refused);
     if (auto done = in_->start_over(the_app.name()); !done)
       return complain(done.error(), exit_refused);
   }
