@@ -8,6 +8,7 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/init_global_meta_objects.hpp>
+#include <caf/logger.hpp>
 #include <caf/send.hpp>
 #include <caf/spawn_options.hpp>
 
@@ -32,6 +33,10 @@ inline void set_worker_threads(caf::actor_system_config& config, std::size_t n) 
 inline void set_messages_at_once(caf::actor_system_config& config, std::size_t n) {
   config.set("caf.scheduler.max-throughput", n);
 }
+
+/// The thread that makes a system keeps its logger, and the end of the system waits for that:
+/// without this, a system that another thread ends would hang.
+inline void let_go_of_system() { caf::logger::set_current_actor_system(nullptr); }
 
 inline void end_now(const caf::actor& a) {
   caf::anon_send_exit(a, caf::exit_reason::user_shutdown);

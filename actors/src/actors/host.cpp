@@ -237,6 +237,7 @@ struct host::inside {
       const auto id = o.id;
       tasks.push_back({id, detail::spawn_task(*system, std::move(o))});
     }
+    detail::let_go_of_system();
     watchdog = std::thread{[this] { watch(); }};
     if (options.retention_interval.count() > 0)
       retention = std::thread{[this] { keep_retention(); }};
