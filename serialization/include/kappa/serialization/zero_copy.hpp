@@ -1,5 +1,6 @@
-// Cap'n Proto's own readers over a record's bytes, for those who want every nanosecond: nothing is
-// copied or decoded before it is asked for. The one header of Kappa that names Cap'n Proto's types.
+// Cap'n Proto's own readers over a record's bytes: nothing is copied or decoded before it is asked
+// for. For large values of which little is read; a small event is decoded sooner than it is checked
+// (docs/decisions/0010). The one header of Kappa that names Cap'n Proto's types.
 //
 //   kappa_add_schema(flights flights.capnp READERS)                # flights.capnp.h besides
 //
