@@ -119,9 +119,12 @@ BOOST_AUTO_TEST_CASE(health_is_503_with_the_error_while_a_task_is_in_quarantine)
   must(h.start());
   const auto server = must(http_server::start(h, {"127.0.0.1:0", ""}));
   httplib::Client client{"127.0.0.1", server->port()};
-  BOOST_REQUIRE(eventually([&] { return client.Get("/health")->status == 503; }));
-  const auto body = client.Get("/health")->body;
-  BOOST_TEST(body.find("\"health\":\"quarantined\"") != std::string::npos, body);
+  std::string body;
+  BOOST_REQUIRE(eventually([&] {
+    const auto answer = client.Get("/health");
+    body = answer->body;
+    return answer->status == 503 && body.find("\"health\":\"quarantined\"") != std::string::npos;
+  }));
   BOOST_TEST(body.find("readings[0]@1") != std::string::npos, body);
 }
 

@@ -23,6 +23,10 @@ bool digits(std::string_view text, std::size_t at, std::size_t n, int& out) {
 std::string format_time(timestamp t) {
   if (t == min_time) return "-inf";
   if (t == max_time) return "+inf";
+  // Years of four digits: others could not be read again, and far ones overflow the calendar.
+  constexpr std::chrono::sys_days first{std::chrono::year{0} / 1 / 1};
+  constexpr std::chrono::sys_days after_last{std::chrono::year{10'000} / 1 / 1};
+  if (t < first || t >= after_last) return fmt::format("{}ms", t.time_since_epoch().count());
   const auto day = std::chrono::floor<std::chrono::days>(t);
   const std::chrono::year_month_day ymd{day};
   const std::chrono::hh_mm_ss hms{t - day};

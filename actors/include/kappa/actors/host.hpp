@@ -9,9 +9,8 @@
 // commit lane (T1), the state (T2 and opening), every source, the watchdog, retention, and the
 // log's own.
 //
-// Threading: start, stop and the destructor on any thread, one after the other; everything else from
-// any thread.
-// Ownership: owns tasks and state; the log may be shared.
+// Threading: start, stop and the destructor on any thread, one after the other; everything else
+// from any thread. Ownership: owns tasks and state; the log may be shared.
 #pragma once
 
 #include <chrono>

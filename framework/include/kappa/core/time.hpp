@@ -31,7 +31,8 @@ inline constexpr timestamp max_time{milliseconds{std::numeric_limits<std::int64_
   return timestamp{milliseconds{sum}};
 }
 
-/// `2001-01-01T08:00:00Z`, with `.123` only when the milliseconds are not zero.
+/// `2001-01-01T08:00:00Z`, with `.123` only when the milliseconds are not zero. Outside the
+/// years 0 to 9999: the milliseconds since 1970, as `253402300800000ms`.
 [[nodiscard]] std::string format_time(timestamp t);
 /// `YYYY-MM-DD`, `YYYY-MM-DDTHH:MM` or `YYYY-MM-DDTHH:MM:SS[.mmm][Z]`; nothing else.
 [[nodiscard]] std::optional<timestamp> parse_time(std::string_view text);
