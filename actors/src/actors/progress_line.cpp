@@ -1,5 +1,6 @@
 #include "actors/progress_line.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <unistd.h>
@@ -8,7 +9,37 @@
 
 namespace kappa::detail {
 
-progress_line::progress_line(bool on) : on_{on}, terminal_{::isatty(STDERR_FILENO) == 1} {}
+namespace {
+
+struct sums {
+  std::uint64_t rows = 0;
+  std::uint64_t left = 0;  // bytes of the sources; without sources: records
+  std::uint64_t lag = 0;   // records
+  std::uint64_t replayed = 0;
+  std::uint64_t to_replay = 0;
+};
+
+sums sum(const std::vector<task_status>& tasks) {
+  sums s;
+  const bool sources =
+      std::any_of(tasks.begin(), tasks.end(), [](const task_status& t) { return t.source; });
+  for (const auto& t : tasks) {
+    if (t.source == sources) {
+      s.rows += t.progress.records_in;
+      s.left += t.progress.lag;
+    }
+    if (t.source) continue;
+    s.lag += t.progress.lag;
+    s.replayed += t.progress.replayed;
+    s.to_replay += t.progress.replay_total;
+  }
+  return s;
+}
+
+}  // namespace
+
+progress_line::progress_line(bool on, const std::vector<task_status>& at_start)
+    : on_{on}, terminal_{::isatty(STDERR_FILENO) == 1}, most_left_{sum(at_start).left} {}
 
 void progress_line::show_now_and_then(const std::function<std::vector<task_status>()>& status) {
   const auto every = terminal_ ? std::chrono::milliseconds{250} : std::chrono::milliseconds{2000};
@@ -19,34 +50,19 @@ void progress_line::show_now_and_then(const std::function<std::vector<task_statu
 void progress_line::show(const std::vector<task_status>& tasks) {
   if (!on_) return;
   shown_ = std::chrono::steady_clock::now();
-  std::uint64_t rows = 0;
-  std::uint64_t bytes_left = 0;
-  std::uint64_t lag = 0;
-  std::uint64_t replayed = 0;
-  std::uint64_t to_replay = 0;
-  bool sources = false;
-  for (const auto& t : tasks) {
-    sources = sources || t.source;
-    if (t.source) {
-      bytes_left += t.progress.lag;
-    } else {
-      lag += t.progress.lag;
-      replayed += t.progress.replayed;
-      to_replay += t.progress.replay_total;
-    }
-  }
-  for (const auto& t : tasks) {
-    if (t.source == sources) rows += t.progress.records_in;
-  }
+  const auto s = sum(tasks);
   const std::chrono::duration<double> elapsed = shown_ - started_;
-  const auto rate = elapsed.count() > 0 ? static_cast<double>(rows) / elapsed.count() : 0;
-  auto line = fmt::format("{:>11} rows  {:>9.0f} rows/s  lag {:>8}", rows, rate, lag);
-  if (to_replay > 0) line += fmt::format("  replayed {}/{}", replayed, to_replay);
-  const auto left = sources ? bytes_left : lag;
-  if (!first_left_ || left > *first_left_) first_left_ = left;
-  if (left > 0 && *first_left_ > left && elapsed.count() > 0.5) {
-    const auto done = static_cast<double>(*first_left_ - left);
-    line += fmt::format("  ETA {:.0f} s", elapsed.count() / done * static_cast<double>(left));
+  const auto rate = elapsed.count() > 0 ? static_cast<double>(s.rows) / elapsed.count() : 0;
+  auto line = fmt::format("{:>11} rows  {:>9.0f} rows/s  lag {:>8}", s.rows, rate, s.lag);
+  if (s.to_replay > 0) line += fmt::format("  replayed {}/{}", s.replayed, s.to_replay);
+  if (s.left >= most_left_) {
+    most_left_ = s.left;
+    most_left_at_ = shown_;
+  }
+  const std::chrono::duration<double> worked = shown_ - most_left_at_;
+  if (s.left > 0 && worked.count() > 0.5) {
+    const auto done = static_cast<double>(most_left_ - s.left);
+    line += fmt::format("  ETA {:.0f} s", worked.count() / done * static_cast<double>(s.left));
   }
   if (terminal_) {
     fmt::print(stderr, "\r{:<78}", line);

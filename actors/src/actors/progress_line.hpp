@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "kappa/actors/host.hpp"
@@ -14,7 +13,8 @@ namespace kappa::detail {
 
 class progress_line {
  public:
-  explicit progress_line(bool on);
+  /// `at_start`: where the work begins, for the time left.
+  progress_line(bool on, const std::vector<task_status>& at_start);
   /// Asks for the status only when it is time to show it.
   void show_now_and_then(const std::function<std::vector<task_status>()>& status);
   void show(const std::vector<task_status>& tasks);
@@ -27,7 +27,8 @@ class progress_line {
   bool open_line_ = false;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point shown_ = started_;
-  std::optional<std::uint64_t> first_left_;
+  std::chrono::steady_clock::time_point most_left_at_ = started_;
+  std::uint64_t most_left_;  // of the input, when there was most
 };
 
 }  // namespace kappa::detail

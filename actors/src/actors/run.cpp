@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
+#include <stdexcept>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -15,8 +17,11 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "actors/http_server.hpp"
+#include "actors/logfmt.hpp"
+#include "actors/passing_state.hpp"
 #include "actors/progress_line.hpp"
 #include "actors/suggest.hpp"
 #include "kappa/log/open_log.hpp"
@@ -63,12 +68,34 @@ log_sink make_logger(const std::string& level) {
                         : l == log_level::warning ? spdlog::level::warn
                                                   : spdlog::level::err;
         if (!logger->should_log(to)) return;
-        auto line = fmt::format("msg=\"{}\"", what);
-        for (const auto& f : fields)
-          line += fmt::format(" {}=\"{}\"", f.name, printable(f.value, 500));
-        logger->log(to, "{}", line);
+        logger->log(to, "{}", detail::logfmt_line(what, fields));
       };
 }
+
+// A section, or a key with dots, in a file that has neither.
+struct misplaced_key : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Keys stand alone: CLI11 would take [section] and a.b=… for subcommands', and say no more of them
+// than a name of its own making.
+class flat_config : public CLI::ConfigTOML {
+ public:
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    auto found = CLI::ConfigTOML::from_config(in);
+    for (const auto& item : found) {  // "--" closes a section, and has its whole name
+      if (item.name != "--") continue;
+      throw misplaced_key{fmt::format("section [{}]: keys stand without sections; remove the line",
+                                      fmt::join(item.parents, "."))};
+    }
+    for (const auto& item : found) {
+      if (item.parents.empty()) continue;
+      throw misplaced_key{
+          fmt::format("unknown key {}: keys stand without sections and dots", item.fullname())};
+    }
+    return found;
+  }
+};
 
 }  // namespace
 
@@ -131,6 +158,7 @@ struct runner::inside {
     cli.add_flag("--quiet", quiet, "No progress");
     cli.add_option("--log-level", level, "debug, info, warning or error")->capture_default_str();
     cli.set_config("--config", "", "Options from a file: name=value lines");
+    cli.config_formatter(std::make_shared<flat_config>());
     cli.allow_config_extras(false);
   }
 
@@ -151,6 +179,8 @@ struct runner::inside {
       cli.parse(argc, argv);
     } catch (const CLI::CallForHelp& e) {
       return cli.exit(e);
+    } catch (const misplaced_key& e) {
+      return complain({errc::bad_config, "--config", e.what()}, exit_usage);
     } catch (const CLI::ConfigError& e) {
       // "INI was not able to parse intervall"
       const std::string what = e.what();
@@ -297,6 +327,12 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
   std::signal(SIGPIPE, SIG_IGN);
 
   const auto the_app = make_app();
+  std::optional<detail::passing_state> passing;  // removed after the host
+  if (in_->options.log == "memory" || in_->options.log.starts_with("memory:")) {
+    auto made = detail::passing_state::make(in_->options.state);
+    if (!made) return complain(made.error(), exit_refused);
+    in_->options.state = passing.emplace(std::move(*made)).folder();
+  }
   if (in_->fresh) {
     auto good = inside::try_sources(the_app);
     if (!good)
@@ -319,7 +355,7 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
     fmt::print(stderr, "serving http on port {}\n", http->port());
   }
 
-  detail::progress_line progress{!in_->quiet};
+  detail::progress_line progress{!in_->quiet, host.status()};
   bool told = false;
   int code = 0;
   for (;;) {
