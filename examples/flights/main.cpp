@@ -83,6 +83,10 @@ int main(int argc, char** argv) {
       if (!kappa::parse_time(text))
         return kappa::fail(kappa::errc::bad_config, flag, "not a time: " + text);
     }
+    if (*kappa::parse_time(o.from) >= *kappa::parse_time(o.to)) {
+      return kappa::fail(kappa::errc::bad_config, "--from",
+                         fmt::format("must be before --to, and {} is not before {}", o.from, o.to));
+    }
     return {};
   };
   hooks.finished = [&](kappa::host& host, bool anew) -> kappa::result<void> {

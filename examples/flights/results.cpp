@@ -1,12 +1,12 @@
 #include "results.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "flights_app.hpp"
+#include "whole_file.hpp"
 
 namespace flights {
 namespace {
@@ -14,21 +14,16 @@ namespace {
 using kappa::fail;
 using kappa::result;
 
-result<void> write_file(const std::filesystem::path& file, const std::string& header,
-                        std::vector<std::string>& lines) {
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& l : lines) text.append(l).push_back('\n');
+  return text;
+}
+
+result<void> write_table(const std::filesystem::path& file, const std::string& header,
+                         std::vector<std::string>& lines) {
   std::sort(lines.begin(), lines.end());  // origin, then hour: both are of fixed width
-  const auto temporary = std::filesystem::path{file}.concat(".tmp");
-  {
-    std::ofstream out{temporary, std::ios::binary | std::ios::trunc};
-    out << header << '\n';
-    for (const auto& l : lines) out << l << '\n';
-    out.flush();
-    if (!out) return fail(kappa::errc::io, temporary.string(), "cannot be written");
-  }
-  std::error_code ec;
-  std::filesystem::rename(temporary, file, ec);
-  if (ec) return fail(kappa::errc::io, file.string(), ec.message());
-  return {};
+  return write_whole_file(file, fmt::format("{}\n{}", header, joined(lines)));
 }
 
 }  // namespace
@@ -67,14 +62,14 @@ result<written> write_results(kappa::event_log& log, const std::filesystem::path
 
   const written w{hours.size(), alerts.size()};
   if (auto done =
-          write_file(folder / "hourly-delays.csv",
-                     "origin,hour,flights,mean_delay,min_delay,max_delay,share_delayed", hours);
+          write_table(folder / "hourly-delays.csv",
+                      "origin,hour,flights,mean_delay,min_delay,max_delay,share_delayed", hours);
       !done) {
     return fail(done.error());
   }
   if (auto done =
-          write_file(folder / "delay-alerts.csv",
-                     "origin,hour,flights,mean_delay,history_mean,history_deviation", alerts);
+          write_table(folder / "delay-alerts.csv",
+                      "origin,hour,flights,mean_delay,history_mean,history_deviation", alerts);
       !done) {
     return fail(done.error());
   }
@@ -97,8 +92,8 @@ result<void> write_rejects(kappa::event_log& log, const std::string& dead_letter
         return {};
       });
   if (!read) return read;
-  if (auto done =
-          write_file(folder / "late-rows.csv", "scheduled,delay,distance,origin,destination", late);
+  if (auto done = write_table(folder / "late-rows.csv",
+                              "scheduled,delay,distance,origin,destination", late);
       !done) {
     return done;
   }
@@ -111,11 +106,7 @@ result<void> write_rejects(kappa::event_log& log, const std::string& dead_letter
         return {};
       });
   if (!read) return read;
-  std::ofstream out{folder / "dead-letters.txt", std::ios::binary | std::ios::trunc};
-  for (const auto& row : rows) out << row << '\n';
-  out.flush();
-  if (!out) return fail(kappa::errc::io, folder.string(), "cannot be written");
-  return {};
+  return write_whole_file(folder / "dead-letters.txt", joined(rows));
 }
 
 }  // namespace flights

@@ -12,8 +12,8 @@ struct written {
   std::size_t alerts = 0;
 };
 
-/// `folder`/hourly-delays.csv and delay-alerts.csv, ordered by origin and hour; each is written to
-/// a temporary file that is renamed.
+/// `folder`/hourly-delays.csv and delay-alerts.csv, ordered by origin and hour; each as
+/// write_whole_file does.
 [[nodiscard]] kappa::result<written> write_results(kappa::event_log& log,
                                                    const std::filesystem::path& folder);
 

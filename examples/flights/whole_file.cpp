@@ -1,0 +1,73 @@
+#include "whole_file.hpp"
+
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace flights {
+namespace {
+
+namespace fs = std::filesystem;
+using kappa::fail;
+using kappa::result;
+
+// Of the call that has just failed.
+auto refused(const fs::path& file) {
+  const int number = errno;
+  const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+  return fail(full ? kappa::errc::no_space : kappa::errc::io, file.string(),
+              "cannot be written: " + std::generic_category().message(number));
+}
+
+class descriptor {
+ public:
+  explicit descriptor(int number) : number_{number} {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  [[nodiscard]] int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+result<void> write_and_sync(const fs::path& file, std::string_view text) {
+  const descriptor out{::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+  if (out.number() < 0) return refused(file);
+  while (!text.empty()) {
+    const auto n = ::write(out.number(), text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return refused(file);
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  if (::fsync(out.number()) != 0) return refused(file);
+  return {};
+}
+
+result<void> sync_folder(const fs::path& folder) {
+  const descriptor d{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (d.number() < 0) return refused(folder);
+  // EINVAL: a file system that has no such thing.
+  if (::fsync(d.number()) != 0 && errno != EINVAL) return refused(folder);
+  return {};
+}
+
+}  // namespace
+
+result<void> write_whole_file(const fs::path& file, std::string_view text) {
+  const auto temporary = fs::path{file}.concat(".tmp");
+  if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) return refused(temporary);
+  auto done = write_and_sync(temporary, text);
+  if (done && ::rename(temporary.c_str(), file.c_str()) != 0) done = refused(file);
+  if (!done) {
+    ::unlink(temporary.c_str());
+    return done;
+  }
+  return sync_folder(file.has_parent_path() ? file.parent_path() : fs::path{"."});
+}
+
+}  // namespace flights
