@@ -1,93 +1,16 @@
 #!/usr/bin/env python3
 """The flights job as its user meets it: results against the oracle's, and what is wrong with the input.
 
-job_test.py PROGRAM [unittest arguments]
+job_test.py PROGRAM LOG_TOOL [unittest arguments]
 """
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import tempfile
-import unittest
-import urllib.error
-import urllib.request
 
 import flight_rows
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-DATA = os.path.join(HERE, "../../examples/flights/data/flights-2001-01.csv.zst")
-PROGRAM = None
-SLICE = 20_000  # rows, about a day and a half
-
-
-def tool(name, *arguments, status=0):
-    done = subprocess.run(
-        [sys.executable, "-B", os.path.join(HERE, name), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != status:
-        raise AssertionError(f"{name} {' '.join(arguments)}: {done.returncode}\n{done.stdout}")
-    return done.stdout
-
-
-class Job(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="kappa-flights-")
-        self.addCleanup(shutil.rmtree, self.folder, True)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def command(self, *arguments):
-        return [
-            PROGRAM, "--quiet",
-            "--log", "lmdb:" + self.path("log"), "--state", self.path("state"),
-            "--out", self.path("out"), "--rejects", self.path("out"), *arguments,
-        ]
-
-    def job(self, *arguments, status=0):
-        """What the job says, both streams."""
-        done = subprocess.run(
-            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            check=False, timeout=200,
-        )
-        self.assertEqual(done.returncode, status, done.stdout)
-        return done.stdout
-
-    def refused(self, *arguments, status, words):
-        said = self.job(*arguments, status=status)
-        self.assertIn("error: ", said)
-        for word in words:
-            self.assertIn(word, said)
-        self.assertNotIn("hours in", said)
-
-    def write(self, rows, name="in.csv", header=flight_rows.HEADER):
-        lines = [header] if header is not None else []
-        lines += [row.encode() if isinstance(row, str) else row for row in rows]
-        with open(self.path(name), "wb") as file:
-            file.write(b"".join(line + b"\n" for line in lines))
-        return self.path(name)
-
-    def slice(self, *arguments, rows=SLICE, name="in.csv"):
-        tool("mangle.py", "--input", DATA, "--out", self.path(name), "--rows", str(rows), *arguments)
-        return self.path(name)
-
-    def read(self, name):
-        with open(os.path.join(self.folder, "out", name), encoding="ascii") as file:
-            return file.read()
-
-    def agrees_with_the_oracle(self, source, *arguments):
-        said = tool("oracle.py", "--input", source, "--out", self.path("expected"), *arguments)
-        tool("compare.py", "--dead-letters", self.path("expected"), self.path("out"))
-        return dict(line.rsplit(" ", 1) for line in said.splitlines() if " " in line)
+import job_case
+from job_case import DATA, OFTEN, SLICE, Job
 
 
 class Results(Job):
@@ -98,61 +21,98 @@ class Results(Job):
         self.assertIn("462 alerts in", said)
         self.agrees_with_the_oracle(DATA)
 
-    def test_rows_in_another_order_within_the_lateness_give_the_same(self):
+    def test_rows_in_another_order_within_the_lateness_are_never_late(self):
         source = self.slice("--shuffle-within-minutes", "10")
-        said = self.job("--input", source)
-        self.assertIn(" 0 late rows", said)
+        self.assertIn(" 0 late rows", self.job("--input", source, *OFTEN))
         self.agrees_with_the_oracle(source)
-        shuffled = self.read("hourly-delays.csv")
+        shuffled = self.results()
         self.job("--input", self.slice(name="ordered.csv"), "--fresh")
-        self.assertEqual(shuffled, self.read("hourly-delays.csv"))
+        self.assertEqual(shuffled, self.results())
+
+    def test_rows_in_another_order_far_beyond_the_lateness_are_late(self):
+        # Shows besides that the watermark moves often enough for the test above to find late rows.
+        source = self.slice("--shuffle-within-minutes", "240")
+        said = self.job("--input", source, *OFTEN)
+        late, file = self.late()
+        self.assertGreater(late, SLICE // 100)
+        self.assertIn(f"; {late} late rows and ", said)
+        facts = self.agrees_with_the_oracle(source, "--late", file)
+        self.assertEqual(int(facts["flights-in-hours"]) + late, SLICE)
 
     def test_one_percent_of_garbage_goes_to_dead_letters_and_nothing_else_changes(self):
         source = self.slice("--garbage", "0.01")
         self.job("--input", source)
         facts = self.agrees_with_the_oracle(source)
         self.assertGreater(int(facts["dead-letters"]), SLICE // 200)
-        with_garbage = self.read("hourly-delays.csv")
+        with_garbage = self.results()
         self.job("--input", self.slice(name="clean.csv"), "--fresh")
-        self.assertEqual(with_garbage, self.read("hourly-delays.csv"))
+        self.assertEqual(with_garbage, self.results())
 
     def test_windows_and_late_rows_together_are_all_rows(self):
         source = self.slice("--shuffle-within-minutes", "10", "--late", "0.02", "--garbage", "0.01")
-        # What is late depends on when the watermark moves: here every few rows, not once.
-        said = self.job("--input", source, "--rate", "20000", "--commit-interval", "1ms")
-        late = len(self.read("late-rows.csv").splitlines()) - 1
+        said = self.job("--input", source, *OFTEN)
+        late, file = self.late()
         self.assertGreater(late, SLICE // 200)
         self.assertIn(f"; {late} late rows and ", said)
-        self.agrees_with_the_oracle(source, "--late", os.path.join(self.path("out"), "late-rows.csv"))
+        facts = self.agrees_with_the_oracle(source, "--late", file)
+        self.assertEqual(int(facts["flights-in-hours"]) + late, SLICE)
 
     def test_compressed_and_crlf_input_give_the_same(self):
         source = self.slice()
         self.job("--input", source)
-        plain = self.read("hourly-delays.csv")
+        self.agrees_with_the_oracle(source)
+        plain = self.results()
         for name, *arguments in (("in.csv.zst",), ("crlf.csv", "--crlf")):
             self.job("--input", self.slice(*arguments, name=name), "--fresh")
-            self.assertEqual(plain, self.read("hourly-delays.csv"))
+            self.assertEqual(plain, self.results())
 
     def test_partitions_and_threads_change_nothing(self):
         source = self.slice()
         self.job("--input", source)
-        want = self.read("hourly-delays.csv"), self.read("delay-alerts.csv")
+        self.agrees_with_the_oracle(source)
+        want = self.results()
         for partitions in ("1", "7"):
             self.job("--input", source, "--fresh", "--partitions", partitions, "--threads", "3",
                      "--commit-interval", "1ms", "--snapshot-interval", "5ms")
-            self.assertEqual(want, (self.read("hourly-delays.csv"), self.read("delay-alerts.csv")))
+            self.assertEqual(want, self.results())
 
-    def test_a_row_of_the_year_9999_first_closes_nothing(self):
-        with open(self.slice(rows=3000), "rb") as file:
+    def with_rows_ahead(self, name, hours, seconds=0):
+        """A file of 6,000 rows, and two more that are so far ahead of the largest time before them:
+        the second row, and one in the middle."""
+        with open(self.slice(rows=6000), "rb") as file:
             rows = file.read().splitlines()[1:]
-        source = self.write([b"9999-12-31T23:59:59Z,5,300,ORD,LAX"] + rows, "far.csv")
-        said = self.job("--input", source)
-        self.assertIn(" 0 late rows and 1 dead letters", said)
-        self.assertIn("far.csv:1: ", said)
-        self.assertIn("time out of bounds", said)
-        self.agrees_with_the_oracle(source)
-        # Within the bounds of the job's default it would be a day ahead of nothing.
-        self.assertEqual(self.read("dead-letters.txt"), "1\n")
+        for at in (3000, 1):
+            time = max(flight_rows.parse_row(row)[0] for row in rows[:at])
+            time = flight_rows.format_time(time + hours * 3600 + seconds)
+            rows.insert(at, f"{time},5,300,ORD,LAX".encode())
+        return self.write(rows, name)
+
+    def test_rows_more_than_a_day_ahead_close_nothing(self):
+        for seconds, first in ((1, "9999-12-31T23:59:59Z"), (90 * 86400, "2002-01-01T00:00:00Z")):
+            source = self.with_rows_ahead("far.csv", 24, seconds)
+            with open(source, "rb") as file:
+                rows = file.read().splitlines()[1:]
+            # Ahead of nothing: it is the bounds that refuse it.
+            source = self.write([f"{first},5,300,ORD,LAX".encode()] + rows, "far.csv")
+            said = self.job("--input", source, "--fresh", "--rate", "6000", "--commit-interval", "1ms")
+            self.assertIn(" 0 late rows and 3 dead letters", said)
+            for row, why in (1, "time out of bounds"), (3, "time too far ahead"), (3003, "time too far ahead"):
+                self.assertRegex(said, f"far.csv:{row}: .*{why}")
+            self.agrees_with_the_oracle(source, alerts=False)
+            self.assertEqual(self.read("dead-letters.txt"), "1\n3\n3003\n")
+
+    def test_rows_less_than_a_day_ahead_close_what_is_before_them(self):
+        # Shows besides that the test above would find late rows.
+        for at, least in ((1, 4000), (3000, 1000)):
+            with open(self.with_rows_ahead("near.csv", 20), "rb") as file:
+                rows = file.read().splitlines()[1:]
+            del rows[3001 if at == 1 else 1]
+            source = self.write(rows, "near.csv")
+            said = self.job("--input", source, "--fresh", "--rate", "6000", "--commit-interval", "1ms")
+            late, file = self.late()
+            self.assertGreater(late, least)
+            self.assertIn(f"; {late} late rows and 0 dead letters", said)
+            self.agrees_with_the_oracle(source, "--late", file, alerts=False)
 
     def test_a_record_over_the_size_limit_is_a_dead_letter_cut_to_size(self):
         long = b"2001-01-01T08:10:00Z,5,300,ORD," + b"X" * 3_000_000
@@ -179,16 +139,20 @@ class RunAgain(Job):
         self.assertEqual(want, self.read("hourly-delays.csv"))
 
     def test_without_its_state_it_appends_nothing_and_gives_the_same(self):
-        source = self.slice(rows=3000)
+        source = self.slice()
         self.job("--input", source, "--dump-state", self.path("dump"))
         with open(self.path("dump"), "rb") as file:
             dump = file.read()
-        want = self.read("hourly-delays.csv"), self.read("delay-alerts.csv")
+        want = self.results()
+        ends = self.log_tool("ends")
+        self.assertIn("hourly-delays[0] 0 ", ends)
+        self.assertIn("flights.ingest.g1.origin[0] 0 ", ends)
         shutil.rmtree(self.path("state"))
         shutil.rmtree(self.path("out"))
         said = self.job("--input", source, "--dump-state", self.path("dump"))
         self.assertIn("Nothing to do", said)
-        self.assertEqual(want, (self.read("hourly-delays.csv"), self.read("delay-alerts.csv")))
+        self.assertEqual(ends, self.log_tool("ends"))
+        self.assertEqual(want, self.results())
         with open(self.path("dump"), "rb") as file:
             self.assertEqual(dump, file.read())
 
@@ -258,19 +222,10 @@ class Input(Job):
 
     def test_a_file_that_grows_while_it_is_read_is_reported(self):
         source = self.slice(rows=3000)
-        running = subprocess.Popen(
-            self.command("--input", source, "--rate", "1500", "--log-level", "info"),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        try:
-            started = running.stdout.readline()
-            while started and "started" not in started:
-                started = running.stdout.readline()
-            with open(source, "ab") as file:
-                file.write(b"2001-01-20T08:10:00Z,5,300,ORD,LAX\n")
-            said, _ = running.communicate(timeout=100)
-        finally:
-            running.kill()
+        running = self.started("--input", source, "--rate", "1500")
+        with open(source, "ab") as file:
+            file.write(b"2001-01-20T08:10:00Z,5,300,ORD,LAX\n")
+        said, _ = running.communicate(timeout=100)
         self.assertEqual(running.returncode, 1, said)
         self.assertIn("was written to while it was being read", said)
         self.assertIn("--fresh", said)
@@ -294,8 +249,7 @@ class State(Job):
         shutil.rmtree(self.path("log"))
         self.refused("--input", source, status=3, words=["of log", "remove the folder"])
 
-    def test_without_its_own_place_the_source_is_refused(self):
-        # The log is another one, so both the place and the state are gone: it is a first start.
+    def test_without_its_log_and_its_state_it_is_a_first_start(self):
         source = self.slice(rows=500)
         self.job("--input", source)
         shutil.rmtree(self.path("log"))
@@ -303,81 +257,46 @@ class State(Job):
         self.assertIn("500 rows in this run", self.job("--input", source))
 
 
-class CommandLine(Job):
-    def test_wrong_flags_and_keys_are_told_the_nearest_right_one(self):
-        self.refused("--imput", "x", status=2, words=["--imput", "did you mean --input?"])
-        self.refused("--rejets=x", status=2, words=["did you mean --rejects?"])
-        self.refused("--from", "yesterday", status=2, words=["--from", "not a time: yesterday"])
-        self.refused("surplus", status=2, words=["surplus"])
-        self.refused("--threads", "-1", status=2, words=["--threads"])
-        with open(self.path("conf"), "w", encoding="ascii") as file:
-            file.write("inptu=x\n")
-        self.refused("--config", self.path("conf"), status=2, words=["inptu", "did you mean input?"])
+class Source(Job):
+    def test_a_lost_position_while_rows_are_in_the_log_is_refused_and_fresh_mends_it(self):
+        source = self.slice(rows=500)
+        self.job("--input", source)
+        ends = self.log_tool("ends")
+        self.assertEqual(self.log_tool("forget", "ingest"), "flights/ingest.g1[0]<-ingest\n")
+        for more in ((), ("--adopt-state-position",)):
+            self.refused("--input", source, *more, status=3,
+                         words=["flights/ingest.g1[0]", "has run before", "position", "--fresh"])
+        shutil.rmtree(self.path("state"))
+        self.refused("--input", source, status=3, words=["flights/ingest.g1[0]", "--fresh"])
+        self.assertEqual(ends, self.log_tool("ends"))
+        self.assertIn("500 rows in this run", self.job("--input", source, "--fresh"))
 
-    def test_help_names_every_option(self):
-        said = self.job("--help")
-        for option in ("--input", "--fresh", "--keep-running", "--http", "--rate", "--config"):
-            self.assertIn(option, said)
+    def test_a_lost_position_half_way_is_refused(self):
+        source = self.slice(rows=3000)
+        running = self.started("--input", source, "--rate", "200", "--commit-interval", "1ms")
+        while "flights/ingest.g1[0]<-ingest" not in self.log_tool("positions"):
+            self.assertIsNone(running.poll())
+        running.kill()
+        running.wait()
+        ends = self.log_tool("ends")
+        self.log_tool("forget", "ingest")
+        self.refused("--input", source, status=3, words=["flights/ingest.g1[0]", "has run before"])
+        self.assertEqual(ends, self.log_tool("ends"))
 
-    def test_a_configuration_file_is_read(self):
-        source = self.write(["2001-01-01T08:00:00Z,5,300,ORD,LAX"])
-        with open(self.path("conf"), "w", encoding="ascii") as file:
-            file.write(f'input="{source}"\npartitions=3\n')
-        self.assertIn("1 rows in this run", self.job("--config", self.path("conf")))
-
-
-class Serving(Job):
-    def get(self, path):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read().decode()
-
-    def test_after_the_end_a_closed_hour_has_the_figures_of_the_csv(self):
-        source = self.slice()
-        errors = self.path("errors")
-        with open(errors, "w", encoding="utf-8") as err:
-            running = subprocess.Popen(
-                self.command("--input", source, "--keep-running", "--http", "127.0.0.1:0"),
-                stdout=subprocess.PIPE, stderr=err, text=True,
-            )
-        self.addCleanup(running.stdout.close)
-        self.addCleanup(running.kill)
-        for line in running.stdout:
-            if "alerts in" in line:
-                break
-        with open(errors, encoding="utf-8") as err:
-            self.port = int(err.read().split("serving http on port ")[1].split()[0])
-        rows = [line.split(",") for line in self.read("hourly-delays.csv").splitlines()[1:]]
-        for origin, hour, flights, mean, least, most, share in rows[:: len(rows) // 20]:
-            status, body = self.get(f"/state/hourly-delays/{origin}?window={hour}")
-            self.assertEqual(status, 200, body)
-            answer = json.loads(body)
-            value = answer["value"]
-            # int64 is a string in JSON, as Cap'n Proto writes it.
-            self.assertEqual(int(value["flights"]), int(flights))
-            self.assertEqual(value["minDelay"], int(least))
-            self.assertEqual(value["maxDelay"], int(most))
-            self.assertEqual(f"{int(value['delaySum']) / int(flights):.6f}", mean)
-            self.assertEqual(f"{int(value['delayed']) / int(flights):.6f}", share)
-            self.assertFalse(answer["stale"])
-        origin = rows[0][0]
-        status, body = self.get(f"/state/hourly-delays/{origin}")
-        self.assertEqual(len(json.loads(body)["windows"]), sum(row[0] == origin for row in rows))
-        status, body = self.get(f"/state/delay-alerts/{origin}")
-        self.assertEqual(status, 200, body)
-        self.assertEqual(self.get("/state/hourly-delays/ORD?window=1999-01-01T00:00:00Z")[0], 404)
-        self.assertEqual(self.get("/state/nothing/ORD")[0], 404)
-        status, body = self.get("/health")
-        self.assertEqual((status, json.loads(body)["status"]), (200, "up"))
-        status, body = self.get("/metrics")
-        self.assertIn('kappa_records_in_total{app="flights",stage="ingest"', body)
-        running.send_signal(signal.SIGTERM)
-        self.assertEqual(running.wait(timeout=60), 0)
-        self.assertIn("Nothing to do", self.job("--input", source))
+    def test_of_two_ingests_of_one_file_the_second_is_refused_and_writes_nothing(self):
+        source = self.slice(rows=3000)
+        first = self.started("--input", source, "--rate", "200", "--commit-interval", "1ms")
+        for state in ("state", "state-of-its-own"):
+            self.refused("--input", source, "--state", self.path(state), status=3,
+                         words=["flights: ", "runs already", f"pid {first.pid}"])
+        self.assertIsNone(first.poll())
+        first.send_signal(signal.SIGTERM)
+        self.assertEqual(first.wait(timeout=60), 0)
+        rest = int(self.job("--input", source).split(" rows in this run")[0])
+        self.assertTrue(0 < rest < 3000, rest)
+        self.assertIn("flights/ingest.g1[0]<-ingest 3000\n", self.log_tool("positions"))
+        self.agrees_with_the_oracle(source, alerts=False)
 
 
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1)
-    unittest.main()
+    job_case.main()
