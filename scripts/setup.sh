@@ -348,9 +348,10 @@ setup_caf() {
 
 version_at_least() { dpkg --compare-versions "$1" ge "$2"; }
 
-# Nothing links librdkafka yet (the Kafka log comes later), so a failure here is told and does not stop the command.
+# Nothing links librdkafka yet (the Kafka log comes later): KAPPA_WITHOUT_KAFKA=1 does without it where it cannot be had.
 setup_rdkafka() {
-  local folder version suite full sum tarball best=
+  local folder version suite full sum tarball best='' found=''
+  [[ -z ${KAPPA_WITHOUT_KAFKA:-} ]] || return 0
   for folder in "$cache"/librdkafka-*/; do
     [[ -d $folder ]] || continue
     version=$(basename "$folder")
@@ -361,7 +362,7 @@ setup_rdkafka() {
     return 0
   fi
   say "librdkafka >= $rdkafka_minimum: from source, once"
-  (install_packages "${rdkafka_packages[@]}") || { rdkafka_warning "its build packages are missing"; return 0; }
+  (install_packages "${rdkafka_packages[@]}") || no_rdkafka "its build packages are missing"
   for suite in sid testing trixie-backports trixie; do
     private_apt "$suite" || continue
     read -r full sum tarball < <(newest_source librdkafka) || continue
@@ -371,18 +372,20 @@ setup_rdkafka() {
       best+=" $version ($suite)"
       continue
     fi
+    found=$suite
     if fetch_source "$suite" "librdkafka=$full" "$sum" "$tarball" &&
       build_source "librdkafka-$version" "$tarball" "about 1 min" -DRDKAFKA_BUILD_EXAMPLES=OFF \
         -DRDKAFKA_BUILD_TESTS=OFF -DRDKAFKA_BUILD_STATIC=ON -DWITH_ZSTD=ON -DWITH_SSL=ON -DWITH_SASL=ON; then
       return 0
     fi
   done
-  rdkafka_warning "${best:+only older ones were found:$best}"
+  [[ -z $found ]] || no_rdkafka "its source from Debian's suite '$found' did not build, or not come (see above)"
+  no_rdkafka "${best:+only older ones were found:$best}"
 }
 
-rdkafka_warning() {
-  note "WARNING: librdkafka >= $rdkafka_minimum could not be had${1:+; $1}."
-  note "         Nothing links it yet, so this goes on; the Kafka log will need it."
+no_rdkafka() {
+  die "librdkafka >= $rdkafka_minimum cannot be had${1:+; $1}. It comes from the suites sid, testing or trixie of this" \
+    "machine's Debian mirror; only the Kafka log needs it, and KAPPA_WITHOUT_KAFKA=1 ./dev … does without"
 }
 
 # newest_source PACKAGE: "version sha256 tarball" of the newest one that the private apt knows.

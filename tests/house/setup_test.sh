@@ -46,4 +46,18 @@ equal "one that is not" "kappa-no-such-package" "$(missing_packages bash kappa-n
 equal "a wrong command" "dev: error: no command 'tset'; did you mean 'test'?" "$(./dev tset 2>&1 | sed 's/ (.*//')"
 equal "a wrong kind" "dev: error: no kind of build 'tasn'; did you mean 'asan'?" "$(./dev build tasn 2>&1 | sed 's/ (.*//')"
 
+# ---- librdkafka that cannot be had is an error, and is done without only when asked to
+without_rdkafka() { # [KAPPA_WITHOUT_KAFKA]
+  (
+    cache=$etc/empty-cache
+    KAPPA_WITHOUT_KAFKA=${1:-}
+    pkg-config() { return 1; }
+    install_packages() { return 0; }
+    private_apt() { return 1; }
+    setup_rdkafka 2>&1 && echo went on
+  ) | sed 's/ cannot be had.*/ cannot be had/' | tail -n 1
+}
+equal "no librdkafka" "dev: error: librdkafka >= $rdkafka_minimum cannot be had" "$(without_rdkafka)"
+equal "no librdkafka, and none wanted" "went on" "$(without_rdkafka 1)"
+
 exit $((failures > 0))
