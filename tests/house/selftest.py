@@ -9,6 +9,7 @@ import unittest
 import files
 import formatting
 import includes
+import reliability
 import scripts
 import snippets
 import tree
@@ -25,6 +26,8 @@ GOOD = {
     "examples/one/main.cpp": "int main() {\n  // [body]\n  return 0;\n  // [/body]\n}\n",
     "tests/log/log_test.cpp": '#include "lmdb/env.hpp"\n',
     "README.md": "<!-- from: examples/one/main.cpp#body -->\n```cpp\nreturn 0;\n```\n[docs](docs/a.md)\n",
+    "docs/reliability.md": "".join(f"## {section}\n\n| rule | tests |\n|---|---|\n| a | `log: suite/case` |\n\n"
+                                   for section in reliability.SECTIONS),
     "docs/a.md": "```text\nanything\n```\n",
     "dev": "#!/usr/bin/env bash\necho \"$1\"\n",
     "tests/house/x.py": "print(1)\n",
@@ -46,7 +49,7 @@ class house(unittest.TestCase):
         self.assertTrue(any(said in f and name in f for f in found), f"{name}: {said!r} not in {found}")
 
     def test_a_tree_in_order_has_no_findings(self):
-        for module in (includes, formatting, snippets, files, scripts):
+        for module in (includes, formatting, snippets, files, scripts, reliability):
             with self.subTest(module.__name__):
                 self.assertEqual(self.findings(module.check), [])
 
@@ -136,6 +139,15 @@ class house(unittest.TestCase):
         self.caught(files.check, "tests/log/a_test.cpp", "std::this_thread::sleep" + "_for(1s);\n", "a test that sleeps")
         self.caught(files.check, "docs/a.md", "[there](b.md)\n", "links to b.md")
         self.caught(files.check, "data.csv", "x" * (4 << 20) + "x", "more than 4194304")
+
+    def test_reliability(self):
+        good = GOOD["docs/reliability.md"]
+        for row in ("| a | |", "| a | later |", "| a |", "| a | `log` |", "| `log: suite/case` | none |"):
+            text = good.replace("| a | `log: suite/case` |", row + "\n| b | `log: suite/other` |", 1)
+            self.caught(reliability.check, "docs/reliability.md", text, ":5: a row without a test")
+        text = good + "| part | what |\n|---|---|\n| a | |\n"  # not a table of rules
+        self.assertEqual(self.findings(reliability.check, {"docs/reliability.md": text}), [])
+        self.caught(reliability.check, "docs/reliability.md", good.replace("## Epochs", "## Others"), 'under "Epochs"')
 
     def test_scripts(self):
         self.caught(scripts.check, "dev", "#!/usr/bin/env bash\nrm $1/*\n", "SC2086")
