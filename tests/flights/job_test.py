@@ -150,8 +150,8 @@ class RunAgain(Job):
         shutil.rmtree(self.path("state"))
         shutil.rmtree(self.path("out"))
         said = self.job("--input", source, "--dump-state", self.path("dump"))
-        self.assertIn("Nothing to do", said)
         self.assertEqual(ends, self.log_tool("ends"))
+        self.assertIn("Nothing to do", said)
         self.assertEqual(want, self.results())
         with open(self.path("dump"), "rb") as file:
             self.assertEqual(dump, file.read())
