@@ -3,6 +3,7 @@
 Their command line: SCRIPT PROGRAM LOG_TOOL [unittest arguments]
 """
 
+import functools
 import os
 import shutil
 import subprocess
@@ -16,7 +17,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.join(HERE, "../../examples/flights/data/flights-2001-01.csv.zst")
 SLICE = 60_000  # rows, nearly four days: enough history for alerts
 # The watermark moves with a commit: so that it moves every few minutes of event time.
-OFTEN = ("--rate", "20000", "--commit-interval", "1ms")
+OFTEN = ("--rate", "30000", "--commit-interval", "1ms")
+
+
+@functools.cache
+def first_rows():
+    """The first rows of the month: lines."""
+    return flight_rows.read_lines(DATA)[:SLICE]
 
 
 class Programs:
@@ -87,15 +94,18 @@ class Job(unittest.TestCase):
                 return running
         self.fail(said)
 
-    def write(self, rows, name="in.csv", header=flight_rows.HEADER):
+    def write(self, rows, name="in.csv", header=flight_rows.HEADER, end=b"\n"):
         lines = [header] if header is not None else []
         lines += [row.encode() if isinstance(row, str) else row for row in rows]
-        with open(self.path(name), "wb") as file:
-            file.write(b"".join(line + b"\n" for line in lines))
+        flight_rows.write_bytes(self.path(name), b"".join(line + end for line in lines))
         return self.path(name)
 
     def slice(self, *arguments, rows=SLICE, name="in.csv"):
-        tool("mangle.py", "--input", DATA, "--out", self.path(name), "--rows", str(rows), *arguments)
+        """The month's first rows, made worse as mangle.py's arguments say."""
+        if not arguments:
+            return self.write(first_rows()[:rows], name)
+        good = self.write(first_rows()[:rows], "good.csv")
+        tool("mangle.py", "--input", good, "--out", self.path(name), *arguments)
         return self.path(name)
 
     def read(self, name):

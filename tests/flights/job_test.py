@@ -10,7 +10,7 @@ import signal
 
 import flight_rows
 import job_case
-from job_case import DATA, OFTEN, SLICE, Job
+from job_case import DATA, OFTEN, SLICE, Job, first_rows
 
 
 class Results(Job):
@@ -62,8 +62,8 @@ class Results(Job):
         self.job("--input", source)
         self.agrees_with_the_oracle(source)
         plain = self.results()
-        for name, *arguments in (("in.csv.zst",), ("crlf.csv", "--crlf")):
-            self.job("--input", self.slice(*arguments, name=name), "--fresh")
+        for name, end in (("in.csv.zst", b"\n"), ("crlf.csv", b"\r\n")):
+            self.job("--input", self.write(first_rows(), name, end=end), "--fresh")
             self.assertEqual(plain, self.results())
 
     def test_partitions_and_threads_change_nothing(self):
@@ -76,24 +76,21 @@ class Results(Job):
                      "--commit-interval", "1ms", "--snapshot-interval", "5ms")
             self.assertEqual(want, self.results())
 
-    def with_rows_ahead(self, name, hours, seconds=0):
-        """A file of 6,000 rows, and two more that are so far ahead of the largest time before them:
-        the second row, and one in the middle."""
-        with open(self.slice(rows=6000), "rb") as file:
-            rows = file.read().splitlines()[1:]
-        for at in (3000, 1):
+    @staticmethod
+    def with_rows_ahead(places, hours, seconds=0):
+        """6,000 rows, and more of them that are so far ahead of the largest time before them."""
+        rows = first_rows()[:6000]
+        for at in sorted(places, reverse=True):
             time = max(flight_rows.parse_row(row)[0] for row in rows[:at])
             time = flight_rows.format_time(time + hours * 3600 + seconds)
             rows.insert(at, f"{time},5,300,ORD,LAX".encode())
-        return self.write(rows, name)
+        return rows
 
     def test_rows_more_than_a_day_ahead_close_nothing(self):
         for seconds, first in ((1, "9999-12-31T23:59:59Z"), (90 * 86400, "2002-01-01T00:00:00Z")):
-            source = self.with_rows_ahead("far.csv", 24, seconds)
-            with open(source, "rb") as file:
-                rows = file.read().splitlines()[1:]
             # Ahead of nothing: it is the bounds that refuse it.
-            source = self.write([f"{first},5,300,ORD,LAX".encode()] + rows, "far.csv")
+            rows = [f"{first},5,300,ORD,LAX".encode(), *self.with_rows_ahead((1, 3000), 24, seconds)]
+            source = self.write(rows, "far.csv")
             said = self.job("--input", source, "--fresh", "--rate", "6000", "--commit-interval", "1ms")
             self.assertIn(" 0 late rows and 3 dead letters", said)
             for row, why in (1, "time out of bounds"), (3, "time too far ahead"), (3003, "time too far ahead"):
@@ -104,10 +101,7 @@ class Results(Job):
     def test_rows_less_than_a_day_ahead_close_what_is_before_them(self):
         # Shows besides that the test above would find late rows.
         for at, least in ((1, 4000), (3000, 1000)):
-            with open(self.with_rows_ahead("near.csv", 20), "rb") as file:
-                rows = file.read().splitlines()[1:]
-            del rows[3001 if at == 1 else 1]
-            source = self.write(rows, "near.csv")
+            source = self.write(self.with_rows_ahead((at,), 20), "near.csv")
             said = self.job("--input", source, "--fresh", "--rate", "6000", "--commit-interval", "1ms")
             late, file = self.late()
             self.assertGreater(late, least)
