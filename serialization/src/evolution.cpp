@@ -78,7 +78,7 @@ bool inside(std::string_view& type, std::string_view prefix, std::string_view su
 
 class comparison {
  public:
-  comparison(const schema_info& present, const schema_info& stored, reading as)
+  comparison(const schema_info& present, const schema_info& stored, read_as as)
       : present_{present}, stored_{stored}, as_{as} {}
 
   result<void> run() {
@@ -110,7 +110,7 @@ class comparison {
     for (const auto& [ordinal, old] : was.fields) {
       const auto found = is.fields.find(ordinal);
       if (found == is.fields.end()) {
-        if (as_ == reading::events) continue;
+        if (as_ == read_as::events) continue;
         return refuse(
             fmt::format("field '{}' (@{}) of {} is gone: it was removed, or the data is of a newer "
                         "version. A field that "
@@ -199,7 +199,7 @@ class comparison {
 
   const schema_info& present_;
   const schema_info& stored_;
-  const reading as_;
+  const read_as as_;
   std::vector<shape> present_shapes_;
   std::vector<shape> stored_shapes_;
   std::set<std::pair<std::size_t, std::size_t>> seen_;
@@ -207,7 +207,7 @@ class comparison {
 
 }  // namespace
 
-result<void> capnp_can_read(const schema_info& present, const schema_info& stored, reading as) {
+result<void> capnp_can_read(const schema_info& present, const schema_info& stored, read_as as) {
   return comparison{present, stored, as}.run();
 }
 

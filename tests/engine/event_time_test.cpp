@@ -274,7 +274,133 @@ BOOST_AUTO_TEST_CASE(a_topic_that_grew_after_its_declared_end_is_refused) {
   h.settle();
   h.snapshot_all();
   h.send("in", {"a", minute(6), 1});
+  h.until_end = false;
   BOOST_TEST(refused(h.try_open(), errc::refused_start, {"in[0]", "grown", "--fresh"}));
+}
+
+// The host decides whether to refuse: a job killed between its end and the last result must be
+// able to come to it although others go on writing to its input.
+BOOST_AUTO_TEST_CASE(until_end_goes_on_to_what_was_declared_the_end_when_the_topic_grew) {
+  manual_host h{hops_app()};
+  h.until_end = true;
+  h.limits.max_epoch_bytes = 1;
+  for (int hour = 0; hour < 5; ++hour) h.send("in", {"a", minute(60 * hour), 1});
+  h.open();
+  const auto turn = [&](const std::string& stage) {
+    auto& t = h.at(stage);
+    h.run(t, 1);
+    h.close(t);
+    h.commit(t);
+  };
+  while (!h.task("place").finished()) turn("place");
+  while (h.records(again_topic).size() < 2) turn("sums");  // two of five windows are closed
+  h.send("in", {"a", minute(600), 7});
+  h.open();
+  h.settle();
+  BOOST_TEST(h.task("place").progress().behind_end == 1u);
+  BOOST_TEST(h.finished());
+  BOOST_TEST(h.lines("out").size() == 5u);
+  BOOST_TEST((must(h.log().position(h.position_of("place")))->next == offset{5}));
+  const auto picture = h.picture();
+  h.delete_state();
+  h.open();
+  h.settle();
+  BOOST_TEST(same(picture, h.picture()));
+}
+
+BOOST_AUTO_TEST_CASE(the_watermark_that_an_idle_marker_carries_counts) {
+  // The second stage reads the watermark and the idleness at once, or with an epoch between.
+  for (const bool at_once : {false, true}) {
+    manual_host h{hops_app()};
+    h.open();
+    auto& place = h.at("place");
+    const auto turn = [&](hosted_task& t) {
+      h.run(t, 100);
+      h.close(t);
+      h.commit(t);
+    };
+    h.send("in", {"a", minute(5), 1});
+    h.send("in", {"a", minute(300), 1});
+    turn(place);
+    if (!at_once) h.settle();
+    h.now += 61s;
+    turn(place);
+    BOOST_TEST((h.markers(place_topic).back().kind == marker_kind::idle));
+    h.settle();
+    BOOST_TEST((h.task("best").progress().watermark == minute(290)));  // less the lateness
+    BOOST_TEST(h.lines("out").size() == 1u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_task_with_due_timers_does_not_say_that_it_is_idle) {
+  app a{"shop"};
+  a.stream<reading>("left", {.idle_after = 1min})
+      .merge("both", a.stream<reading>("right", {.idle_after = 1min}))
+      .already_keyed(&reading::place)
+      .window(tumbling{1h})
+      .fold<totals>("sums", [](totals& t, const reading& r) { t.add(r.value); })
+      .key_by("again", [](const auto& w) { return w.key; })
+      .fold<totals>("best", [](totals& t, const auto& w) { t.add(w.value.sum); })
+      .to("out");
+  manual_host h{a};
+  h.open();
+  for (int i = 0; i < 8; ++i) h.send("left", {"p" + std::to_string(i), minute(5), 1});
+  h.send("left", {"a", minute(300), 1});
+  h.send("right", {"b", minute(300), 1});
+  auto& sums = h.at("sums");
+  const auto turn = [&](std::size_t steps) {
+    h.run(sums, steps);
+    h.close(sums);
+    h.commit(sums);
+  };
+  turn(10);
+  turn(1);
+  BOOST_TEST(h.records(again_topic).size() < 8u);  // windows are due
+  h.now += 61s;                                    // and nothing came meanwhile
+  for (int i = 0; i < 20; ++i) {
+    turn(1);
+    const auto told = h.markers(again_topic);
+    if (!told.empty() && told.back().kind == marker_kind::idle) {
+      BOOST_TEST(h.records(again_topic).size() >= 8u);
+    }
+  }
+  BOOST_TEST((h.markers(again_topic).back().kind == marker_kind::idle));
+}
+
+BOOST_AUTO_TEST_CASE(a_rebuild_over_more_epochs_than_are_kept_in_memory_is_the_same) {
+  manual_host h{merge_app()};
+  h.limits.max_epoch_records = 1;
+  h.open();
+  auto& t = h.at("order");
+  for (int i = 0; i < 1300; ++i) {
+    h.send("left", {"l", minute(i), i});
+    h.send("right", {"r", minute(i), i});
+    h.run(t, 10);
+    h.close(t);
+    h.run(t, 10);
+    h.close(t);
+    h.commit(t);
+  }
+  h.settle();
+  BOOST_TEST(h.epoch_records("order").size() > 1200u);
+  const auto picture = h.picture();
+  const auto end = h.log_end();
+  h.delete_state();
+  h.open();
+  h.settle();
+  BOOST_TEST(same(picture, h.picture()));
+  BOOST_TEST(h.log_end() == end);
+  // With a snapshot on the way of another rebuild.
+  h.delete_state();
+  h.limits.snapshot_interval = milliseconds{0};
+  h.open();
+  h.run(h.at("order"), 1500);
+  h.close(h.at("order"));
+  h.snapshot(h.at("order"));
+  h.open();
+  h.settle();
+  BOOST_TEST(same(picture, h.picture()));
+  BOOST_TEST(h.log_end() == end);
 }
 
 BOOST_AUTO_TEST_CASE(the_bounds_of_until_end_are_fixed_at_the_start) {

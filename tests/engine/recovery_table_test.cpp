@@ -397,6 +397,35 @@ BOOST_AUTO_TEST_CASE(a_source_whose_position_was_deleted_while_rows_are_in_the_l
   BOOST_TEST(h.lines("rows").size() == 4u);
 }
 
+BOOST_AUTO_TEST_CASE(a_killed_source_still_knows_the_largest_time_of_its_valid_rows) {
+  auto rows = std::make_shared<source_rows>();
+  app a{"shop"};
+  a.source<reading>("ingest", list_source(rows))
+      .validate("near",
+                [](const reading& r, const event_clock& clock) {
+                  return clock.largest == min_time || r.at <= clock.largest + std::chrono::hours{1};
+                })
+      .to("rows");
+  manual_host h{a};
+  rows->add({"a", minute(600), 1});
+  rows->add({"a", minute(700), 2});  // too far ahead: does not count as the largest
+  h.open();
+  h.settle();
+  h.crash();
+  rows->add({"a", minute(720), 3});  // too far from 600, near enough to 700
+  rows->add({"a", minute(650), 4});
+  rows->add({"a", minute(100), 5});
+  rows->ended = true;
+  h.open();
+  h.settle();
+  std::vector<std::int64_t> taken;
+  for (const auto& r : h.records("rows"))
+    taken.push_back(must(codec<reading>::decode(r.value)).value);
+  const std::vector<std::int64_t> expected{1, 4, 5};
+  BOOST_TEST(taken == expected, boost::test_tools::per_element());
+  BOOST_TEST(h.dead_letters().size() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(a_killed_source_neither_skips_nor_repeats_a_row) {
   auto rows = std::make_shared<source_rows>();
   for (int i = 0; i < 10; ++i) rows->add({"a", minute(i), i});

@@ -14,7 +14,23 @@ struct fragile {
   static inline bool broken = false;
 };
 
+struct delicate {
+  std::string text;
+  static inline std::string throws_at;
+};
+
 }  // namespace
+
+template <>
+struct kappa::codec<delicate> {
+  static void encode(const delicate& v, bytes& out) {
+    if (!delicate::throws_at.empty() && v.text == delicate::throws_at)
+      throw std::runtime_error{"delicate"};
+    out += v.text;
+  }
+  static result<delicate> decode(bytes_view in) { return delicate{bytes{in}}; }
+  static schema_info schema() { return {"delicate", 0, 17, "delicate", nullptr}; }
+};
 
 template <>
 struct kappa::codec<fragile> {
@@ -59,6 +75,15 @@ app process_app(std::shared_ptr<behaviour> b) {
              if (v == 99) throw 99;
              return v == 50 ? std::string(2 << 20, 'x') : std::to_string(v);
            })
+      .to("out");
+  return a;
+}
+
+app sums_app() {
+  app a{"shop"};
+  a.stream<reading>("in")
+      .already_keyed(&reading::place)
+      .fold<totals>("sums", [](totals& t, const reading& r) { t.add(r.value); })
       .to("out");
   return a;
 }
@@ -273,6 +298,123 @@ BOOST_AUTO_TEST_CASE(state_that_cannot_be_read_stops_the_task_and_no_record_is_b
   fragile::broken = true;
   BOOST_TEST(refused(h.task("sums").run(10), errc::corrupt, {"shop/sums.g1[0]", "broken"}));
   fragile::broken = false;
+  h.open();
+  h.settle();
+  BOOST_TEST(h.dead_letters().empty());
+  BOOST_TEST(h.lines("out").size() == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_state_codec_that_throws_is_the_records_fault_in_a_step_and_the_tasks_in_a_freeze) {
+  app a{"shop"};
+  a.stream<reading>("in")
+      .already_keyed(&reading::place)
+      .fold<delicate>("sums",
+                      [](delicate& d, const reading& r) { d.text += std::to_string(r.value); })
+      .to("out");
+  manual_host h{a};
+  h.open();
+  delicate::throws_at = "12";  // the second edit, whose size is measured
+  send(h, {1, 2, 3});
+  h.settle();
+  BOOST_REQUIRE_EQUAL(h.dead_letters().size(), 1u);
+  BOOST_TEST(h.dead_letters()[0].headers.at("kappa.error").find("delicate") != bytes::npos);
+  BOOST_TEST(h.lines("out").size() == 2u);
+  delicate::throws_at = "13";
+  auto& t = h.at("sums");
+  send(h, {});
+  h.now += 1h;
+  BOOST_TEST(refused(t.task->close(h.now, true), errc::user_code, {"shop/sums.g1[0]", "delicate"}));
+  delicate::throws_at = "";
+  h.open();
+  h.settle();
+  h.snapshot_all();
+  BOOST_TEST(h.lines("out").size() == 2u);
+  BOOST_TEST(h.dead_letters().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_letter_too_large_for_its_topic_is_cut_and_says_so) {
+  auto log = memory_log::create();
+  topic_config c;
+  c.name = "in";
+  c.max_record_bytes = log_limits::max_max_record_bytes;
+  must(log->create_topic(c));
+  manual_host h{sums_app(), 1, log};
+  h.open();
+  const auto size = log_limits::max_max_record_bytes - 2000;
+  record_batch batch;
+  batch.add(minute(0), bytes_view{"p"}, bytes(size, 'x'), {{"colour", bytes(1000, 'b')}});
+  must(h.log().append({"in", partition{0}}, batch));
+  send(h, {1});
+  h.settle();
+  const auto dead = h.dead_letters();
+  BOOST_REQUIRE_EQUAL(dead.size(), 1u);
+  BOOST_TEST(dead[0].headers.at("kappa.cut").find(std::to_string(size)) != bytes::npos);
+  BOOST_TEST(dead[0].headers.at("colour").size() == 1000u);
+  BOOST_TEST(dead[0].value.size() > size - (100 << 10));
+  BOOST_TEST(dead[0].value.size() < size);
+  BOOST_TEST(h.lines("out").size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_record_of_another_type_is_a_dead_letter_that_names_both) {
+  manual_host h{sums_app()};
+  h.open();
+  const auto append = [&](const schema_info& schema, int value) {
+    envelope e;
+    e.schema = reference_to(schema);
+    bytes headers;
+    encode_envelope(headers, e);
+    record_batch batch;
+    batch.add(minute(value), bytes_view{"p"}, encoded(reading{"p", minute(value), value}), headers);
+    must(h.log().append({"in", partition{0}}, batch));
+  };
+  const auto own = codec<reading>::schema();
+  auto other_version = own;
+  other_version.fingerprint ^= 1;
+  auto other_id = own;
+  other_id.id = 0xabcd;
+  append(own, 1);
+  append(codec<totals>::schema(), 2);  // would decode, as the bytes are a reading's
+  append(other_version, 4);
+  append(codec<bytes>::schema(), 8);  // says nothing of a type
+  append(other_id, 16);
+  record_batch malformed;
+  malformed.add(minute(1), bytes_view{"p"}, encoded(reading{"p", minute(1), 32}),
+                {{envelope_header::schema, "short"}});
+  must(h.log().append({"in", partition{0}}, malformed));
+  h.settle();
+  BOOST_TEST(h.lines("out").size() == 3u);
+  const auto dead = h.dead_letters();
+  BOOST_REQUIRE_EQUAL(dead.size(), 3u);
+  const auto says = [&](std::size_t i, std::initializer_list<std::string_view> words) {
+    const auto& text = dead[i].headers.at("kappa.error");
+    for (const auto word : words) BOOST_TEST(text.find(word) != bytes::npos, text);
+  };
+  BOOST_TEST(dead[0].headers.at("kappa.code") == "incompatible");
+  says(0, {"totals", "reading"});
+  says(1, {"@0x000000000000abcd", "reading"});
+  says(2, {"kappa.schema", "malformed"});
+  rebuilds_the_same(h);
+}
+
+BOOST_AUTO_TEST_CASE(lack_of_memory_stops_the_task_and_no_record_is_blamed) {
+  auto lacks = std::make_shared<bool>(true);
+  app a{"shop"};
+  a.stream<reading>("in")
+      .already_keyed(&reading::place)
+      .fold<totals>("sums",
+                    [lacks](totals& t, const reading& r) {
+                      t.add(r.value);
+                      if (r.value == 2 && *lacks) throw std::bad_alloc{};
+                    })
+      .to("out");
+  manual_host h{a};
+  h.open();
+  send(h, {1, 2, 3});
+  const auto failed = h.task("sums").run(10);
+  BOOST_REQUIRE(refused(failed, errc::unavailable, {"out of memory"}));
+  BOOST_TEST(failed.error().retriable);
+  *lacks = false;
   h.open();
   h.settle();
   BOOST_TEST(h.dead_letters().empty());

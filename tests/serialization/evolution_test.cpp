@@ -85,7 +85,7 @@ schema_info edited(schema_info s, const std::string& from, const std::string& to
 }
 
 std::string refusal(const schema_info& present, const schema_info& stored,
-                    reading as = reading::state) {
+                    read_as as = read_as::state) {
   const auto r = check_readable(present, stored, as);
   if (r) return "readable";
   BOOST_TEST((r.error().code == kappa::errc::incompatible));
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(state_of_a_newer_version_is_refused_for_what_would_be_lost)
       "field 'notes' (@8) of order_v1.capnp:Order is gone: it was removed, or the data is of a "
       "newer version. "
       "A field that is not used any more stays in the schema (rename it, say to notesObsolete)");
-  BOOST_TEST(refusal(was, newer, reading::events) == "readable");
+  BOOST_TEST(refusal(was, newer, read_as::events) == "readable");
 }
 
 BOOST_AUTO_TEST_CASE(a_field_that_is_appended_leaves_the_bytes_of_old_values_alone) {
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_refused_by_the_fields_name) {
   // A new union may take a field in as its first alternative only.
   BOOST_TEST(refusal(edited(is, "8:0 remark.comment", "8:1 remark.comment"), was)
                  .ends_with("has moved into, out of or within a union"));
-  BOOST_TEST(refusal(was, is, reading::events) != "readable");  // the union's field has left it
+  BOOST_TEST(refusal(was, is, read_as::events) != "readable");  // the union's field has left it
   // The new list of structs is not the old list of texts.
   BOOST_TEST(
       refusal(edited(is, "@0 Text p0 - - name", "@0 Data p0 - - name"), was).find("'tags'") !=

@@ -65,6 +65,27 @@ BOOST_AUTO_TEST_CASE(a_commit_survives_reopening) {
   BOOST_TEST(must(store->stats()).entries == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(an_owner_that_was_overtaken_writes_nothing_more) {
+  const temporary_folder folder;
+  auto first = opened(options_in(folder.path()));
+  commit(*first, 1, {delta_of({{"a", "1"}})});
+  auto second = opened(options_in(folder.path()));
+  BOOST_TEST((second->epoch() == epoch_number{1}));
+  state_delta late;
+  late.epoch = epoch_number{2};
+  late.snapshot = "snapshot 2";
+  late.tables = {delta_of({{"a", "2"}})};
+  const auto refusal = first->commit(late);
+  BOOST_REQUIRE(refused(refusal, errc::fenced, {"another owner"}));
+  BOOST_TEST(!refusal.error().retriable);
+  BOOST_TEST((got(*second, "a") == bytes{"1"}));
+  auto options = options_in(folder.path());
+  options.read_only = true;  // a reader takes nothing
+  BOOST_TEST((opened(options)->epoch() == epoch_number{1}));
+  commit(*second, 2, {delta_of({{"a", "3"}})});
+  BOOST_TEST((got(*second, "a") == bytes{"3"}));
+}
+
 BOOST_AUTO_TEST_CASE(a_snapshot_without_changes_moves_the_epoch_only) {
   const temporary_folder folder;
   auto store = opened(options_in(folder.path()));
@@ -188,7 +209,7 @@ namespace {
 
 schema_info version_of(std::uint64_t version) {
   schema_info s{"flights.capnp:HourStats", 7, version, std::to_string(version), nullptr};
-  s.can_read = [](const schema_info& present, const schema_info& stored, reading) -> result<void> {
+  s.can_read = [](const schema_info& present, const schema_info& stored, read_as) -> result<void> {
     if (stored.fingerprint <= present.fingerprint) return {};
     return fail(errc::incompatible, "field 'mean'", "was removed");
   };

@@ -4,7 +4,7 @@
 
 namespace kappa {
 
-result<void> check_readable(const schema_info& present, const schema_info& stored, reading as) {
+result<void> check_readable(const schema_info& present, const schema_info& stored, read_as as) {
   if (present.can_read != nullptr) return present.can_read(present, stored, as);
   if (present.name == stored.name && present.description == stored.description) return {};
   return fail(errc::incompatible, present.name,

@@ -1,6 +1,7 @@
 #include "kappa/core/time.hpp"
 
 #include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -68,6 +69,12 @@ std::optional<timestamp> parse_time(std::string_view text) {
 
 timestamp system_now() {
   return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
+}
+
+timestamp steady_now() {
+  using clock = std::chrono::steady_clock;
+  static const auto began = std::pair{system_now(), clock::now()};
+  return began.first + std::chrono::floor<milliseconds>(clock::now() - began.second);
 }
 
 }  // namespace kappa

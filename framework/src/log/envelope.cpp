@@ -54,18 +54,24 @@ void encode_envelope(bytes& out, const envelope& e) {
   encode_headers(out, std::span{list}.first(n));
 }
 
+result<schema_reference> decode_schema(bytes_view header) {
+  byte_reader in{header};
+  schema_reference schema;
+  schema.id = in.get<std::uint64_t>();
+  schema.fingerprint = in.get<std::uint64_t>();
+  if (!in.ok() || in.rest().empty()) {
+    return fail(errc::decode, bytes{envelope_header::schema}, "the header is malformed");
+  }
+  schema.name = in.rest();
+  return schema;
+}
+
 result<envelope> decode_envelope(const headers_view& headers) {
   envelope out;
   if (const auto raw = headers.find(envelope_header::schema)) {
-    byte_reader in{*raw};
-    schema_reference schema;
-    schema.id = in.get<std::uint64_t>();
-    schema.fingerprint = in.get<std::uint64_t>();
-    if (!in.ok() || in.rest().empty()) {
-      return fail(errc::decode, bytes{envelope_header::schema}, "the header is malformed");
-    }
-    schema.name = in.rest();
-    out.schema = std::move(schema);
+    auto schema = decode_schema(*raw);
+    if (!schema) return fail(schema.error());
+    out.schema = std::move(*schema);
   }
   if (const auto raw = headers.find(envelope_header::cause)) {
     out.cause = record_address::parse(*raw);

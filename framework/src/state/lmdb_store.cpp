@@ -19,6 +19,7 @@ constexpr bytes_view format_key = "format";
 constexpr bytes_view identity_key = "identity";
 constexpr bytes_view epoch_key = "epoch";
 constexpr bytes_view snapshot_key = "snapshot";
+constexpr bytes_view owner_key = "owner";
 bytes schema_key(bytes_view table) { return "schema/" + bytes{table}; }
 
 // A long scan lets go of its view now and then, or the pages that commits free could not be reused.
@@ -118,6 +119,10 @@ result<std::unique_ptr<lmdb_store>> lmdb_store::open(const state_store_options& 
     if (auto ok = store->check_meta(); !ok) return fail(std::move(ok.error()));
   }
   if (auto ok = store->make(); !ok) return fail(std::move(ok.error()));
+  if (!options.read_only) {
+    if (auto ok = store->take_over(); !ok) return fail(std::move(ok.error()));
+  }
+  if (auto ok = store->read_snapshot(); !ok) return fail(std::move(ok.error()));
   return store;
 }
 
@@ -169,6 +174,35 @@ result<void> lmdb_store::check_meta() {
     if (!same_schema(t.schema, *schema)) schemas_pending_ = true;
   }
 
+  return {};
+}
+
+// Whoever opens the state to write takes it: an earlier owner, perhaps another process whose last
+// snapshot is still on its way to the disk, can write no more after this, and what it had written
+// before is read below.
+result<void> lmdb_store::take_over() {
+  return env_->write([&](lmdb::write_txn& txn) -> result<void> {
+    auto owner = stored_owner(txn);
+    if (!owner) return fail(std::move(owner.error()));
+    owner_ = *owner + 1;
+    return put_meta(txn, owner_key, number(owner_));
+  });
+}
+
+result<std::uint64_t> lmdb_store::stored_owner(lmdb::write_txn& txn) const {
+  auto stored = txn.get(*meta_, owner_key);
+  if (!stored) return fail(std::move(stored.error()));
+  if (!*stored) return 0;
+  const auto value = read_value(meta_seed_, owner_key, **stored);
+  if (!value) {
+    return fail(
+        errc::corrupt, fmt::format("{} {}", text_of(identity_), owner_key),
+        fmt::format("the checksum is wrong: remove {} to rebuild the state from the log", folder_));
+  }
+  return byte_reader{*value}.get<std::uint64_t>();
+}
+
+result<void> lmdb_store::read_snapshot() {
   auto epoch = meta(epoch_key);
   if (!epoch) return fail(std::move(epoch.error()));
   auto snapshot = meta(snapshot_key);
@@ -405,6 +439,10 @@ result<void> lmdb_store::commit(const state_delta& delta) {
   if (delta.tables.size() != tables_.size()) bug("a state delta has another number of tables");
   if (delta.epoch < epoch()) bug("a state delta is of an epoch before the last one");
   auto ok = env_->write([&](lmdb::write_txn& txn) -> result<void> {
+    const auto owner = stored_owner(txn);
+    if (!owner) return fail(owner.error());
+    if (*owner != owner_)
+      return fail(errc::fenced, text_of(identity_), "the state was opened by another owner since");
     for (std::size_t i = 0; i < tables_.size(); ++i) {
       if (delta.tables[i] == nullptr) continue;
       if (auto written = write_table(txn, tables_[i], *delta.tables[i]); !written) return written;

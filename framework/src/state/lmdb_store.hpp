@@ -49,6 +49,9 @@ class lmdb_store final : public state_store {
   lmdb_store() = default;
   [[nodiscard]] result<void> check_meta();
   [[nodiscard]] result<void> make();
+  [[nodiscard]] result<void> take_over();
+  [[nodiscard]] result<void> read_snapshot();
+  [[nodiscard]] result<std::uint64_t> stored_owner(lmdb::write_txn& txn) const;
   [[nodiscard]] result<std::optional<bytes>> meta(bytes_view key);
   [[nodiscard]] result<void> put_meta(lmdb::write_txn& txn, bytes_view key, bytes_view value) const;
   [[nodiscard]] result<void> write_table(lmdb::write_txn& txn, const stored_table& t,
@@ -61,6 +64,7 @@ class lmdb_store final : public state_store {
   state_identity identity_;
   std::string folder_;
   bool read_only_ = false;
+  std::uint64_t owner_ = 0;  // grows with each opening
   long_key_hash hash_ = nullptr;
   std::uint64_t meta_seed_ = 0;
   std::vector<stored_table> tables_;

@@ -97,8 +97,9 @@ class the_timer_table final : public timer_table {
  public:
   the_timer_table(state_store& store, std::size_t table) : store_{store}, table_{table} {}
 
-  void begin_step(epoch_number) override {
+  void begin_step(epoch_number open_epoch) override {
     if (in_step_) bug("a step begins inside a step");
+    last_epoch_ = open_epoch;
     in_step_ = true;
   }
 
@@ -126,6 +127,7 @@ class the_timer_table final : public timer_table {
     in_step_ = false;
   }
 
+  epoch_number last_epoch() const override { return last_epoch_; }
   void durable(epoch_number) override {}
 
   void add(const timer& t) override {
@@ -312,6 +314,7 @@ class the_timer_table final : public timer_table {
   state_store& store_;
   const std::size_t table_;
   bool in_step_ = false;
+  epoch_number last_epoch_;
 
   std::set<kept_timer, place_before> added_;  // since the last freeze; disjoint from removed_
   boost::unordered_flat_set<bytes, place_hash, place_equal> removed_;

@@ -28,7 +28,7 @@ namespace detail {
 namespace {
 
 // "name\nfingerprint\ndescription of the value": the value's own rules decide.
-result<void> can_read_wrapped(const schema_info& present, const schema_info& stored, reading) {
+result<void> can_read_wrapped(const schema_info& present, const schema_info& stored, read_as) {
   if (present.name != stored.name) {
     return fail(errc::incompatible, stored.name,
                 fmt::format("the present type is {}", present.name));
@@ -45,7 +45,7 @@ schema_info wrapped_schema(const char* wrapper, const schema_info& key, const sc
   s.name = fmt::format("{}<{},{}>", wrapper, key.name, value.name);
   s.description = fmt::format("{}\n{}", key.description, value.description);
   s.fingerprint = checksum(s.description, key.fingerprint ^ (value.fingerprint * 31));
-  s.id = value.id;
+  if (value.id != 0) s.id = checksum(wrapper, value.id);
   s.can_read = can_read_wrapped;
   return s;
 }

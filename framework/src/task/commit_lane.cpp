@@ -47,9 +47,39 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
   return std::optional{std::move(bases)};
 }
 
-result<std::vector<std::vector<offset>>> commit_lane::commit(std::span<const epoch_ptr> epochs) {
+// Asks the log what became of the epochs in doubt. After an error they are in doubt still.
+result<void> commit_lane::resolve() {
+  if (auto opened = open(); !opened) return opened;
+  auto found = find_out(in_doubt_);
+  if (!found) return fail(found.error());
+  if (*found) {
+    for (std::size_t i = 0; i < in_doubt_.size(); ++i)
+      settled_.emplace(in_doubt_[i], std::move((**found)[i]));
+  }
+  in_doubt_.clear();
+  return {};
+}
+
+result<commit_lane::bases_of_epochs> commit_lane::commit(std::span<const epoch_ptr> epochs) {
+  if (!in_doubt_.empty()) {
+    if (auto resolved = resolve(); !resolved) return fail(resolved.error());
+  }
+  std::vector<epoch_ptr> rest;
+  for (const auto& e : epochs) {
+    if (!settled_.contains(e)) rest.push_back(e);
+  }
+  if (!rest.empty()) {
+    if (auto committed = commit_now(rest); !committed) return fail(committed.error());
+  }
+  bases_of_epochs all;
+  for (const auto& e : epochs) all.push_back(std::move(settled_.at(e)));
+  settled_.clear();
+  return all;
+}
+
+result<void> commit_lane::commit_now(const std::vector<epoch_ptr>& epochs) {
   if (!writer_) {
-    if (auto opened = open(); !opened) return fail(opened.error());
+    if (auto opened = open(); !opened) return opened;
   }
   log_transaction tx;
   for (const auto& e : epochs) {
@@ -63,22 +93,21 @@ result<std::vector<std::vector<offset>>> commit_lane::commit(std::span<const epo
     if (receipt.error().code != errc::indefinite) return fail(receipt.error());
     log_to_(log_level::warning, "outcome of a commit is unknown: reading the log's end",
             {{"app", options_.app}, {"error", receipt.error().text()}});
-    if (auto opened = open(); !opened) return fail(opened.error());
-    auto found = find_out(epochs);
-    if (!found) return fail(found.error());
-    if (*found) return std::move(**found);
+    in_doubt_ = epochs;
+    if (auto resolved = resolve(); !resolved) return resolved;
+    if (settled_.contains(epochs.front())) return {};
     auto e = receipt.error();
     e.retriable = true;  // nothing of it is in the log
     return fail(std::move(e));
   }
-  std::vector<std::vector<offset>> bases;
   std::size_t at = 0;
   for (const auto& e : epochs) {
     const auto begin = receipt->bases.begin() + static_cast<std::ptrdiff_t>(at);
-    bases.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(e->appends.size()));
+    settled_.emplace(
+        e, std::vector<offset>(begin, begin + static_cast<std::ptrdiff_t>(e->appends.size())));
     at += e->appends.size();
   }
-  return bases;
+  return {};
 }
 
 }  // namespace kappa

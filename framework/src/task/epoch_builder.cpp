@@ -7,8 +7,16 @@
 
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/envelope.hpp"
+#include "kappa/log/event_log.hpp"
 
 namespace kappa {
+namespace {
+
+constexpr std::size_t longest_error_text = 4096;
+/// Of a dead letter, what came with the original; the rest is for Kappa's headers.
+constexpr std::size_t dead_letter_room = log_limits::max_max_record_bytes - (64 << 10);
+
+}  // namespace
 
 epoch_builder::epoch_builder(task_id task, std::vector<port_layout> ports,
                              std::string dead_letters_topic)
@@ -100,8 +108,12 @@ void epoch_builder::add(const dead_letter& d) {
   if (!dead_) dead_ = std::make_shared<record_batch>();
   bytes headers;
   const auto code = std::string{name_of(d.reason.code)};
-  const auto text =
+  auto text =
       d.reason.subject.empty() ? d.reason.message : d.reason.subject + ": " + d.reason.message;
+  if (text.size() > longest_error_text) {
+    text.resize(longest_error_text);
+    text += " …";
+  }
   const auto task = task_.text();
   std::vector<header_view> list{{"kappa.error", text},        {"kappa.code", code},
                                 {"kappa.stage", task_.stage}, {"kappa.task", task},
@@ -111,11 +123,25 @@ void epoch_builder::add(const dead_letter& d) {
     timer = format_time(*d.timer_time);
     list.push_back({"kappa.timer", timer});
   }
+  // A dead letter must always fit: what does not fit in is cut, and said so.
+  auto original_headers = d.headers;
+  auto key = d.key;
+  auto value = d.value;
+  std::string cut;
+  const auto size = [](const std::optional<bytes_view>& part) { return part ? part->size() : 0; };
+  if (size(key) + size(value) + original_headers.size() > dead_letter_room) {
+    cut = fmt::format("key {} bytes, value {} bytes, headers {} bytes", size(key), size(value),
+                      original_headers.size());
+    if (original_headers.size() > dead_letter_room / 2) original_headers = {};
+    if (size(key) > dead_letter_room / 4) key = key->substr(0, dead_letter_room / 4);
+    if (value) value = value->substr(0, dead_letter_room - original_headers.size() - size(key));
+    list.push_back({"kappa.cut", cut});
+  }
   // The original's headers stay readable under their own names.
-  for (const auto& h : headers_view{d.headers}) list.push_back(h);
+  for (const auto& h : headers_view{original_headers}) list.push_back(h);
   encode_headers(headers, list);
   const auto before = dead_->size_bytes();
-  dead_->add(d.time, d.key, d.value, headers);
+  dead_->add(d.time, key, value, headers);
   bytes_ += dead_->size_bytes() - before;
   ++dead_letters_;
 }

@@ -46,6 +46,20 @@ class source_task final : public runnable_task {
         builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic()} {}
 
   result<void> open() {
+    return guarded(name_, [&] { return read_place_and_open(); });
+  }
+
+  const task_id& id() const override { return id_; }
+
+  result<run_status> run(std::size_t budget) override {
+    return guarded(name_, [&] { return read_rows(budget); });
+  }
+
+  result<epoch_ptr> close(timestamp now, bool /*final*/) override {
+    return guarded(name_, [&] { return close_epoch(now); });
+  }
+
+  result<void> read_place_and_open() {
     const topic_partition where{stage_->epochs_topic(), partition{0}};
     recovery_facts facts;
     facts.task = id_;
@@ -97,9 +111,7 @@ class source_task final : public runnable_task {
     return {};
   }
 
-  const task_id& id() const override { return id_; }
-
-  result<run_status> run(std::size_t budget) override {
+  result<run_status> read_rows(std::size_t budget) {
     run_status status;
     if (clock_.ended()) return status;
     if (full_) {
@@ -146,7 +158,7 @@ class source_task final : public runnable_task {
     return options_.clock() + options_.limits.commit_interval;  // look for new rows
   }
 
-  result<epoch_ptr> close(timestamp now, bool /*final*/) override {
+  result<epoch_ptr> close_epoch(timestamp now) {
     if (!open_) return epoch_ptr{};
     failpoint::hit("epoch.close");
     auto m = current_marker();

@@ -4,6 +4,7 @@
 
 #include "kappa/core/failpoint.hpp"
 #include "task/task_impl.hpp"
+#include "task/user_failure.hpp"
 
 namespace kappa::detail {
 
@@ -137,7 +138,7 @@ result<marker> task_impl::current_marker() {
   if (last_marker_) m.watermark = std::max(m.watermark, last_marker_->watermark);
   if (all_ended()) {
     m.kind = *due ? marker_kind::watermark : marker_kind::end;
-  } else if (std::all_of(inputs_.begin(), inputs_.end(), [](const auto& in) {
+  } else if (!*due && std::all_of(inputs_.begin(), inputs_.end(), [](const auto& in) {
                return in->clock().idle() || in->clock().ended();
              })) {
     m.kind = marker_kind::idle;
@@ -156,6 +157,10 @@ result<marker> task_impl::current_marker() {
 }
 
 result<epoch_ptr> task_impl::close(timestamp now, bool final) {
+  return guarded(name_, [&] { return close_epoch(now, final); });
+}
+
+result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {
   const bool snapshot =
       (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending();
   if (!open_ || phase_ == task_phase::replaying) {
@@ -263,7 +268,11 @@ void task_impl::freeze(epoch_number e) {
   frozen_snapshot f;
   f.record = snapshot_now(e);
   if (failpoint::broken("t2-mixed")) f.record.positions = durable_positions_;
-  for (auto* t : tables_) f.tables.push_back(t->freeze());
+  for (auto* t : tables_) {
+    if (t->last_epoch() > table_epoch(e))
+      bug("a snapshot would have the state of one epoch and the positions of another");
+    f.tables.push_back(t->freeze());
+  }
   frozen_ = std::move(f);
   changed_since_snapshot_ = false;
 }

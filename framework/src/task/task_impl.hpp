@@ -75,12 +75,15 @@ class task_impl final : public runnable_task {
   // start
   result<void> open_store(bool fresh);
   result<void> read_epochs_topic(std::optional<birth_record>& birth);
+  result<epoch_record> epoch_record_of(const record_view& r) const;
+  result<void> read_more_script();
   result<void> restore(const recovery_plan& plan);
   result<void> go_live();
   result<void> check_adopted(const recovery_facts& facts,
                              const std::optional<snapshot_record>& snapshot) const;
 
   // steps
+  result<run_status> run_steps(std::size_t budget);
   result<bool> replay_step();
   result<bool> live_step();
   result<bool> pick_single();
@@ -111,6 +114,7 @@ class task_impl final : public runnable_task {
                        const record_view& record);
 
   // epochs
+  result<epoch_ptr> close_epoch(timestamp now, bool final);
   result<bool> open_epoch(bool only_with_work);
   void find_flags(timestamp now);
   bool flags_pending() const {
@@ -150,7 +154,11 @@ class task_impl final : public runnable_task {
   // replay
   task_phase phase_ = task_phase::replaying;
   std::vector<offset> live_from_;
+  // The epoch records ahead: the first ones of those before script_end_, in memory.
   std::deque<script_entry> script_;
+  offset script_next_;
+  offset script_end_;
+  std::optional<epoch_number> last_in_script_;
   std::set<std::pair<std::size_t, offset>> failed_records_;
   std::set<fired_timer, fires_before> failed_timers_;
   std::optional<fired_timer> replay_up_to_;

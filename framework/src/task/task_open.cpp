@@ -17,6 +17,11 @@ result<std::unique_ptr<runnable_task>> open_task(task_options options) {
 }
 
 namespace detail {
+namespace {
+
+constexpr std::size_t script_chunk = 1024;  // epoch records in memory
+
+}  // namespace
 
 task_impl::task_impl(task_options options)
     : options_{std::move(options)},
@@ -62,13 +67,30 @@ result<void> task_impl::open_store(bool fresh) {
   return {};
 }
 
-// The birth record (first of the partition) and all epoch records from epochs_next_ on.
+result<epoch_record> task_impl::epoch_record_of(const record_view& r) const {
+  auto record = decode_epoch_record(r.value.value_or(bytes_view{}));
+  if (record && record->inputs.size() == stage_->inputs.size()) return std::move(*record);
+  return fail(errc::corrupt,
+              fmt::format("{}[{}]@{}", stage_->epochs_topic(), id_.partition, r.offset),
+              "malformed epoch record");
+}
+
+// The birth record (first of the partition), and what must be known of all epoch records from
+// epochs_next_ on before the first is replayed. There may be very many: they are read again, some
+// at a time, while they are replayed.
 result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
   const topic_partition where{stage_->epochs_topic(), id_.partition};
   auto reader = options_.log->open_reader(where);
   if (!reader) return fail(reader.error());
   auto bounds = options_.log->bounds(where);
   if (!bounds) return fail(bounds.error());
+  script_.clear();
+  failed_records_.clear();
+  failed_timers_.clear();
+  replay_up_to_.reset();
+  last_in_script_.reset();
+  script_next_ = std::max(epochs_next_, bounds->earliest);
+  script_end_ = bounds->latest;
   auto at = bounds->earliest;
   while (at < bounds->latest) {
     auto batch = (*reader)->read(at, 1 << 20);
@@ -83,17 +105,37 @@ result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
         continue;
       }
       if (r.offset < epochs_next_) continue;
-      auto record = decode_epoch_record(value);
-      if (!record || record->inputs.size() != stage_->inputs.size()) {
-        return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset),
-                    "malformed epoch record");
-      }
-      script_.push_back({std::move(*record), r.offset});
+      auto record = epoch_record_of(r);
+      if (!record) return fail(record.error());
+      for (const auto& f : record->failed_records) failed_records_.insert({f.input, f.offset});
+      failed_timers_.insert(record->failed_timers.begin(), record->failed_timers.end());
+      last_in_script_ = record->number;
+      replay_up_to_ = std::move(record->fired_up_to);
     }
     if (batch->next() == at) break;
     at = batch->next();
     // Only the birth record is wanted of what the snapshot covers.
     if (birth && at < epochs_next_) at = epochs_next_;
+  }
+  return read_more_script();
+}
+
+result<void> task_impl::read_more_script() {
+  if (script_next_ >= script_end_) return {};
+  auto reader = options_.log->open_reader({stage_->epochs_topic(), id_.partition});
+  if (!reader) return fail(reader.error());
+  const auto enough = script_.size() + script_chunk;
+  while (script_.size() < enough && script_next_ < script_end_) {
+    auto batch = (*reader)->read(script_next_, 64 << 10);
+    if (!batch) return fail(batch.error());
+    for (const auto& r : batch->records()) {
+      if (is_birth(r.value.value_or(bytes_view{}))) continue;
+      auto record = epoch_record_of(r);
+      if (!record) return fail(record.error());
+      script_.push_back({std::move(*record), r.offset});
+    }
+    if (batch->next() == script_next_) break;
+    script_next_ = batch->next();
   }
   return {};
 }
@@ -179,7 +221,6 @@ result<void> task_impl::open() {
     if (auto fresh = open_store(true); !fresh) return fresh;
     snapshot.reset();
     epochs_next_ = offset{0};
-    script_.clear();
     std::optional<birth_record> again;
     if (auto read = read_epochs_topic(again); !read) return read;
   }
@@ -217,12 +258,6 @@ result<void> task_impl::open() {
     real_watermark_ = snapshot->real_watermark;
     late_base_ = snapshot->late_records;
   }
-  for (const auto& s : script_) {
-    for (const auto& f : s.record.failed_records) failed_records_.insert({f.input, f.offset});
-    failed_timers_.insert(s.record.failed_timers.begin(), s.record.failed_timers.end());
-  }
-  if (!script_.empty()) replay_up_to_ = script_.back().record.fired_up_to;
-
   update_watermark();
   check_timers_ = true;
   last_snapshot_at_ = options_.clock();
@@ -240,7 +275,7 @@ result<void> task_impl::check_adopted(const recovery_facts& facts,
   for (const auto& in : facts.inputs) {
     if (in.committed || !in.in_state || !snapshot) continue;
     const bool ran_on =
-        snapshot->replaying || (!script_.empty() && script_.back().record.number > snapshot->epoch);
+        snapshot->replaying || (last_in_script_ && *last_in_script_ > snapshot->epoch);
     if (!ran_on) continue;
     return fail(
         errc::refused_start, fmt::format("{} input {}", id_.text(), in.name),
@@ -259,15 +294,20 @@ result<void> task_impl::go_live() {
     if (in.spec().internal || !in.clock().ended()) continue;
     auto bounds = options_.log->bounds(in.where());
     if (!bounds) return fail(bounds.error());
-    if (bounds->latest > in.next()) {
+    if (bounds->latest <= in.next()) continue;
+    if (options_.until_end) {  // what it was declared to end at still stands; the host decides
+      in.end_bound = in.next();
+      counters_.behind_end += static_cast<std::uint64_t>(bounds->latest - in.next());
+    } else {
       return fail(errc::refused_start, fmt::format("{} input {}", id_.text(), in.where().text()),
                   "it was declared ended (--until-end) and has grown since; its windows are "
                   "closed: start over "
                   "with --fresh, or use a new generation");
     }
   }
-  if (!script_.empty()) epochs_next_ = script_.back().offset + 1;
+  epochs_next_ = std::max(epochs_next_, script_end_);
   script_.clear();
+  script_next_ = script_end_;
   failed_records_.clear();
   failed_timers_.clear();
   replay_up_to_.reset();

@@ -29,6 +29,14 @@ void task_impl::declare(script_entry& s) {
 // Opens the epoch records that begin at the present position: what they declared at their opening
 // holds from here. (A snapshot taken later has it already.)
 result<void> task_impl::enter_script() {
+  const auto too_short = [&] {
+    if (script_next_ >= script_end_) return false;
+    if (script_.empty()) return true;
+    return !several_inputs_ && script_.back().record.inputs.front().from <= inputs_.front()->next();
+  };
+  while (too_short()) {
+    if (auto read = read_more_script(); !read) return read;
+  }
   if (several_inputs_) {
     if (script_.empty() || script_.front().opened) return {};
     auto& s = script_.front();
@@ -73,7 +81,7 @@ result<bool> task_impl::leave_epoch() {
   for (auto& i : inputs_) i->skip_to(i->bound);
   epochs_next_ = script_.front().offset + 1;
   script_.pop_front();
-  if (!script_.empty()) return false;
+  if (!script_.empty() || script_next_ < script_end_) return false;
   if (replay_bounds_reached()) return true;
   return fail(errc::corrupt, id_.text(), "epoch records are missing in " + stage_->epochs_topic());
 }

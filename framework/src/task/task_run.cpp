@@ -21,6 +21,10 @@ offset place_of(const fired_timer& t) {
 }  // namespace
 
 result<run_status> task_impl::run(std::size_t budget) {
+  return guarded(name_, [&] { return run_steps(budget); });
+}
+
+result<run_status> task_impl::run_steps(std::size_t budget) {
   run_status status;
   paused_ = false;
   while (status.steps < budget) {
@@ -181,7 +185,7 @@ result<void> task_impl::apply(task_input& in, const record_view& record) {
 }
 
 result<void> task_impl::apply_marker(task_input& in, const marker& m) {
-  if (m.kind == marker_kind::end) {  // the last real watermark first, then the end
+  if (m.kind != marker_kind::watermark) {  // the watermark that it carries counts first
     auto last = m;
     last.kind = marker_kind::watermark;
     if (auto seen = in.clock().observe(last); !seen) return seen;
@@ -249,12 +253,12 @@ result<void> task_impl::run_step(task_input& in, const record_view& record) {
   std::optional<step_error> failed;
   try {
     program_.roots[index_of(in)]->receive(record, ctx_);
+    commit_step();  // measures values with the user's codec
   } catch (...) {
     failed = current_step_error();
   }
   if (options_.watcher != nullptr) options_.watcher->step_ended();
   if (!failed) {
-    commit_step();
     in.clock().observe(ctx_.record_time);
     if (!in.spec().internal) update_watermark();
     return {};
@@ -307,6 +311,10 @@ result<void> task_impl::fire(const fired_timer& due) {
   auto* const op = program_.timers.at(due.timer.op);
   if (op == nullptr)
     return fail(errc::incompatible, id_.text(), "a timer of an operator that has none");
+  ctx_.clock = {min_time, real_watermark_};
+  for (const auto& in : inputs_) {
+    ctx_.clock.largest = std::max(ctx_.clock.largest, in->clock().largest());
+  }
   ctx_.key.reset();
   ctx_.op = due.timer.op;
   auto& in = *inputs_.front();
@@ -326,13 +334,12 @@ result<void> task_impl::fire(const fired_timer& due) {
       throw std::runtime_error{"the process died at this timer time and again"};
     (due.closing ? closing_ : timers_)->remove(due.timer);
     op->fire(due.timer, due.closing, ctx_);
+    commit_step();
   } catch (...) {
     failed = current_step_error();
   }
   if (options_.watcher != nullptr) options_.watcher->step_ended();
-  if (!failed) {
-    commit_step();
-  } else {
+  if (failed) {
     rollback_step();
     const auto name = stage_->ops[ctx_.op].name;
     const auto what = fmt::format("{} timer {}", id_.text(), format_time(due.timer.time));
@@ -348,13 +355,13 @@ result<void> task_impl::fire(const fired_timer& due) {
         return fail(failed->reason.code, what,
                     fmt::format("operator \"{}\": {}", name, failed->reason.text()));
       }
-      const auto state = op->state_of(due.timer);
+      const auto state = guarded(what, [&] { return result<bytes>{op->state_of(due.timer)}; });
       dead_letter d;
       d.reason = failed->reason;
       d.op = name;
       d.position = fmt::format("{}@{}", origin_.where.text(), origin_.offset);
       d.key = due.timer.key;
-      d.value = state;
+      if (state) d.value = *state;
       d.time = due.timer.time;
       d.timer_time = due.timer.time;
       builder_.add(d);

@@ -13,7 +13,7 @@ namespace kappa {
 
 /// What the reader does with what it reads. State is written back, so a field that the present type
 /// does not know would be lost: refused. Events are only read: such a field is passed over.
-enum class reading { state, events };
+enum class read_as { state, events };
 
 /// Identity and shape of an encoded type. `description` is the shape in a text form that the
 /// codec family understands; it is stored beside the data.
@@ -26,12 +26,12 @@ struct schema_info {
   /// Whether the present type (this) can read what `stored` wrote. An error names field and
   /// reason. Null: only an equal description can be read.
   using can_read_fn = result<void> (*)(const schema_info& present, const schema_info& stored,
-                                       reading as);
+                                       read_as as);
   can_read_fn can_read = nullptr;
 };
 
 /// Applies `present.can_read`, or plain equality of name and description.
 [[nodiscard]] result<void> check_readable(const schema_info& present, const schema_info& stored,
-                                          reading as = reading::state);
+                                          read_as as = read_as::state);
 
 }  // namespace kappa

@@ -40,5 +40,8 @@ inline constexpr timestamp max_time{milliseconds{std::numeric_limits<std::int64_
 /// Wall clock, injected. Never read another one in framework code.
 using clock_fn = std::function<timestamp()>;
 [[nodiscard]] timestamp system_now();
+/// The system's time at the first call, and what a clock that is never set says has passed since:
+/// intervals measured with it hold when somebody sets the system's clock.
+[[nodiscard]] timestamp steady_now();
 
 }  // namespace kappa

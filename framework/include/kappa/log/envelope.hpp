@@ -62,5 +62,7 @@ void encode_envelope(bytes& out, const envelope& e);
 /// errc::decode names the header that is malformed. Unknown headers are passed over; of a name that
 /// is there twice the first counts.
 [[nodiscard]] result<envelope> decode_envelope(const headers_view& headers);
+/// The value of a `kappa.schema` header.
+[[nodiscard]] result<schema_reference> decode_schema(bytes_view header);
 
 }  // namespace kappa

@@ -6,7 +6,9 @@
 //
 // Threading: reads (get, scan) belong to one thread, the owner's; `commit` may run on another
 // thread at the same time, one commit at a time. Queries of other threads open a view of their own.
-// Ownership: tables refer to the store and must go first.
+// Ownership: tables refer to the store and must go first. Of several stores that were opened on one
+// folder to write, in one process or in several, only the last one can: the others get
+// errc::fenced.
 #pragma once
 
 #include <cstdint>

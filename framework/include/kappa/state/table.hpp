@@ -25,6 +25,9 @@ class state_table {
   /// Takes back every change since begin_step.
   virtual void rollback_step() = 0;
 
+  /// The epoch of the last step that was begun.
+  [[nodiscard]] virtual epoch_number last_epoch() const = 0;
+
   /// T1 of all epochs up to `e` is durable.
   virtual void durable(epoch_number e) = 0;
 

@@ -12,6 +12,7 @@
 
 #include "kappa/core/codec.hpp"
 #include "kappa/stream/graph.hpp"
+#include "kappa/stream/schema_guard.hpp"
 #include "kappa/stream/window.hpp"
 
 namespace kappa::detail {
@@ -45,10 +46,11 @@ template <class T>
 class topic_root final : public record_receiver {
  public:
   topic_root(op_index op, const children& to, std::function<timestamp(const T&)> time, bool outside)
-      : op_{op}, out_{to}, time_{std::move(time)}, outside_{outside} {}
+      : op_{op}, out_{to}, time_{std::move(time)}, outside_{outside}, schema_{codec<T>::schema()} {}
 
   void receive(const record_view& record, step_context& ctx) override {
     ctx.op = op_;
+    value_or_fail(schema_.check(record.headers));
     if (!record.value) throw step_failure{error{errc::decode, "", "the record's value is null"}};
     const T value = value_or_fail(codec<T>::decode(*record.value));
     ctx.key = record.key;
@@ -63,6 +65,7 @@ class topic_root final : public record_receiver {
   outlet<T> out_;
   std::function<timestamp(const T&)> time_;
   bool outside_;
+  schema_guard schema_;
 };
 
 /// Reads a row of a source.

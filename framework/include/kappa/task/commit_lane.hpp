@@ -6,7 +6,9 @@
 // Threading: one thread at a time; `commit` blocks.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,13 +30,20 @@ class commit_lane {
   [[nodiscard]] result<std::vector<std::vector<offset>>> commit(std::span<const epoch_ptr> epochs);
 
  private:
-  result<std::optional<std::vector<std::vector<offset>>>> find_out(
-      std::span<const epoch_ptr> epochs);
+  using bases_of_epochs = std::vector<std::vector<offset>>;
+
+  result<void> commit_now(const std::vector<epoch_ptr>& epochs);
+  result<void> resolve();
+  result<std::optional<bases_of_epochs>> find_out(std::span<const epoch_ptr> epochs);
 
   std::shared_ptr<event_log> log_;
   writer_options options_;
   log_sink log_to_;
   std::unique_ptr<log_writer> writer_;
+  // Of a commit whose outcome is unknown, until the log has told it. They must not be committed
+  // again before.
+  std::vector<epoch_ptr> in_doubt_;
+  std::map<epoch_ptr, std::vector<offset>> settled_;  // committed, not yet answered
 };
 
 }  // namespace kappa

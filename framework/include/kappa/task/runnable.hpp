@@ -45,7 +45,10 @@ struct task_progress {
   std::uint64_t replay_total = 0;  // offsets to replay
   std::uint64_t dead_letters = 0;
   std::uint64_t late_records = 0;
-  std::uint64_t lag = 0;     // offsets between position and the log's end
+  std::uint64_t lag = 0;  // offsets between position and the log's end
+  /// Records behind what was declared the end of an input (--until-end): this run leaves them
+  /// alone.
+  std::uint64_t behind_end = 0;
   std::uint64_t epochs = 0;  // committed
   std::uint64_t snapshots = 0;
   std::uint64_t timers_fired = 0;

@@ -74,7 +74,7 @@ struct task_options {
   std::vector<crash_suspect> suspects;
   step_watcher* watcher = nullptr;
   std::string code_version = "1";
-  clock_fn clock = system_now;
+  clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };
 
@@ -93,7 +93,7 @@ struct source_task_options {
   step_watcher* watcher = nullptr;
   std::vector<crash_suspect> suspects;
   std::string code_version = "1";
-  clock_fn clock = system_now;
+  clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };
 

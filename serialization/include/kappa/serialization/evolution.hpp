@@ -18,8 +18,8 @@
 namespace kappa {
 
 /// Appended fields and renames are fine; a changed type, place, default or union, and a field that
-/// is gone are refused, naming it. Under `reading::events` fields that `present` lacks are fine.
+/// is gone are refused, naming it. Under `read_as::events` fields that `present` lacks are fine.
 [[nodiscard]] result<void> capnp_can_read(const schema_info& present, const schema_info& stored,
-                                          reading as);
+                                          read_as as);
 
 }  // namespace kappa

@@ -65,6 +65,7 @@ class keyed_cache : public keyed_table_base {
 
   void begin_step(epoch_number open_epoch) final;
   void durable(epoch_number e) final;
+  [[nodiscard]] epoch_number last_epoch() const final { return open_epoch_; }
   [[nodiscard]] frozen_delta freeze() final;
   void thaw() final;
   [[nodiscard]] std::size_t dirty_bytes() const final { return dirty_bytes_; }

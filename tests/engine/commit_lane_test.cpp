@@ -1,0 +1,111 @@
+// The lane when the log does not tell what became of a commit.
+#include "kappa/task/commit_lane.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "engine/manual_host.hpp"
+#include "support/forwarding_log.hpp"
+
+using namespace kappa;
+using namespace engine_test;
+
+BOOST_AUTO_TEST_SUITE(the_commit_lane)
+
+namespace {
+
+// Refuses to say anything for a while.
+class mute_log final : public test::forwarding_log {
+ public:
+  using forwarding_log::forwarding_log;
+  int writers_refused = 0;
+  int positions_refused = 0;
+
+  result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
+    if (writers_refused > 0 && writers_refused-- > 0) return no();
+    return forwarding_log::open_writer(o);
+  }
+  result<std::optional<committed_position>> position(const position_key& key) override {
+    if (positions_refused > 0 && positions_refused-- > 0) return no();
+    return forwarding_log::position(key);
+  }
+
+ private:
+  static tl::unexpected<error> no() { return fail(errc::unavailable, "log", "not now", true); }
+};
+
+struct lane_on_a_log {
+  std::shared_ptr<memory_log> memory = memory_log::create();
+  std::shared_ptr<mute_log> log = std::make_shared<mute_log>(memory);
+  commit_lane lane{log, {"shop", "test"}};
+
+  lane_on_a_log() {
+    topic_config c;
+    c.name = "out";
+    c.owner = "shop";
+    must(memory->create_topic(c));
+    must(lane.open());
+  }
+  static epoch_ptr epoch(std::uint64_t number, int task = 0) {
+    auto e = std::make_shared<closed_epoch>();
+    e->task = {"shop", "sums", generation{1}, partition{task}};
+    e->number = epoch_number{number};
+    auto batch = std::make_shared<record_batch>();
+    batch->add(minute(0), std::nullopt, std::to_string(number));
+    e->appends.push_back({{"out", partition{0}}, batch});
+    e->moves.push_back({{"shop", "sums", generation{1}, partition{task}, "in"},
+                        {offset{static_cast<std::int64_t>(number)},
+                         encode_metadata({epoch_number{number}, std::nullopt})}});
+    return e;
+  }
+  offset in_log() { return must(memory->bounds({"out", partition{0}})).latest; }
+  void next_commit(commit_fault fault) {
+    memory->set_commit_fault([fault, once = std::make_shared<bool>(true)](const log_transaction&) {
+      return std::exchange(*once, false) ? fault : commit_fault::none;
+    });
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(epochs_in_doubt_are_not_committed_again_before_the_log_has_told) {
+  for (const bool writer : {true, false}) {
+    for (const auto fault : {commit_fault::indefinite_applied, commit_fault::indefinite_lost}) {
+      lane_on_a_log l;
+      const auto first = l.epoch(1);
+      const auto second = l.epoch(1, 1);  // of another task, closed meanwhile
+      l.next_commit(fault);
+      (writer ? l.log->writers_refused : l.log->positions_refused) = 2;
+      const std::vector<epoch_ptr> one{first};
+      const std::vector<epoch_ptr> both{first, second};
+      for (const auto& epochs : {one, both}) {
+        const auto failed = l.lane.commit(epochs);
+        BOOST_REQUIRE(refused(failed, errc::unavailable, {"not now"}));
+        BOOST_TEST(failed.error().retriable);
+      }
+      auto bases = l.lane.commit(both);
+      if (!bases && bases.error().retriable) bases = l.lane.commit(both);
+      BOOST_REQUIRE(bases);
+      BOOST_TEST(bases->size() == 2u);
+      BOOST_TEST((l.in_log() == offset{2}));  // once each
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_was_found_committed_is_answered_also_when_the_rest_fails) {
+  lane_on_a_log l;
+  const auto first = l.epoch(1);
+  const std::vector<epoch_ptr> one{first};
+  const std::vector<epoch_ptr> both{first, l.epoch(1, 1)};
+  l.next_commit(commit_fault::indefinite_applied);
+  l.log->writers_refused = 1;
+  BOOST_TEST(!l.lane.commit(one));
+  l.next_commit(commit_fault::indefinite_lost);  // of the second
+  BOOST_TEST(!l.lane.commit(both));
+  BOOST_TEST((l.in_log() == offset{1}));
+  const auto bases = l.lane.commit(both);
+  BOOST_REQUIRE(bases);
+  BOOST_TEST(bases->size() == 2u);
+  BOOST_TEST((l.in_log() == offset{2}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

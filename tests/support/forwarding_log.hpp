@@ -1,0 +1,60 @@
+// A log that passes every call on to another: tests override what is to fail.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "kappa/log/event_log.hpp"
+
+namespace kappa::test {
+
+class forwarding_log : public event_log {
+ public:
+  explicit forwarding_log(std::shared_ptr<event_log> to) : to_{std::move(to)} {}
+
+  const std::string& id() const override { return to_->id(); }
+  std::string name() const override { return to_->name(); }
+  result<void> create_topic(const topic_config& c) override { return to_->create_topic(c); }
+  result<std::optional<topic_config>> find_topic(const std::string& name) override {
+    return to_->find_topic(name);
+  }
+  result<std::vector<topic_config>> topics() override { return to_->topics(); }
+  result<partition_bounds> bounds(const topic_partition& tp) override { return to_->bounds(tp); }
+  result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
+    return to_->offset_for_time(tp, t);
+  }
+  result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
+    return to_->open_reader(tp);
+  }
+  result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
+    return to_->open_writer(o);
+  }
+  result<append_receipt> append(const topic_partition& to, const record_batch& records,
+                                const std::optional<producer_sequence>& sequence) override {
+    return to_->append(to, records, sequence);
+  }
+  result<std::optional<committed_position>> position(const position_key& key) override {
+    return to_->position(key);
+  }
+  result<std::vector<log_transaction::move>> positions(const std::string& app) override {
+    return to_->positions(app);
+  }
+  result<void> forget_position(const position_key& key) override {
+    return to_->forget_position(key);
+  }
+  result<std::unique_ptr<subscription>> subscribe(const topic_partition& tp,
+                                                  std::function<void()> on_data) override {
+    return to_->subscribe(tp, std::move(on_data));
+  }
+  result<retention_report> apply_retention(timestamp now) override {
+    return to_->apply_retention(now);
+  }
+
+ protected:
+  event_log& to() { return *to_; }
+
+ private:
+  std::shared_ptr<event_log> to_;
+};
+
+}  // namespace kappa::test
