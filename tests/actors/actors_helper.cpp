@@ -1,10 +1,11 @@
 // An app that misbehaves on demand, run as a program of its own.
 //
 //   actors_helper feed LOG N             appends N readings (values 0 … N - 1) to topic "readings"
-//   actors_helper [runner options] --misbehave HOW --at VALUE [--windowed]
+//   actors_helper [runner options] --misbehave HOW --at VALUE [--windowed | --from-source]
 //
-// HOW: none, segv, abort, terminate, fpe, stack, kill, hang, throw. At the end it prints every
-// output ("sum COUNT SUM"), dead letter ("dead POSITION OPERATOR ERROR") and "done".
+// HOW: none, segv, bus, ill, abort, terminate, fpe, stack, kill, hang, throw. With --from-source
+// it is the source that misbehaves, before the row with that value, of ten. At the end it prints
+// every output ("sum COUNT SUM"), dead letter ("dead POSITION OPERATOR ERROR") and "done".
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,13 @@
 #include "engine/small_types.hpp"
 #include "kappa/kappa.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+// A signal is to end the process as it does without the sanitizer.
+extern "C" const char* __asan_default_options() {
+  return "handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0";
+}
+#endif
+
 namespace actors_test {
 namespace {
 
@@ -28,6 +36,7 @@ using engine_test::totals;
 std::string how = "none";
 double at = -1;
 bool windowed = false;
+bool from_source = false;
 
 void throws() { throw std::runtime_error{"out of a noexcept function"}; }
 void must_not_throw() noexcept { throws(); }
@@ -40,6 +49,8 @@ int endless(int depth) {
 
 void misbehave() {
   if (how == "segv") std::raise(SIGSEGV);
+  if (how == "bus") std::raise(SIGBUS);
+  if (how == "ill") std::raise(SIGILL);
   if (how == "abort") std::abort();
   if (how == "terminate") must_not_throw();
   if (how == "fpe") std::raise(SIGFPE);
@@ -51,7 +62,43 @@ void misbehave() {
 
 bool chosen(std::int64_t value) { return value == static_cast<std::int64_t>(at); }
 
+reading reading_of(int i) { return {"oslo", *parse_time("2001-01-01") + i * 1h, i}; }
+
+class ten_rows final : public record_source {
+ public:
+  result<void> open(const std::optional<bytes>& place) override {
+    if (place) next_ = std::stoi(*place);
+    return {};
+  }
+  result<std::optional<source_row>> next() override {
+    if (at_end()) return std::optional<source_row>{};
+    if (chosen(next_)) misbehave();
+    row_ = encoded(reading_of(next_++));
+    return std::optional{source_row{row_, static_cast<std::uint64_t>(next_)}};
+  }
+  bool at_end() const override { return next_ == 10; }
+  bytes place() const override { return std::to_string(next_); }
+  const std::string& name() const override { return name_; }
+  source_progress progress() const override { return {}; }
+
+ private:
+  int next_ = 0;
+  bytes row_;
+  std::string name_ = "ten rows";
+};
+
+app source_app() {
+  app a{"helper"};
+  a.source<reading>("ingest", {[] { return std::make_unique<ten_rows>(); },
+                               [](bytes_view row) { return codec<reading>::decode(row); }})
+      .key_by("place", &reading::place)
+      .fold<totals>("sum", [](totals& t, const reading& r) { t.add(r.value); })
+      .to("sums");
+  return a;
+}
+
 app helper_app() {
+  if (from_source) return source_app();
   app a{"helper"};
   auto readings = a.stream<reading>("readings").map("look", [](const reading& r) {
     if (!windowed && chosen(r.value)) misbehave();
@@ -81,8 +128,8 @@ int feed(const std::string& where, int n) {
   if (!(*log)->create_topic(c)) return 9;
   record_batch batch;
   for (int i = 0; i < n; ++i) {
-    const auto time = *parse_time("2001-01-01") + i * 1h;
-    batch.add(time, bytes_view{"oslo"}, bytes_view{encoded(reading{"oslo", time, i})});
+    const auto r = reading_of(i);
+    batch.add(r.at, bytes_view{r.place}, bytes_view{encoded(r)});
   }
   return (*log)->append({"readings", partition{0}}, batch) ? 0 : 9;
 }
@@ -122,6 +169,7 @@ int run(int argc, char** argv) {
   r.option("--misbehave", how, "how");
   r.option("--at", at, "at which value");
   r.flag("--windowed", windowed, "in a timer");
+  r.flag("--from-source", from_source, "in a source");
   r.defaults().partitions = 1;
   runner::hooks hooks;
   hooks.finished = print_all;

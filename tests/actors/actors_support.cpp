@@ -167,6 +167,7 @@ task_progress progress_of(const host& h, const std::string& stage) {
     sum.dead_letters += t.progress.dead_letters;
     sum.epochs += t.progress.epochs;
     sum.snapshots += t.progress.snapshots;
+    sum.dirty_bytes += t.progress.dirty_bytes;
   }
   return sum;
 }

@@ -71,8 +71,9 @@ struct helper_world {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_record_that_kills_the_process_goes_to_dead_letters_after_the_third_death) {
-  const std::vector<std::pair<std::string, int>> ways{
-      {"segv", SIGSEGV}, {"abort", SIGABRT}, {"terminate", SIGABRT}, {"fpe", SIGFPE}};
+  const std::vector<std::pair<std::string, int>> ways{{"segv", SIGSEGV},      {"bus", SIGBUS},
+                                                      {"ill", SIGILL},        {"abort", SIGABRT},
+                                                      {"terminate", SIGABRT}, {"fpe", SIGFPE}};
   for (const auto& [how, signal] : ways) {
     BOOST_TEST_CONTEXT(how) {
       const helper_world w;
@@ -114,6 +115,21 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(e.code == 0, e.err);
   BOOST_TEST(e.count("sum ") == 10);
   BOOST_TEST(e.count("dead ") == 0);
+}
+
+BOOST_AUTO_TEST_CASE(records_behind_a_declared_end_are_refused_once_all_is_done) {
+  const helper_world w;
+  BOOST_TEST(w.run({"--until-end"}).code == 0);
+  child_process feeder{program, {"feed", w.log(), "3"}};
+  BOOST_REQUIRE_EQUAL(feeder.wait(), 0);
+  const auto e = w.run({"--until-end"});
+  BOOST_TEST(e.code == 3, e.err);
+  BOOST_TEST(e.says("helper/sum.g1[0]"), e.err);
+  BOOST_TEST(e.says("3 records came after"), e.err);
+  BOOST_TEST(e.says("--fresh"), e.err);
+  // A run that lost its state has something to do; the end stands where it was.
+  std::filesystem::remove_all(w.folder.path() / "state");
+  BOOST_TEST(w.run({"--until-end"}).code == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_timer_that_kills_the_process_goes_to_dead_letters_and_no_record_is_blamed) {
@@ -162,6 +178,19 @@ BOOST_AUTO_TEST_CASE(a_handler_that_hangs_is_reported_by_name_and_ends_the_proce
   BOOST_TEST(e.says("helper/sum.g1[0]"), e.err);
   BOOST_TEST(e.says("a handler has been running for more than 200 ms"), e.err);
   BOOST_TEST(w.run({"--until-end"}).count("sum ") == 10);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_hangs_is_reported_by_name_and_ends_the_process_with_1) {
+  const helper_world w;
+  const std::vector<std::string> arguments{"--until-end", "--from-source", "--handler-limit",
+                                           "200ms"};
+  auto hanging = arguments;
+  hanging.insert(hanging.end(), {"--misbehave", "hang", "--at", "6"});
+  const auto e = w.run(hanging);
+  BOOST_TEST(e.code == 1);
+  BOOST_TEST(e.says("helper/ingest.g1[0]"), e.err);
+  BOOST_TEST(e.says("has been running for more than 200 ms"), e.err);
+  BOOST_TEST(w.run(arguments).count("sum ") == 10);
 }
 
 BOOST_AUTO_TEST_CASE(sigterm_and_sigint_end_in_order_with_0_and_the_next_run_replays_nothing) {

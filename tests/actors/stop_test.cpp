@@ -1,8 +1,11 @@
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <future>
+#include <mutex>
 
 #include "actors/actors_support.hpp"
 #include "kappa/state/state_store.hpp"
@@ -21,12 +24,53 @@ std::int64_t sum_of(host& h, const std::string& place) {
 }
 
 /// Starts a host on what is there, and tells how much it replayed before it was at `sum` again.
-std::uint64_t replayed_by_a_restart(const world& w, std::int64_t sum) {
+[[nodiscard]] std::uint64_t replayed_by_a_restart(const world& w, std::int64_t sum) {
   host h{sums_app(), w.options()};
   must(h.start());
   BOOST_REQUIRE(eventually([&] { return sum_of(h, "oslo") == sum; }));
   must(h.stop());
   return progress_of(h, "sum").replayed;
+}
+
+/// Holds T2 of the task "sum" back, as a slow disk would.
+class snapshot_gate {
+ public:
+  explicit snapshot_gate(const world& w)
+      : txn_{must(must(lmdb::environment::open({.folder = state_of_sum(w)}))->begin_write())} {}
+  void open() { txn_.abort(); }
+
+  static std::filesystem::path state_of_sum(const world& w) {
+    return w.folder.path() / "state" / "sums" / "sum.g1" / "0";
+  }
+
+ private:
+  lmdb::write_txn txn_;
+};
+
+/// Sends a reading whose T1 goes through and whose T2 waits at the gate.
+void make_a_snapshot_wait(world& w, const host& h) {
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(eventually([&] {
+    const auto p = progress_of(h, "sum");
+    return p.epochs >= 2 && p.records_in == 2 && p.dirty_bytes == 0;
+  }));
+}
+
+bool app_is_free(world& w) { return w.log->open_writer({"sums", "another"}).has_value(); }
+
+bool is_ready(const std::future<result<void>>& f) {
+  return f.wait_for(0s) == std::future_status::ready;
+}
+
+/// The descriptors that LMDB has open on a file.
+std::vector<int> descriptors_of(const std::filesystem::path& file) {
+  std::vector<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
+    std::error_code ec;
+    if (std::filesystem::equivalent(entry.path(), file, ec) && !ec)
+      found.push_back(std::stoi(entry.path().filename()));
+  }
+  return found;
 }
 
 }  // namespace
@@ -112,6 +156,69 @@ BOOST_AUTO_TEST_CASE(a_fenced_host_fails_and_does_not_take_the_app_back) {
   BOOST_TEST(refused(first.stop(), errc::fenced, {"sums"}));
   must(second.stop());
   BOOST_TEST(w.read<totals>("sums").size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_ends_at_once_when_its_last_commit_fails_for_good) {
+  world w{1};
+  commit_gate gate{*w.log};
+  host h{sums_app(), w.options()};
+  must(h.start());
+  gate.hold();
+  w.send({"oslo", ts("2001-01-01T08:00"), 7});
+  BOOST_REQUIRE(gate.has_caught_one());
+  auto stopped = std::async(std::launch::async, [&] { return h.stop(); });
+  BOOST_TEST(!eventually([&] { return is_ready(stopped); }, 50ms));
+  w.log->lose_lock("sums");
+  const auto other = must(w.log->open_writer({"sums", "another"}));
+  gate.open();
+  BOOST_TEST(eventually([&] { return is_ready(stopped); }, 10s));
+  BOOST_TEST(refused(stopped.get(), errc::fenced, {"sums"}));
+}
+
+BOOST_AUTO_TEST_CASE(the_app_stays_taken_while_the_snapshot_of_a_failed_task_is_written) {
+  world w{1};
+  auto o = w.options();
+  o.on_failure = failure_policy::stop;
+  host h{sums_app([](const reading& r) {
+           if (r.value == 2) throw std::runtime_error{"two is too much"};
+         }),
+         o};
+  must(h.start());
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(eventually([&] { return progress_of(h, "sum").snapshots > 0; }));
+  snapshot_gate gate{w};
+  make_a_snapshot_wait(w, h);
+  w.send({"oslo", ts("2001-01-01T08:00"), 2});
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum").failures == 1; }));
+  auto stopped = std::async(std::launch::async, [&] { return h.stop(); });
+  BOOST_TEST(!eventually([&] { return app_is_free(w); }, 300ms));
+  BOOST_TEST(!is_ready(stopped));
+  gate.open();
+  BOOST_TEST(refused(stopped.get(), errc::stopped, {"sums/sum.g1[0]", "two is too much"}));
+  BOOST_TEST(app_is_free(w));
+}
+
+BOOST_AUTO_TEST_CASE(the_app_stays_taken_while_a_snapshot_is_written_though_the_host_failed) {
+  world w{1};
+  std::atomic<bool> broken{false};
+  w.log->set_commit_fault([&](const log_transaction&) {
+    if (broken) throw std::runtime_error{"the log is broken"};
+    return commit_fault::none;
+  });
+  host h{sums_app(), w.options()};
+  must(h.start());
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(eventually([&] { return progress_of(h, "sum").snapshots > 0; }));
+  snapshot_gate gate{w};
+  make_a_snapshot_wait(w, h);
+  broken = true;
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(eventually([&] { return h.failure().has_value(); }));
+  auto stopped = std::async(std::launch::async, [&] { return h.stop(); });
+  BOOST_TEST(!eventually([&] { return app_is_free(w); }, 1500ms));
+  gate.open();
+  BOOST_TEST(refused(stopped.get(), errc::user_code, {"the log is broken"}));
+  BOOST_TEST(app_is_free(w));
 }
 
 BOOST_AUTO_TEST_CASE(finished_means_that_everything_is_committed_and_snapshotted) {
@@ -213,6 +320,55 @@ BOOST_AUTO_TEST_CASE(a_snapshot_that_does_not_fit_on_the_disk_is_tried_again_and
   must(h.stop());
   BOOST_TEST(replayed_by_a_restart(w, 2) == 0u);
   BOOST_TEST(w.read<totals>("sums").size() == 2002u);
+}
+
+// The environment's descriptors are taken away, one and then the other: without the first no page
+// can be written, without the second not the page that makes a commit, after which LMDB refuses
+// everything until it is opened anew.
+BOOST_AUTO_TEST_CASE(a_snapshot_that_its_environment_cannot_write_is_written_by_a_fresh_one) {
+  for (const auto expected : {errc::io, errc::indefinite}) {
+    world w{1};
+    std::mutex mutex;
+    std::string told;
+    auto o = w.options();
+    o.log_to = [&](log_level, std::string_view what,
+                   const std::initializer_list<log_field>& fields) {
+      if (what != "a task failed") return;
+      const std::lock_guard lock{mutex};
+      for (const auto& f : fields) told += fmt::format("{} ", f.value);
+    };
+    host h{sums_app(), o};
+    must(h.start());
+    w.send({"oslo", ts("2001-01-01T08:00"), 1});
+    BOOST_REQUIRE(eventually([&] { return progress_of(h, "sum").snapshots > 0; }));
+    const auto file = lmdb::data_file(snapshot_gate::state_of_sum(w));
+    {
+      const auto env = must(lmdb::environment::open({.folder = snapshot_gate::state_of_sum(w)}));
+      int data = -1;
+      BOOST_REQUIRE(mdb_env_get_fd(env->raw(), &data) == 0);
+      const auto all = descriptors_of(file);
+      BOOST_REQUIRE_EQUAL(all.size(), 2u);
+      const int meta = all[0] == data ? all[1] : all[0];
+      const int read_only = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+      BOOST_REQUIRE(::dup2(read_only, expected == errc::io ? data : meta) >= 0);
+      ::close(read_only);
+    }
+    w.send({"oslo", ts("2001-01-01T08:00"), 1});
+    BOOST_REQUIRE(eventually([&] {
+      const std::lock_guard lock{mutex};
+      return !told.empty();
+    }));
+    BOOST_TEST(told.find(name_of(expected)) != std::string::npos, told);
+    w.send({"oslo", ts("2001-01-01T08:00"), 1});
+    BOOST_TEST(eventually([&] {
+      const auto s = status_of(h, "sum");
+      return s.health == task_health::running && s.failures == 0 && s.progress.snapshots > 0;
+    }));
+    BOOST_TEST(eventually([&] { return sum_of(h, "oslo") == 3; }));
+    must(h.stop());
+    BOOST_TEST(replayed_by_a_restart(w, 3) == 0u);
+    BOOST_TEST(w.read<totals>("sums").size() == 3u);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
+#include <future>
+#include <memory>
 #include <utility>
 
 #include <caf/actor_system.hpp>
@@ -9,6 +12,7 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/init_global_meta_objects.hpp>
 #include <caf/logger.hpp>
+#include <caf/sec.hpp>
 #include <caf/send.hpp>
 #include <caf/spawn_options.hpp>
 
@@ -40,6 +44,27 @@ inline void let_go_of_system() { caf::logger::set_current_actor_system(nullptr);
 
 inline void end_now(const caf::actor& a) {
   caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
+}
+
+/// Ready when `a` has ended and handles nothing any more.
+[[nodiscard]] inline std::future<void> end_of(const caf::actor& a) {
+  auto ended = std::make_shared<std::promise<void>>();
+  auto when = ended->get_future();
+  a->attach_functor([ended](const caf::error&) { ended->set_value(); });
+  return when;
+}
+
+/// An exception that leaves a handler ends its actor. `tell` is called within a catch block first.
+template <class F>
+void when_it_throws(caf::event_based_actor* self, F tell) {
+  self->set_exception_handler([tell = std::move(tell)](std::exception_ptr& thrown) -> caf::error {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (...) {
+      tell();
+    }
+    return caf::sec::runtime_error;
+  });
 }
 
 }  // namespace kappa::detail

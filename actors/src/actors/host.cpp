@@ -15,6 +15,7 @@
 
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
+#include "actors/caught.hpp"
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
@@ -39,6 +40,11 @@ void init_caf() {
   }();
   (void)once;
 }
+
+// How long a stop waits for what is in flight; after a fatal error only for what can still end.
+constexpr std::chrono::milliseconds patience{30'000};
+constexpr std::chrono::milliseconds patience_after_failure{500};
+constexpr std::chrono::milliseconds glance{20};  // between two looks for such an error
 
 // So that a task with much to do does not keep its thread from the others, and from queries.
 constexpr std::size_t messages_at_once = 8;
@@ -122,7 +128,9 @@ struct host::inside {
       o.log_to = options.log_to;
       o.watcher = pulses.back().get();
       o.suspects = std::move(suspects);
-      return [o] { return open_source_task(o); };
+      return [o, name = id.text()] {
+        return detail::caught(name, [&] { return open_source_task(o); });
+      };
     }
     task_options o;
     o.topology = topology;
@@ -139,7 +147,7 @@ struct host::inside {
     o.log_to = options.log_to;
     o.watcher = pulses.back().get();
     o.suspects = std::move(suspects);
-    return [o] { return open_task(o); };
+    return [o, name = id.text()] { return detail::caught(name, [&] { return open_task(o); }); };
   }
 
   std::shared_ptr<detail::aligner> aligner_of(const std::string& name) {
@@ -216,14 +224,16 @@ struct host::inside {
                                             : std::max(2u, std::thread::hardware_concurrency()));
     detail::set_messages_at_once(*config, messages_at_once);
     system = std::make_unique<caf::actor_system>(*config);
-    lane = detail::spawn_lane(*system, std::move(lane_of_app), board, options.log_to);
-    state_thread = detail::spawn_state_thread(*system);
+    const auto& app = topology->app_name();
+    lane = detail::spawn_lane(*system, app, std::move(lane_of_app), board, options.log_to);
+    state_thread = detail::spawn_state_thread(*system, app, board);
     for (std::size_t i = 0; i < opened.size(); ++i) {
       detail::task_actor_options o;
       o.index = i;
       o.id = opened[i].id;
       o.open = std::move(opened[i].open);
       o.first = std::move(opened[i].task);
+      o.pulse = pulses[i].get();
       o.lane = lane;
       o.state_thread = state_thread;
       o.board = board;
@@ -253,7 +263,8 @@ struct host::inside {
     while (
         !helpers_wake.wait_for(lock, options.retention_interval, [this] { return helpers_stop; })) {
       lock.unlock();
-      auto done = log->apply_retention(options.clock());
+      auto done =
+          detail::caught(log->name(), [&] { return log->apply_retention(options.clock()); });
       if (!done) {
         options.log_to(log_level::error, "retention failed", {{"error", done.error().text()}});
       } else if (done->records > 0) {
@@ -265,22 +276,32 @@ struct host::inside {
     }
   }
 
-  // Reports a step that takes too long. The thread in it cannot be taken back: the task is
-  // quarantined and the host fails, so that the process can end and start again elsewhere.
+  // Reports a step, or a call of a source, that takes too long. The thread in it cannot be taken
+  // back: the task is quarantined and the host fails, so that the process can end and start again
+  // elsewhere.
   void watch() {
-    struct seen_step {
+    struct seen_beat {
       std::uint64_t beat = 0;
-      std::chrono::steady_clock::time_point since{};
+      std::chrono::steady_clock::duration lasted{};
     };
-    std::vector<seen_step> seen(tasks.size());
+    std::vector<seen_beat> seen(tasks.size());
     std::unique_lock lock{helpers_mutex};
-    const auto period = std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
+    const std::chrono::steady_clock::duration period =
+        std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
+    auto last = std::chrono::steady_clock::now();
     while (!helpers_wake.wait_for(lock, period, [this] { return helpers_stop; })) {
       const auto now = std::chrono::steady_clock::now();
+      // A process that was stopped as a whole did not hang for that long.
+      const auto passed = std::min(now - last, 2 * period);
+      last = now;
       for (std::size_t i = 0; i < tasks.size() && !hung; ++i) {
         const auto beat = pulses[i]->beat();
-        if (beat != seen[i].beat) seen[i] = {beat, now};
-        if (beat % 2 == 0 || now - seen[i].since < options.handler_limit) continue;
+        if (beat != seen[i].beat) {
+          seen[i] = {beat, {}};
+        } else {
+          seen[i].lasted += passed;
+        }
+        if (beat % 2 == 0 || seen[i].lasted < options.handler_limit) continue;
         hung = true;
         error e{errc::quarantined, tasks[i].id.text(),
                 fmt::format("a handler has been running for more than {} ms; user code hangs",
@@ -296,28 +317,66 @@ struct host::inside {
     }
   }
 
-  result<void> stop() {
-    if (!system) return {};
-    result<void> outcome;
-    std::vector<std::future<result<void>>> done;
+  // Waits until every task has stopped, or cannot: what is `stuck` is in a call that does not end.
+  result<void> stop_tasks(bool& stuck) {
+    struct stopping_task {
+      std::future<result<void>> done;
+      std::future<void> ended;
+    };
+    std::vector<stopping_task> waiting;
     for (const auto& t : tasks) {
       auto s = std::make_shared<detail::stop_request>();
-      done.push_back(s->done.get_future());
+      waiting.push_back({s->done.get_future(), detail::end_of(t.actor)});
       detail::post(t.actor, s);
     }
-    const auto dead = board->failure();
-    // After a fatal error nothing commits any more: a short wait for what can still end.
-    const auto patience = dead ? std::chrono::milliseconds{500} : std::chrono::milliseconds{30'000};
-    const auto until = std::chrono::steady_clock::now() + patience;
-    for (std::size_t i = 0; i < done.size(); ++i) {
-      if (done[i].wait_until(until) != std::future_status::ready) {
-        if (outcome) outcome = fail(errc::timed_out, tasks[i].id.text(), "it did not stop in time");
-        detail::end_now(tasks[i].actor);
-        continue;
+    auto until = std::chrono::steady_clock::now() + patience;
+    bool failed = false;
+    const auto wait = [&](std::future<result<void>>& done) {
+      for (;;) {
+        const auto now = std::chrono::steady_clock::now();
+        if (!failed && board->failure()) {  // nothing commits any more
+          failed = true;
+          until = std::min(until, now + patience_after_failure);
+        }
+        if (done.wait_until(std::min(now + glance, until)) == std::future_status::ready)
+          return true;
+        if (now >= until) return false;
       }
-      if (auto r = done[i].get(); !r && outcome) outcome = r;
+    };
+    result<void> outcome;
+    std::vector<std::future<void>> ending;
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+      result<void> r;
+      if (wait(waiting[i].done)) {
+        r = how_it_stopped(waiting[i].done, tasks[i].id);
+      } else {
+        r = fail(errc::timed_out, tasks[i].id.text(), "it did not stop in time");
+        detail::end_now(tasks[i].actor);
+        ending.push_back(std::move(waiting[i].ended));
+      }
+      if (!r && outcome) outcome = r;
     }
-    if (dead) outcome = fail(*dead);
+    const auto ended_until = std::chrono::steady_clock::now() + patience_after_failure;
+    for (const auto& e : ending) {
+      stuck = e.wait_until(ended_until) != std::future_status::ready || stuck;
+    }
+    if (const auto e = board->failure()) return fail(*e);
+    return outcome;
+  }
+
+  static result<void> how_it_stopped(std::future<result<void>>& done, const task_id& id) {
+    try {
+      return done.get();
+    } catch (const std::future_error&) {
+      return fail(errc::stopped, id.text(),
+                  "its actor had ended before; its last epochs will be replayed");
+    }
+  }
+
+  result<void> stop() {
+    if (!system) return {};
+    bool stuck = false;  // a thread that never ends cannot be joined
+    auto outcome = stop_tasks(stuck);
     {
       const std::lock_guard lock{helpers_mutex};
       helpers_stop = true;
@@ -325,9 +384,19 @@ struct host::inside {
     helpers_wake.notify_all();
     if (watchdog.joinable()) watchdog.join();
     if (retention.joinable()) retention.join();
-    detail::end_now(lane);
+    // The lane holds the app: it goes last, or another process could take the app, and open the
+    // state, while a T2 is still being written here.
+    auto no_more_snapshots = detail::end_of(state_thread);
     detail::end_now(state_thread);
-    if (hung) {  // a thread that never ends cannot be joined
+    stuck = stuck || hung;
+    if (no_more_snapshots.wait_for(stuck ? patience_after_failure : patience) ==
+        std::future_status::ready) {
+      detail::end_now(lane);
+    } else {
+      stuck = true;
+      if (outcome) outcome = fail(errc::timed_out, topology->app_name(), "a snapshot does not end");
+    }
+    if (stuck) {  // the process keeps what its threads may still use
       (void)system.release();
       (void)config.release();
       (void)ledger.release();

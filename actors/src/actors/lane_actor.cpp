@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/caf_compat.hpp"
+#include "actors/caught.hpp"
 #include "actors/messages.hpp"
 #include "kappa/core/failpoint.hpp"
 
@@ -11,12 +12,15 @@ namespace {
 
 class lane_actor final : public caf::event_based_actor {
  public:
-  lane_actor(caf::actor_config& config, std::shared_ptr<commit_lane> lane,
+  lane_actor(caf::actor_config& config, std::string app, std::shared_ptr<commit_lane> lane,
              std::shared_ptr<class board> board, log_sink log_to)
       : event_based_actor{config},
+        app_{std::move(app)},
         lane_{std::move(lane)},
         board_{std::move(board)},
-        log_to_{std::move(log_to)} {}
+        log_to_{std::move(log_to)} {
+    when_it_throws(this, [this] { board_->fail(error_caught(app_)); });
+  }
 
   caf::behavior make_behavior() override {
     return {
@@ -50,7 +54,15 @@ class lane_actor final : public caf::event_based_actor {
     if (waiting_.empty() || board_->failure()) return;
     std::vector<epoch_ptr> epochs;
     for (const auto& s : waiting_) epochs.push_back(s->epoch);
-    auto bases = lane_->commit(epochs);
+    // What it throws leaves the outcome open, so that it must not be tried again: the host fails.
+    // The lane stays and holds the app until the host has ended everything.
+    result<std::vector<std::vector<offset>>> bases;
+    try {
+      bases = lane_->commit(epochs);
+    } catch (...) {
+      board_->fail(error_caught(app_));
+      return;
+    }
     if (!bases) {
       if (!bases.error().retriable) {
         board_->fail(bases.error());
@@ -71,6 +83,7 @@ class lane_actor final : public caf::event_based_actor {
     waiting_.clear();
   }
 
+  std::string app_;
   std::shared_ptr<commit_lane> lane_;
   std::shared_ptr<class board> board_;
   log_sink log_to_;
@@ -81,13 +94,18 @@ class lane_actor final : public caf::event_based_actor {
 
 class state_actor final : public caf::event_based_actor {
  public:
-  explicit state_actor(caf::actor_config& config) : event_based_actor{config} {}
+  state_actor(caf::actor_config& config, std::string app, std::shared_ptr<class board> board)
+      : event_based_actor{config} {
+    when_it_throws(
+        this, [app = std::move(app), board = std::move(board)] { board->fail(error_caught(app)); });
+  }
 
   caf::behavior make_behavior() override {
     return {
         [](const write_ptr& w) {
           failpoint::hit("t2.before_commit");
-          auto written = w->task->store()->commit(*w->delta);
+          auto written =
+              caught(w->task->id().text(), [&] { return w->task->store()->commit(*w->delta); });
           failpoint::hit("t2.after_commit");
           auto report = std::make_shared<snapshot_written>();
           report->life = w->life;
@@ -97,7 +115,7 @@ class state_actor final : public caf::event_based_actor {
         [](const open_ptr& o) {
           auto opened = std::make_shared<task_opened>();
           opened->life = o->life;
-          auto task = o->open();
+          auto task = caught(o->task, [&] { return o->open(); });
           if (task) {
             opened->task = std::move(*task);
           } else {
@@ -111,14 +129,15 @@ class state_actor final : public caf::event_based_actor {
 
 }  // namespace
 
-caf::actor spawn_lane(caf::actor_system& system, std::shared_ptr<commit_lane> lane,
+caf::actor spawn_lane(caf::actor_system& system, std::string app, std::shared_ptr<commit_lane> lane,
                       std::shared_ptr<board> board, log_sink log_to) {
-  return system.spawn<lane_actor, caf::detached>(std::move(lane), std::move(board),
+  return system.spawn<lane_actor, caf::detached>(std::move(app), std::move(lane), std::move(board),
                                                  std::move(log_to));
 }
 
-caf::actor spawn_state_thread(caf::actor_system& system) {
-  return system.spawn<state_actor, caf::detached>();
+caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
+                              std::shared_ptr<board> board) {
+  return system.spawn<state_actor, caf::detached>(std::move(app), std::move(board));
 }
 
 }  // namespace kappa::detail

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
@@ -12,9 +13,12 @@
 
 namespace kappa::detail {
 
-[[nodiscard]] caf::actor spawn_lane(caf::actor_system& system, std::shared_ptr<commit_lane> lane,
-                                    std::shared_ptr<board> board, log_sink log_to);
+/// Holds `app` until it has ended.
+[[nodiscard]] caf::actor spawn_lane(caf::actor_system& system, std::string app,
+                                    std::shared_ptr<commit_lane> lane, std::shared_ptr<board> board,
+                                    log_sink log_to);
 /// The thread for T2 and for opening tasks.
-[[nodiscard]] caf::actor spawn_state_thread(caf::actor_system& system);
+[[nodiscard]] caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
+                                            std::shared_ptr<board> board);
 
 }  // namespace kappa::detail

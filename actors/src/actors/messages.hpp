@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <caf/actor.hpp>
@@ -53,6 +54,7 @@ struct snapshot_written {
 };
 /// Task → state thread: open the task.
 struct open_request {
+  std::string task;
   std::function<result<std::unique_ptr<runnable_task>>()> open;
   caf::actor from;
   std::uint64_t life = 0;

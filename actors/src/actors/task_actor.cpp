@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "actors/caf_compat.hpp"
+#include "actors/caught.hpp"
 
 namespace kappa::detail {
 namespace {
@@ -16,7 +17,16 @@ constexpr std::chrono::milliseconds publish_interval{200};
 class task_actor final : public caf::event_based_actor {
  public:
   task_actor(caf::actor_config& config, task_actor_options options)
-      : event_based_actor{config}, options_{std::move(options)} {}
+      : event_based_actor{config}, options_{std::move(options)} {
+    when_it_throws(this, [this] {  // the last net: what is meant to fail returns an error
+      const auto e = error_caught(name_);
+      options_.board->fail(e);
+      options_.board->update(options_.index, [&](task_status& s) {
+        s.health = task_health::quarantined;
+        s.last_error = e;
+      });
+    });
+  }
 
   caf::behavior make_behavior() override {
     if (options_.aligner) options_.aligner->connect(member(), waker());
@@ -34,19 +44,24 @@ class task_actor final : public caf::event_based_actor {
         [this](const committed_ptr& c) {
           if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
-          failures_ = 0;
+          if (!snapshot_owed_) failures_ = 0;
           work();
         },
         [this](const written_ptr& w) {
-          if (w->life != life_ || !task_ || letting_go_) return;
-          if (w->failed) {
-            retry_snapshot(*w->failed);
-            return;
+          if (w->life != life_ || !task_) return;
+          being_written_ = false;
+          if (letting_go_) {
+            if (forgotten_) let_go();
+          } else if (w->failed) {
+            snapshot_failed(*w->failed);
+          } else {
+            writing_.reset();
+            snapshot_backoff_ = options_.first_backoff;
+            if (snapshot_owed_) failures_ = 0;
+            snapshot_owed_ = false;
+            task_->snapshot_done();
+            work();
           }
-          writing_.reset();
-          snapshot_backoff_ = options_.first_backoff;
-          task_->snapshot_done();
-          work();
         },
         [this](const read_ptr& r) { answer(*r); },
         [this](const stop_ptr& s) {
@@ -54,7 +69,9 @@ class task_actor final : public caf::event_based_actor {
           work();
         },
         [this](const forgotten_ptr& f) {
-          if (f->life == life_) let_go();
+          if (f->life != life_) return;
+          forgotten_ = true;
+          if (!being_written_) let_go();
         },
         [this](reopen_atom) { reopen(); },
         [this](const opened_ptr& o) {
@@ -108,15 +125,16 @@ class task_actor final : public caf::event_based_actor {
       if (stopping_) stopped({});
       return;
     }
+    if (auto worked = caught(name_, [this] { return turn(); }); !worked) failed(worked.error());
+  }
+
+  result<void> turn() {
     bool more = false;
     if (!stopping_) {
       const auto began = std::chrono::steady_clock::now();
       if (options_.aligner) task_->set_time_limit(options_.aligner->limit());
-      auto status = task_->run(steps_);
-      if (!status) {
-        failed(status.error());
-        return;
-      }
+      auto status = run();
+      if (!status) return fail(status.error());
       more = status->more;
       if (options_.aligner)
         (void)options_.aligner->report(member(), status->watermark,
@@ -128,10 +146,11 @@ class task_actor final : public caf::event_based_actor {
     // the first time may have held a snapshot back.
     const bool final = stopping_ != nullptr && (!final_closed_ || quiet());
     if (task_->should_close(now) || final) {
-      auto closed = task_->close(now, final);
+      auto closed = caught(name_, [&] { return task_->close(now, final); });
       if (!closed) {
-        failed(closed.error());
-        return;
+        // It may be the freezing that fails, while commits go on.
+        snapshot_owed_ = task_->store() != nullptr;
+        return fail(closed.error());
       }
       if (final) final_closed_ = true;
       if (*closed) {
@@ -143,17 +162,17 @@ class task_actor final : public caf::event_based_actor {
       if (auto delta = task_->snapshot_ready()) {
         writing_ = std::make_shared<write_snapshot>(write_snapshot{
             task_, std::make_shared<state_delta>(std::move(*delta)), caf::actor{this}, life_});
-        post(options_.state_thread, writing_);
+        write_snapshot_now();
       }
     }
     publish(now);
     if (stopping_) {
       if (quiet()) stopped({});
-      return;
+      return {};
     }
     if (more) {
       queue_drain();
-      return;
+      return {};
     }
     auto at = task_->next_deadline();
     if (unpublished_) {
@@ -168,6 +187,12 @@ class task_actor final : public caf::event_based_actor {
                    tick_atom_v);
       }
     }
+    return {};
+  }
+
+  result<run_status> run() {
+    const step_pulse::turn watched{*options_.pulse};
+    return task_->run(steps_);
   }
 
   [[nodiscard]] bool quiet() const { return task_->in_flight() == 0 && !task_->snapshot_pending(); }
@@ -185,10 +210,10 @@ class task_actor final : public caf::event_based_actor {
 
   void failed(const error& e) {
     ++failures_;
-    options_.log_to(log_level::error, "a task failed",
-                    {{"task", options_.id.text()},
-                     {"error", e.text()},
-                     {"failures", std::to_string(failures_)}});
+    last_error_ = e;
+    options_.log_to(
+        log_level::error, "a task failed",
+        {{"task", name_}, {"error", e.text()}, {"failures", std::to_string(failures_)}});
     options_.board->update(options_.index, [&](task_status& s) {
       s.last_error = e;
       s.failures = failures_;
@@ -196,6 +221,7 @@ class task_actor final : public caf::event_based_actor {
     });
     subscriptions_.clear();
     letting_go_ = true;
+    forgotten_ = false;
     // Its epochs may be in flight: the lane answers after the T1 it is busy with, so what the next
     // opening reads in the log is final.
     post(options_.lane, std::make_shared<forget_epochs>(forget_epochs{caf::actor{this}, life_}));
@@ -204,18 +230,19 @@ class task_actor final : public caf::event_based_actor {
   void let_go() {
     letting_go_ = false;
     ++life_;
-    task_.reset();  // the state thread may hold it until its T2 is done
+    task_.reset();
     writing_.reset();
     final_closed_ = false;
     published_finished_ = false;
     tick_at_.reset();
     if (stopping_) {
-      stopped(fail(errc::stopped, options_.id.text(),
-                   "it had failed; its last epochs will be replayed"));
+      stopped(fail(
+          errc::stopped, name_,
+          fmt::format("it had failed ({}); its last epochs will be replayed", last_error_.text())));
       return;
     }
     if (failures_ >= options_.failures_until_quarantine) {
-      options_.log_to(log_level::error, "a task is quarantined", {{"task", options_.id.text()}});
+      options_.log_to(log_level::error, "a task is quarantined", {{"task", name_}});
       if (options_.aligner) options_.aligner->leave(member());
       quarantined_ = true;
       set_health(task_health::quarantined);
@@ -229,13 +256,23 @@ class task_actor final : public caf::event_based_actor {
   void reopen() {
     if (task_ || stopping_) return;
     set_health(task_health::starting);
-    post(options_.state_thread,
-         std::make_shared<open_request>(open_request{options_.open, caf::actor{this}, life_}));
+    post(options_.state_thread, std::make_shared<open_request>(
+                                    open_request{name_, options_.open, caf::actor{this}, life_}));
   }
 
-  void retry_snapshot(const error& e) {
+  void write_snapshot_now() {
+    being_written_ = true;
+    post(options_.state_thread, writing_);
+  }
+
+  void snapshot_failed(const error& e) {
+    if (!e.retriable) {  // with this environment never, perhaps with a fresh one
+      snapshot_owed_ = true;
+      failed(e);
+      return;
+    }
     options_.log_to(log_level::error, "a snapshot failed, and is tried again",
-                    {{"task", options_.id.text()}, {"error", e.text()}});
+                    {{"task", name_}, {"error", e.text()}});
     options_.board->update(options_.index, [&](task_status& s) { s.last_error = e; });
     if (stopping_) {
       stopped(fail(e));
@@ -243,7 +280,7 @@ class task_actor final : public caf::event_based_actor {
     }
     // Weak: the state must be closed by the time it is opened anew.
     run_delayed(snapshot_backoff_, [this, again = std::weak_ptr{writing_}] {
-      if (const auto w = again.lock(); w && writing_ == w) post(options_.state_thread, w);
+      if (const auto w = again.lock(); w && writing_ == w && !letting_go_) write_snapshot_now();
     });
     snapshot_backoff_ = std::min(snapshot_backoff_ * 2, options_.last_backoff);
   }
@@ -280,8 +317,12 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void answer(read_request& r) {
+    r.answer.set_value(caught(name_, [&] { return read(r); }));
+  }
+
+  result<state_entries> read(const read_request& r) {
     const auto refuse = [&](errc code, std::string message) {
-      r.answer.set_value(fail(code, options_.id.text(), std::move(message), true));
+      return fail(code, name_, std::move(message), true);
     };
     if (quarantined_)
       return refuse(errc::unavailable, "the task is in quarantine: it keeps failing");
@@ -296,7 +337,7 @@ class task_actor final : public caf::event_based_actor {
     }
     if (!r.to) {
       auto value = table->read(r.from, r.options.level);
-      if (!value) return r.answer.set_value(fail(value.error()));
+      if (!value) return fail(value.error());
       if (*value) found.entries.push_back({r.from, std::move(**value)});
     } else {
       auto scanned =
@@ -305,12 +346,13 @@ class task_actor final : public caf::event_based_actor {
             found.entries.push_back({bytes{key}, bytes{value}});
             return true;
           });
-      if (!scanned) return r.answer.set_value(fail(scanned.error()));
+      if (!scanned) return fail(scanned.error());
     }
-    r.answer.set_value(std::move(found));
+    return found;
   }
 
   task_actor_options options_;
+  std::string name_ = options_.id.text();
   task_ptr task_;
   std::uint64_t life_ = 1;
   std::vector<std::unique_ptr<subscription>> subscriptions_;
@@ -318,10 +360,15 @@ class task_actor final : public caf::event_based_actor {
   std::shared_ptr<std::atomic<bool>> data_pending_ = std::make_shared<std::atomic<bool>>(false);
   bool drain_queued_ = false;
   std::optional<timestamp> tick_at_;
-  write_ptr writing_;
+  write_ptr writing_;           // until it is done
+  bool being_written_ = false;  // the state thread has it
   std::chrono::milliseconds snapshot_backoff_{100};
-  int failures_ = 0;
+  int failures_ = 0;  // in a row, without progress
+  error last_error_;
+  // It failed because of a snapshot: only another snapshot is progress, commits are none.
+  bool snapshot_owed_ = false;
   bool letting_go_ = false;
+  bool forgotten_ = false;  // the lane has none of its epochs any more
   bool quarantined_ = false;
   stop_ptr stopping_;
   bool final_closed_ = false;

@@ -2,7 +2,8 @@
 // runnable_task; what blocks is done by the lane and the state thread.
 //
 // States: opening (the state thread opens the task) → running → (an error) letting go (the lane
-// forgets its epochs) → backing off → opening …, or quarantined after too many errors in a row.
+// forgets its epochs, a T2 under way ends) → backing off → opening …, or quarantined after too many
+// errors in a row.
 #pragma once
 
 #include <functional>
@@ -14,6 +15,7 @@
 #include "actors/aligner.hpp"
 #include "actors/board.hpp"
 #include "actors/messages.hpp"
+#include "actors/step_pulse.hpp"
 
 namespace kappa::detail {
 
@@ -22,6 +24,7 @@ struct task_actor_options {
   task_id id;
   std::function<result<std::unique_ptr<runnable_task>>()> open;
   task_ptr first;  // opened already
+  step_pulse* pulse = nullptr;
   caf::actor lane;
   caf::actor state_thread;
   std::shared_ptr<class board> board;
@@ -31,7 +34,7 @@ struct task_actor_options {
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{10'000};
   int failures_until_quarantine = 5;
-  clock_fn clock = system_now;
+  clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };
 

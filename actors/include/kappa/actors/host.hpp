@@ -52,7 +52,8 @@ struct host_options {
   /// end. For stages that read topics from outside, or several inputs. Zero: off.
   milliseconds max_drift = std::chrono::hours{1};
   double source_rate = 0;  // rows a second of each source; 0: no bound
-  /// A step that takes longer is reported, and its task quarantined. ≥ 100 ms.
+  /// A step, or one call of a source, that takes longer is reported, its task is quarantined, and
+  /// the host fails. ≥ 100 ms.
   std::chrono::milliseconds handler_limit{30'000};
   /// A failed task starts again after this, doubled up to the second one, until
   /// `failures_until_quarantine` in a row without progress.
@@ -63,7 +64,7 @@ struct host_options {
   std::chrono::milliseconds retention_interval{60'000};
   /// Blame for deaths by signals is kept in the state folder and handled (crash_suspect).
   bool crash_ledger = true;
-  clock_fn clock = system_now;
+  clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };
 

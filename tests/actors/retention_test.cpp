@@ -1,0 +1,211 @@
+// The host's retention job, beside tasks that work.
+#include <atomic>
+#include <future>
+
+#include "actors/actors_support.hpp"
+
+namespace actors_test {
+
+BOOST_AUTO_TEST_SUITE(retention)
+
+namespace {
+
+const topic_partition first_partition{"readings", partition{0}};
+
+/// Readings are kept for an hour by a clock that a test sets on.
+struct kept_for_an_hour : world {
+  explicit kept_for_an_hour(std::int32_t n) : world{n} {
+    topic_config c;
+    c.name = "readings";
+    c.partitions = n;
+    c.retention_time = 1h;
+    must(log->create_topic(c));
+  }
+  [[nodiscard]] host_options options() const {
+    auto o = world::options();
+    o.retention_interval = 5ms;
+    o.clock = [ahead = ahead] {
+      static const auto began = system_now();
+      return ts("2001-01-01T08:00") + (system_now() - began) + milliseconds{ahead->load()};
+    };
+    return o;
+  }
+  void set_clock_on(milliseconds by) const { *ahead += by.count(); }
+  [[nodiscard]] std::int64_t earliest(std::int32_t p = 0) const {
+    return must(log->bounds({"readings", partition{p}})).earliest.value;
+  }
+
+  std::shared_ptr<std::atomic<std::int64_t>> ahead = std::make_shared<std::atomic<std::int64_t>>(0);
+};
+
+/// A memory log whose retention fails as often as it is told to.
+class no_retention_log final : public event_log {
+ public:
+  explicit no_retention_log(std::shared_ptr<event_log> log) : log_{std::move(log)} {}
+
+  const std::string& id() const override { return log_->id(); }
+  std::string name() const override { return log_->name(); }
+  result<void> create_topic(const topic_config& c) override { return log_->create_topic(c); }
+  result<std::optional<topic_config>> find_topic(const std::string& n) override {
+    return log_->find_topic(n);
+  }
+  result<std::vector<topic_config>> topics() override { return log_->topics(); }
+  result<partition_bounds> bounds(const topic_partition& tp) override { return log_->bounds(tp); }
+  result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
+    return log_->offset_for_time(tp, t);
+  }
+  result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
+    return log_->open_reader(tp);
+  }
+  result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
+    return log_->open_writer(o);
+  }
+  result<append_receipt> append(const topic_partition& to, const record_batch& records,
+                                const std::optional<producer_sequence>& sequence) override {
+    return log_->append(to, records, sequence);
+  }
+  result<std::optional<committed_position>> position(const position_key& k) override {
+    return log_->position(k);
+  }
+  result<std::vector<log_transaction::move>> positions(const std::string& app) override {
+    return log_->positions(app);
+  }
+  result<void> forget_position(const position_key& k) override { return log_->forget_position(k); }
+  result<std::unique_ptr<subscription>> subscribe(const topic_partition& tp,
+                                                  std::function<void()> on_data) override {
+    return log_->subscribe(tp, std::move(on_data));
+  }
+  result<retention_report> apply_retention(timestamp now) override {
+    ++asked;
+    const auto left = faults.load();
+    if (left == 0) return log_->apply_retention(now);
+    --faults;
+    if (left % 2 == 0) throw std::runtime_error{"thrown: the disk is away"};
+    return fail(errc::io, "readings", "returned: the disk is away");
+  }
+
+  std::atomic<int> asked{0};
+  std::atomic<int> faults{0};
+
+ private:
+  std::shared_ptr<event_log> log_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(old_records_go_while_the_host_runs_and_the_state_stays) {
+  kept_for_an_hour w{1};
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  auto o = w.options();
+  std::atomic<int> told{0};
+  o.log_to = [&](log_level, std::string_view what, const std::initializer_list<log_field>& fields) {
+    if (what != "retention") return;
+    for (const auto& f : fields) {
+      if (f.name == "records") told += std::stoi(std::string{f.value});
+    }
+  };
+  {
+    host h{sums_app(), o};
+    must(h.start());
+    BOOST_REQUIRE(processed(h, "sum", 10));
+    BOOST_REQUIRE(eventually([&] { return progress_of(h, "sum").snapshots > 0; }));
+    BOOST_TEST(w.earliest() == 0);
+    w.set_clock_on(2h);
+    BOOST_REQUIRE(eventually([&] { return w.earliest() == 10; }));
+    BOOST_TEST(eventually([&] { return told == 10; }));
+    w.send({"oslo", ts("2001-01-01T10:00"), 5});
+    BOOST_TEST(eventually([&] {
+      const auto a = must(h.query<totals>("sum", "oslo"));
+      return a.value && a.value->sum == 15;
+    }));
+    BOOST_TEST(w.earliest() == 10);
+    must(h.stop());
+  }
+  host again{sums_app(), o};
+  must(again.start());
+  BOOST_TEST(must(again.query<totals>("sum", "oslo")).value->sum == 15);
+  BOOST_TEST(w.read<totals>("sums").size() == 11u);
+}
+
+BOOST_AUTO_TEST_CASE(a_task_whose_input_went_unprocessed_is_refused_by_name_and_siblings_go_on) {
+  kept_for_an_hour w{2};
+  std::promise<void> go_on;
+  auto may_go_on = go_on.get_future().share();
+  std::atomic<bool> held{false};
+  auto o = w.options();
+  o.failures_until_quarantine = 3;
+  o.max_drift = 0ms;
+  host h{sums_app([&](const reading& r) {
+           if (r.value != 2) return;
+           held = true;
+           may_go_on.wait();
+         }),
+         o};
+  must(h.start());
+  w.send({"oslo", ts("2001-01-01T08:00"), 1}, partition{0});
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum", 0).progress.epochs > 0; }));
+  w.send({"oslo", ts("2001-01-01T08:00"), 2}, partition{0});
+  BOOST_REQUIRE(eventually([&] { return held.load(); }));
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), 1}, partition{0});
+  w.set_clock_on(2h);
+  BOOST_REQUIRE(eventually([&] { return w.earliest() == 12; }));
+  go_on.set_value();
+  BOOST_REQUIRE(
+      eventually([&] { return status_of(h, "sum", 0).health == task_health::quarantined; }));
+  BOOST_TEST(refused(result<void>{fail(*status_of(h, "sum", 0).last_error)}, errc::refused_start,
+                     {"readings", "unprocessed", "12"}));
+  w.send({"rome", ts("2001-01-01T10:00"), 1}, partition{1});
+  BOOST_TEST(eventually([&] { return status_of(h, "sum", 1).progress.records_in == 1; }));
+  must(h.stop());
+  // The epoch that came upon the gap was not committed.
+  BOOST_TEST(w.read<totals>("sums").size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_retention_that_fails_is_logged_and_tried_again) {
+  kept_for_an_hour w{1};
+  const auto log = std::make_shared<no_retention_log>(w.log);
+  log->faults = 4;
+  auto o = w.options();
+  o.shared_log = log;
+  std::atomic<int> returned{0};
+  std::atomic<int> thrown{0};
+  o.log_to = [&](log_level level, std::string_view what,
+                 const std::initializer_list<log_field>& fields) {
+    if (what != "retention failed") return;
+    BOOST_TEST((level == log_level::error));
+    for (const auto& f : fields) {
+      if (f.value.find("returned: the disk is away") != std::string_view::npos) ++returned;
+      if (f.value.find("thrown: the disk is away") != std::string_view::npos) ++thrown;
+    }
+  };
+  host h{sums_app(), o};
+  must(h.start());
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(processed(h, "sum", 10));
+  w.set_clock_on(2h);
+  BOOST_TEST(eventually([&] { return w.earliest() == 10; }));
+  BOOST_TEST(returned == 2);
+  BOOST_TEST(thrown == 2);
+  BOOST_TEST(!h.failure().has_value());
+  must(h.stop());
+  BOOST_TEST(log->asked > 4);
+}
+
+BOOST_AUTO_TEST_CASE(without_an_interval_retention_is_never_applied) {
+  kept_for_an_hour w{1};
+  const auto log = std::make_shared<no_retention_log>(w.log);
+  auto o = w.options();
+  o.shared_log = log;
+  o.retention_interval = 0ms;
+  host h{sums_app(), o};
+  must(h.start());
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  w.set_clock_on(2h);
+  BOOST_REQUIRE(processed(h, "sum", 1));
+  BOOST_TEST(!eventually([&] { return log->asked > 0; }, 50ms));
+  must(h.stop());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test
