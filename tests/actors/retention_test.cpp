@@ -3,6 +3,7 @@
 #include <future>
 
 #include "actors/actors_support.hpp"
+#include "support/forwarding_log.hpp"
 
 namespace actors_test {
 
@@ -39,46 +40,14 @@ struct kept_for_an_hour : world {
 };
 
 /// A memory log whose retention fails as often as it is told to.
-class no_retention_log final : public event_log {
+class no_retention_log final : public test::forwarding_log {
  public:
-  explicit no_retention_log(std::shared_ptr<event_log> log) : log_{std::move(log)} {}
+  using forwarding_log::forwarding_log;
 
-  const std::string& id() const override { return log_->id(); }
-  std::string name() const override { return log_->name(); }
-  result<void> create_topic(const topic_config& c) override { return log_->create_topic(c); }
-  result<std::optional<topic_config>> find_topic(const std::string& n) override {
-    return log_->find_topic(n);
-  }
-  result<std::vector<topic_config>> topics() override { return log_->topics(); }
-  result<partition_bounds> bounds(const topic_partition& tp) override { return log_->bounds(tp); }
-  result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
-    return log_->offset_for_time(tp, t);
-  }
-  result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
-    return log_->open_reader(tp);
-  }
-  result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
-    return log_->open_writer(o);
-  }
-  result<append_receipt> append(const topic_partition& to, const record_batch& records,
-                                const std::optional<producer_sequence>& sequence) override {
-    return log_->append(to, records, sequence);
-  }
-  result<std::optional<committed_position>> position(const position_key& k) override {
-    return log_->position(k);
-  }
-  result<std::vector<log_transaction::move>> positions(const std::string& app) override {
-    return log_->positions(app);
-  }
-  result<void> forget_position(const position_key& k) override { return log_->forget_position(k); }
-  result<std::unique_ptr<subscription>> subscribe(const topic_partition& tp,
-                                                  std::function<void()> on_data) override {
-    return log_->subscribe(tp, std::move(on_data));
-  }
   result<retention_report> apply_retention(timestamp now) override {
     ++asked;
     const auto left = faults.load();
-    if (left == 0) return log_->apply_retention(now);
+    if (left == 0) return forwarding_log::apply_retention(now);
     --faults;
     if (left % 2 == 0) throw std::runtime_error{"thrown: the disk is away"};
     return fail(errc::io, "readings", "returned: the disk is away");
@@ -86,9 +55,6 @@ class no_retention_log final : public event_log {
 
   std::atomic<int> asked{0};
   std::atomic<int> faults{0};
-
- private:
-  std::shared_ptr<event_log> log_;
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace {
 using kappa::bytes;
 using kappa::check_readable;
 using kappa::codec;
-using kappa::reading;
+using kappa::read_as;
 using kappa::schema_info;
 
 std::string to_hex(const bytes& v) {

@@ -237,6 +237,23 @@ struct runner::inside {
     return std::nullopt;
   }
 
+  // --until-end, when all is done: whether records have come behind the end that an earlier run
+  // declared. A run that had something left to do has done it and says so; one that had not would
+  // do nothing for ever.
+  static result<void> look_behind_the_end(const kappa::host& host, bool anew) {
+    for (const auto& t : host.status()) {
+      if (t.progress.behind_end == 0) continue;
+      auto e = error{errc::refused_start, t.id.text(),
+                     fmt::format("{} records came after what an earlier run with --until-end "
+                                 "declared the end, when windows were closed: start over with "
+                                 "--fresh, or use a new generation",
+                                 t.progress.behind_end)};
+      if (!anew) return fail(std::move(e));
+      fmt::print(stderr, "{}\n", e.text());
+    }
+    return {};
+  }
+
   // Before anything is deleted: a mistyped --input must not cost what an earlier run has done.
   static result<void> try_sources(const app& a) {
     const auto compiled = topology::compile(a);
@@ -372,6 +389,10 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
       bool anew = false;
       for (const auto& t : host.status())
         anew = anew || t.progress.records_in > 0 || t.progress.epochs > 0;
+      if (auto whole = inside::look_behind_the_end(host, anew); !whole) {
+        code = complain(whole.error(), exit_refused);
+        break;
+      }
       if (h.finished) {
         if (auto done = h.finished(host, anew); !done) {
           code = complain(done.error(), exit_failed);

@@ -1,6 +1,9 @@
 #include "kappa/log/open_log.hpp"
 
+#include <random>
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "kappa/log/embedded_log.hpp"
 #include "kappa/log/memory_log.hpp"
@@ -12,7 +15,11 @@ result<std::shared_ptr<event_log>> open_log(const open_log_options& options) {
   const auto colon = url.find(':');
   const auto scheme = url.substr(0, colon);
   const auto rest = colon == std::string_view::npos ? std::string_view{} : url.substr(colon + 1);
-  if (scheme == "memory") return std::shared_ptr<event_log>{memory_log::create()};
+  if (scheme == "memory") {  // an id of its own: state of an earlier one is not this one's
+    std::random_device device;
+    const auto id = fmt::format("memory-{:08x}{:08x}", device(), device());
+    return std::shared_ptr<event_log>{memory_log::create(id)};
+  }
   if (scheme == "lmdb") {
     if (rest.empty()) {
       return fail(errc::bad_config, options.url, "name the folder: lmdb:FOLDER");
