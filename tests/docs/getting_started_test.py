@@ -3,8 +3,8 @@
 
 Its blocks with `<!-- from: examples/01-first-program/FILE#tag -->` are written to FILE, one after the other, and its sh
 blocks are typed into one shell, all in the order of the document. A text block that follows an sh block is what that
-one must print; `…` in it stands for anything. Blocks that begin with `cd kappa` happen in a clone of Kappa and are left
-out: what they install is installed here from the build under test.
+one must print; `…` in it stands for anything. A block that begins with `cd kappa` happens in the clone, in a shell of
+its own; the clone is this repository, and the user's cache the real one, where the dependencies are.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def free_port():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("cmake", "build", "source", "launcher"):
+    for name in ("build", "source", "launcher"):
         parser.add_argument("--" + name, required=name != "launcher", default="")
     options = parser.parse_args()
     document = (pathlib.Path(options.source) / "docs/getting-started.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def main():
     shutil.rmtree(place, ignore_errors=True)
     prefix, home = place / "prefix", place / "home"
     home.mkdir(parents=True)
-    subprocess.run([options.cmake, "--install", options.build, "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    (home / "kappa").symlink_to(options.source)
 
     port = str(free_port())
     script, wanted, files = ["set -e"], [], {}
@@ -49,13 +49,14 @@ def main():
             text = files.get(block["file"], "")
             files[block["file"]] = text + ("\n" if text else "") + body
             script.append(f"cat > {block['file']} <<'END OF FILE'\n{files[block['file']]}END OF FILE")
-        elif block["language"] == "sh" and not body.startswith("cd kappa"):
-            script.append(f"echo '=== {len(wanted)}'\n{body}")
+        elif block["language"] == "sh":
+            script.append(f"echo '=== {len(wanted)}'\n" + (f"({body})" if body.startswith("cd kappa ") else body))
             wanted.append("…")
         elif block["language"] == "text" and wanted:
             wanted[-1] = body.strip()
     text = "\n".join(script).replace("8080", port).replace("~/kappa-prefix", str(prefix))
-    environment = dict(os.environ, HOME=str(home), CMAKE_CXX_COMPILER_LAUNCHER=options.launcher)
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    environment = dict(os.environ, HOME=str(home), XDG_CACHE_HOME=cache, CMAKE_CXX_COMPILER_LAUNCHER=options.launcher)
     done = subprocess.run(["bash", "-c", text], cwd=home, env=environment, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     if done.returncode != 0:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""What `cmake --install` gives is enough for a project outside the repository.
+"""What `./dev install PREFIX` gives is a release, and enough for a project outside the repository.
 
-Installs the build to an empty prefix, then configures, builds and runs tests/install/outside against it. That project
-also compiles every public header by itself. Nothing may come from the repository or the build folder.
+Runs `./dev install` to an empty prefix: a build of its own, optimised and without failpoints. What it installed must
+have none of them, and its CMake files must name neither the repository nor a build folder. Then configures, builds and
+runs tests/install/outside against it; that project also compiles every public header by itself.
 """
 
 import argparse
@@ -19,6 +20,29 @@ def run(*command, cwd=None):
     return done.stdout
 
 
+# What only a build for the crash tests may have: names that are read from the environment.
+SWITCHES = (b"KAPPA_FAILPOINT", b"KAPPA_BREAK")
+
+
+def switches_in(file):
+    data = file.read_bytes()
+    return [s.decode() for s in SWITCHES if s in data]
+
+
+def check_release(prefix, tested_library):
+    """No library and no program has a failpoint; the library under test shows that one would be found."""
+    if switches_in(tested_library) != [s.decode() for s in SWITCHES]:
+        sys.exit(f"{tested_library} was built for the crash tests, and has no failpoints: what is looked for has changed")
+    binaries = [f for f in prefix.rglob("*") if f.is_file() and (f.suffix in (".a", ".so") or f.parent.name == "bin")]
+    names = {f.name for f in binaries}
+    for layer in ("framework", "serialization", "actors"):
+        if f"libkappa_{layer}.a" not in names:
+            sys.exit(f"libkappa_{layer}.a was not installed; there are: {' '.join(sorted(names))}")
+    for file in binaries:
+        if found := switches_in(file):
+            sys.exit(f"{file.relative_to(prefix)} of the release has failpoints: {' '.join(found)}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("cmake", "build", "source", "launcher"):
@@ -31,14 +55,15 @@ def main():
     place = build / "tests/install/run"
     shutil.rmtree(place, ignore_errors=True)
     prefix, project, outside = place / "prefix", place / "project", place / "build"
-    run(options.cmake, "--install", build, "--prefix", prefix)
+    place.mkdir(parents=True)
+    run(source / "dev", "install", prefix)
+    check_release(prefix, build / "framework/libkappa_framework.a")
     shutil.copytree(source / "tests/install/outside", project)
 
     for file in prefix.rglob("*.cmake"):
         text = file.read_text()
-        for folder in (build, source):
-            if str(folder) in text.replace(str(prefix), ""):
-                sys.exit(f"{file.relative_to(prefix)} names {folder}, which an outside project does not have")
+        if str(source) in text.replace(str(prefix), ""):
+            sys.exit(f"{file.relative_to(prefix)} names {source}, which an outside project does not have")
 
     run(options.cmake, "-S", project, "-B", outside, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}",
         f"-DCMAKE_CXX_COMPILER_LAUNCHER={options.launcher}", "-DCMAKE_BUILD_TYPE=Debug")
