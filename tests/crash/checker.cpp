@@ -2,6 +2,8 @@
 // run.
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -141,6 +143,82 @@ void shorten(std::vector<std::string>& problems) {
   problems.push_back(fmt::format("… and {} more", more));
 }
 
+// What of some things differs, in whatever order they are.
+struct tally {
+  std::size_t missing = 0;
+  std::size_t doubled = 0;
+  std::size_t changed = 0;
+  std::size_t unexpected = 0;
+
+  [[nodiscard]] std::string text() const {
+    std::string out;
+    for (const auto& [n, what] :
+         {std::pair{missing, "missing"}, std::pair{doubled, "doubled"},
+          std::pair{changed, "changed"}, std::pair{unexpected, "unexpected"}}) {
+      if (n != 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", n, what);
+    }
+    return out;
+  }
+};
+
+// By identity, then the contents with how often they are expected and how often found.
+using contents_count = std::map<std::string, std::pair<std::size_t, std::size_t>>;
+using things = std::map<std::string, contents_count>;
+
+tally counted(const things& all) {
+  tally t;
+  for (const auto& [identity, contents] : all) {
+    std::size_t lacking = 0;
+    std::size_t foreign = 0;
+    for (const auto& [content, n] : contents) {
+      const auto [expected, found] = n;
+      if (found < expected) lacking += expected - found;
+      if (found > expected) (expected == 0 ? foreign : t.doubled) += found - expected;
+    }
+    const auto changed = std::min(lacking, foreign);
+    t.changed += changed;
+    t.missing += lacking - changed;
+    t.unexpected += foreign - changed;
+  }
+  return t;
+}
+
+tally tally_of(const std::vector<raw_partition>& expected,
+               const std::vector<raw_partition>& found) {
+  things all;
+  const auto put = [&](const std::vector<raw_partition>& partitions, auto which) {
+    for (std::size_t p = 0; p < partitions.size(); ++p) {
+      for (const auto* r : data_of(partitions[p])) {
+        const auto identity =
+            fmt::format("{} {} {}", p, r->time_ms, r->key ? "=" + *r->key : std::string{});
+        ++(all[identity][r->value ? "=" + *r->value : std::string{}].*which);
+      }
+    }
+  };
+  using pair = contents_count::mapped_type;
+  put(expected, &pair::first);
+  put(found, &pair::second);
+  return counted(all);
+}
+
+// Lines "key = rest" of a dump, or "origin,hour,rest" of a CSV.
+tally tally_of_lines(const std::string& expected, const std::string& found) {
+  things all;
+  const auto put = [&](std::string_view text, auto which) {
+    while (!text.empty()) {
+      const auto line = text.substr(0, text.find('\n'));
+      text.remove_prefix(std::min(text.size(), line.size() + 1));
+      auto end = line.find(" = ");
+      if (end == std::string_view::npos) end = line.find(',', line.find(',') + 1);
+      ++(all[std::string{line.substr(0, end)}][std::string{line}].*which);
+    }
+  };
+  using pair = contents_count::mapped_type;
+  put(expected, &pair::first);
+  put(found, &pair::second);
+  return counted(all);
+}
+
 }  // namespace
 
 std::vector<std::string> broken_rules(const reference& expected, const raw_log& log) {
@@ -185,6 +263,33 @@ std::vector<std::string> differences(const reference& expected, const job& found
     out.emplace_back("hourly-delays.csv differs");
   if (file_text(found.out() / "delay-alerts.csv") != expected.alerts)
     out.emplace_back("delay-alerts.csv differs");
+  return out;
+}
+
+std::string count_differences(const reference& expected, const job& found) {
+  std::string out;
+  const auto add = [&](const std::string& what, const std::string& how) {
+    if (!how.empty()) out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", what, how);
+  };
+  try {
+    const auto log = read_raw_log(found.log());
+    for (const auto& [topic, partitions] : expected.log.topics) {
+      if (is_epochs(topic)) continue;
+      const auto it = log.topics.find(topic);
+      if (it == log.topics.end()) {
+        add(topic, "no such topic");
+      } else {
+        add(topic, tally_of(partitions, it->second).text());
+      }
+    }
+  } catch (const std::exception& e) {
+    add("the log cannot be read", e.what());
+  }
+  add("state", tally_of_lines(expected.dump, file_text(found.dump())).text());
+  add("hourly-delays.csv",
+      tally_of_lines(expected.hours, file_text(found.out() / "hourly-delays.csv")).text());
+  add("delay-alerts.csv",
+      tally_of_lines(expected.alerts, file_text(found.out() / "delay-alerts.csv")).text());
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@ namespace kappa::crash {
 namespace {
 
 constexpr std::chrono::seconds longest_run{180};
+constexpr std::chrono::milliseconds look_every{2};
 constexpr std::uint64_t least_t1 = 50;
 constexpr std::uint64_t least_t2 = 10;
 
@@ -44,7 +46,7 @@ process job::start(const start_options& options) const {
                                    "--commit-interval",
                                    "5ms",
                                    "--snapshot-interval",
-                                   "20ms",
+                                   fmt::format("{}ms", snapshot_interval_.count()),
                                    "--frame-bytes",
                                    "4096",
                                    "--cache-bytes",
@@ -67,6 +69,7 @@ int job::run(const start_options& options) {
     problem(fmt::format("it hung: no end in {} s", longest_run.count()));
     return -1;
   }
+  note_refusal(status);
   return *status;
 }
 
@@ -89,23 +92,25 @@ bool job::kill_at(std::string_view point, std::uint64_t n) {
 bool job::hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseconds wait) {
   const auto mark = folder_ / "mark";
   std::filesystem::remove(mark);
-  const bool killed =
-      kill_after({!started_,
+  auto p = start({!std::exchange(started_, true),
                   {fmt::format("KAPPA_FAILPOINT={}:{}", point, n), "KAPPA_FAILPOINT_SIGNAL=0",
                    "KAPPA_FAILPOINT_MARK=" + mark.string()},
-                  {}},
-                 wait);
-  if (killed && file_text(mark) != point) problem(fmt::format("{}:{} was not reached", point, n));
-  return killed;
+                  {}});
+  const auto until = now_ns() + std::chrono::nanoseconds{longest_run}.count();
+  while (!p.wait(look_every) && file_text(mark) != point) {
+    if (now_ns() < until) continue;
+    problem(fmt::format("{}:{} was not reached in {} s", point, n, longest_run.count()));
+    break;
+  }
+  return kill_after(p, wait);
 }
 
 bool job::kill_after(std::chrono::nanoseconds wait) {
-  return kill_after({!started_, {}, {}}, wait);
+  auto p = start({!std::exchange(started_, true), {}, {}});
+  return kill_after(p, wait);
 }
 
-bool job::kill_after(const start_options& options, std::chrono::nanoseconds wait) {
-  started_ = true;
-  auto p = start(options);
+bool job::kill_after(process& p, std::chrono::nanoseconds wait) {
   auto status = p.wait(std::chrono::duration_cast<std::chrono::milliseconds>(wait));
   if (!status) {
     p.signal(SIGKILL);
@@ -116,8 +121,10 @@ bool job::kill_after(const start_options& options, std::chrono::nanoseconds wait
       return true;
     }
   }
+  note_refusal(status);
   if (status != 0)
-    problem(fmt::format("to be killed after a time: it ended with {}: {}", *status, said()));
+    problem(fmt::format("to be killed after a time: it ended with {}: {}", status.value_or(-1),
+                        said()));
   return false;
 }
 
@@ -131,7 +138,12 @@ void job::finish() {
 }
 
 void job::check() {
-  for (auto& d : differences(of_, *this)) problem(std::move(d));
+  found_ = differences(of_, *this);
+  for (const auto& d : found_) problem(d);
+}
+
+void job::note_refusal(std::optional<int> status) {
+  if (status == refused && refusal_.empty()) refusal_ = said();
 }
 
 void job::problem(std::string what) { problems_.push_back(std::move(what)); }

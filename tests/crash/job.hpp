@@ -4,6 +4,7 @@
 // Threading: one thread.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -14,6 +15,9 @@
 #include "crash/raw_log.hpp"
 
 namespace kappa::crash {
+
+/// The job's exit code when it refuses to start.
+inline constexpr int refused = 3;
 
 /// What an undisturbed run of the same input left behind, and what is known of the input itself.
 struct reference {
@@ -42,6 +46,9 @@ class job {
   job(std::filesystem::path program, const reference& of, std::filesystem::path folder,
       std::vector<std::string> environment = {});
 
+  /// 20 ms unless told.
+  void snapshot_every(std::chrono::milliseconds interval) { snapshot_interval_ = interval; }
+
   [[nodiscard]] process start(const start_options& options = {}) const;
   /// Runs it to the end of the process: the exit code, or minus the signal. A hang counts as a
   /// problem.
@@ -50,8 +57,8 @@ class job {
   /// Starts it and has it killed at the n-th hit of a failpoint. False: it ended before (see
   /// problems()).
   bool kill_at(std::string_view point, std::uint64_t n);
-  /// Starts it, has one thread held at the n-th hit while the others go on, and kills it after so
-  /// long.
+  /// Starts it, has one thread held at the n-th hit while the others go on, and kills it when they
+  /// have gone on for so long. False: it ended before it got there.
   bool hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseconds wait);
   /// Starts it and kills it after so long.
   bool kill_after(std::chrono::nanoseconds wait);
@@ -61,7 +68,12 @@ class job {
   void check();
 
   void problem(std::string what);
+  /// All that was wrong: with how its processes ended, and what the checker found.
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
+  /// Only what the checker found in what it left behind.
+  [[nodiscard]] const std::vector<std::string>& found_by_checker() const { return found_; }
+  /// What it said when it refused to start (exit code 3); empty: it did not.
+  [[nodiscard]] const std::string& refusal() const { return refusal_; }
 
   [[nodiscard]] std::filesystem::path log() const { return folder_ / "log"; }
   [[nodiscard]] std::filesystem::path state() const { return folder_ / "state"; }
@@ -84,15 +96,22 @@ class job {
   const reference& of_;
   std::filesystem::path folder_;
   std::vector<std::string> environment_;
-  bool kill_after(const start_options& options, std::chrono::nanoseconds wait);
+  bool kill_after(process& p, std::chrono::nanoseconds wait);
+  void note_refusal(std::optional<int> status);
 
+  std::chrono::milliseconds snapshot_interval_{20};
   bool started_ = false;
   std::vector<std::int64_t> killed_at_;
   std::vector<std::string> problems_;
+  std::vector<std::string> found_;
+  std::string refusal_;
 };
 
 /// What differs between a job's remains and the undisturbed run's: nothing when all is well.
 [[nodiscard]] std::vector<std::string> differences(const reference& expected, const job& found);
+/// The same in one line for people, counted by topic and file ("hourly-delays: 17 missing"),
+/// wherever in a topic the records are.
+[[nodiscard]] std::string count_differences(const reference& expected, const job& found);
 /// Whether one log's public and internal records are what the rules ask for, by themselves.
 [[nodiscard]] std::vector<std::string> broken_rules(const reference& expected, const raw_log& log);
 /// Where two logs differ in the records (without markers and epoch records) of a partition.

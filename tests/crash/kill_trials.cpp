@@ -1,4 +1,4 @@
-// Kills at every failpoint, at random moments, and of deliberately broken variants.
+// Kills at every failpoint and at random moments.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -81,11 +81,6 @@ void work_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   }
 }
 
-std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t from, std::int64_t to) {
-  return std::chrono::nanoseconds{
-      pick(rng, static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(std::max(from, to)))};
-}
-
 // A job with up to `most` kills at random moments. The first start is let get about to its first
 // T1, so that most kills fall into the work.
 job random_job(lab& l, const reference& of, const std::string& name, int most, std::mt19937_64& rng,
@@ -97,12 +92,6 @@ job random_job(lab& l, const reference& of, const std::string& name, int most, s
     if (!j.kill_after(moment(rng, from, from + of.startup_ns / 2 + share))) break;
   }
   return j;
-}
-
-// Long enough for the start, an eighth of the work, and what other threads still do.
-std::chrono::nanoseconds held_for(const reference& of) {
-  return std::chrono::nanoseconds{2 * of.startup_ns + of.busy_ns / 4} +
-         std::chrono::milliseconds{200};
 }
 
 bool mostly_in_the_middle(const job& j) { return j.kills_in_the_middle() * 10 >= j.kills() * 8; }
@@ -193,42 +182,6 @@ void whole_trial(lab& l) {
     fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
   }
   l.report("whole file", {"no trial counts"});
-}
-
-void broken_trials(lab& l) {
-  constexpr int at_least = 3;
-  constexpr int at_most = 12;
-  for (const std::string what : {"t2-before-t1", "t2-mixed", "no-muted-gap"}) {
-    auto rng = l.random(what);
-    int caught = 0;
-    int trials = 0;
-    std::string how;
-    while (trials < at_least || (caught == 0 && trials < at_most)) {
-      ++trials;
-      auto j =
-          l.make_job(l.small(), fmt::format("broken-{}-{}", what, trials), {"KAPPA_BREAK=" + what});
-      // Between T2 and T1, where it hurts, and at any time.
-      const auto& usual = l.small();
-      const auto snapshots = std::max<std::uint64_t>(2, usual.counts.t2() / 8);
-      const auto commits = std::max<std::uint64_t>(2, usual.counts.t1() / 8);
-      bool killed = j.hold_at("log.before_commit", pick(rng, 2, commits), held_for(usual));
-      for (int i = 0; i < 3 && killed; ++i) {
-        killed = j.kill_at("state.after_commit", pick(rng, 2, snapshots));
-      }
-      killed = killed &&
-               j.kill_after(moment(rng, usual.startup_ns, usual.startup_ns + usual.busy_ns / 8));
-      if (j.problems().empty()) j.finish();
-      if (!j.problems().empty()) {
-        ++caught;
-        if (how.empty()) how = j.problems().front();
-      }
-      std::filesystem::remove_all(j.folder());
-    }
-    const auto name = fmt::format("broken on purpose: {}: caught in {} of {} trials ({})", what,
-                                  caught, trials, how.substr(0, how.find('\n')));
-    l.report(name, caught != 0 ? std::vector<std::string>{}
-                               : std::vector<std::string>{"it passed all its trials"});
-  }
 }
 
 }  // namespace kappa::crash

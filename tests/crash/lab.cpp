@@ -31,6 +31,15 @@ std::uint64_t pick(std::mt19937_64& rng, std::uint64_t low, std::uint64_t high) 
   return std::uniform_int_distribution<std::uint64_t>{low, std::max(low, high)}(rng);
 }
 
+std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t low, std::int64_t high) {
+  return std::chrono::nanoseconds{
+      pick(rng, static_cast<std::uint64_t>(low), static_cast<std::uint64_t>(std::max(low, high)))};
+}
+
+std::chrono::nanoseconds held_for(const reference& of) {
+  return std::chrono::nanoseconds{of.busy_ns / 8} + std::chrono::milliseconds{200};
+}
+
 std::mt19937_64 lab::random(const std::string& name) const {
   std::uint64_t h = seed_ * 0x9e3779b97f4a7c15 + 1;
   for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -45,6 +54,16 @@ const reference& lab::small() {
             "--input", real_file.string(), "--out", input.string()},
            work_ / "mangle.txt");
   return references_.emplace("small", undisturbed("small", input, 60'000)).first->second;
+}
+
+const reference& lab::dense() {
+  if (const auto it = references_.find("dense"); it != references_.end()) return it->second;
+  std::filesystem::create_directories(work_);
+  const auto input = work_ / "dense.csv";
+  must_run({"python3", (source_dir / "tests/crash/thin.py").string(), "--every", "8", "--input",
+            real_file.string(), "--out", input.string()},
+           work_ / "thin.txt");
+  return references_.emplace("dense", undisturbed("dense", input, 60'000)).first->second;
 }
 
 const reference& lab::whole() {

@@ -17,6 +17,9 @@ class lab {
 
   /// 60,000 rows of the real file with 1 % garbage among them, paced to about a second.
   [[nodiscard]] const reference& small();
+  /// Every eighth row of the real file, paced to about a second: hours close so fast that every
+  /// epoch has results.
+  [[nodiscard]] const reference& dense();
   /// The whole real file, paced to about two seconds.
   [[nodiscard]] const reference& whole();
 
@@ -45,6 +48,11 @@ class lab {
 
 /// A number from [low, high].
 [[nodiscard]] std::uint64_t pick(std::mt19937_64& rng, std::uint64_t low, std::uint64_t high);
+/// The same of nanoseconds.
+[[nodiscard]] std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t low,
+                                              std::int64_t high);
+/// How long a thread is held: an eighth of the work, and what other threads still do.
+[[nodiscard]] std::chrono::nanoseconds held_for(const reference& of);
 
 // ── the trials; each prints what it does and reports to the lab ──
 
@@ -54,7 +62,8 @@ void failpoint_trials(lab& l);
 void random_trials(lab& l, int kills);
 /// The same on the whole file.
 void whole_trial(lab& l);
-/// Each deliberately broken variant must be caught.
+/// Each deliberately broken variant must be caught by the checker, and an unbroken one must pass
+/// the very same kills.
 void broken_trials(lab& l);
 /// Deleted state, a deleted position, two processes, SIGTERM, another log.
 void process_trials(lab& l);

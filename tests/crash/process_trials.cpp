@@ -10,8 +10,6 @@
 namespace kappa::crash {
 namespace {
 
-constexpr int refused = 3;
-
 std::uint64_t half(const job& j) { return static_cast<std::uint64_t>(j.of().rows) / 2; }
 
 void remove_results(const job& j) {
