@@ -50,7 +50,7 @@ def main():
             files[block["file"]] = text + ("\n" if text else "") + body
             script.append(f"cat > {block['file']} <<'END OF FILE'\n{files[block['file']]}END OF FILE")
         elif block["language"] == "sh":
-            script.append(f"echo '=== {len(wanted)}'\n" + (f"({body})" if body.startswith("cd kappa ") else body))
+            script.append(f"echo '=== {len(wanted)}'\n{body}")
             wanted.append("…")
         elif block["language"] == "text" and wanted:
             wanted[-1] = body.strip()

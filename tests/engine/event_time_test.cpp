@@ -5,7 +5,6 @@
 
 #include "engine/list_source.hpp"
 #include "engine/manual_host.hpp"
-#include "kappa/task/input_clock.hpp"
 
 using namespace kappa;
 using namespace engine_test;
@@ -47,76 +46,7 @@ app merge_app() {
 const std::string place_topic = "shop.place.g1.place";
 const std::string again_topic = "shop.sums.g1.again";
 
-marker from_task(const std::string& stage, int task, marker_kind kind, timestamp w) {
-  marker m;
-  m.stage = stage;
-  m.task = partition{task};
-  m.kind = kind;
-  m.watermark = w;
-  return m;
-}
-
 }  // namespace
-
-BOOST_AUTO_TEST_CASE(an_upstream_task_not_yet_seen_counts_as_before_everything) {
-  auto c = input_clock::internal({{"a", 2}, {"b", 1}});
-  BOOST_TEST((c.watermark() == min_time));
-  must(c.observe(from_task("a", 0, marker_kind::watermark, minute(5))));
-  must(c.observe(from_task("b", 0, marker_kind::watermark, minute(7))));
-  BOOST_TEST((c.watermark() == min_time));
-  must(c.observe(from_task("a", 1, marker_kind::watermark, minute(9))));
-  BOOST_TEST((c.watermark() == minute(5)));
-  must(c.observe(from_task("a", 0, marker_kind::idle, minute(5))));
-  BOOST_TEST((c.watermark() == minute(7)));
-  must(c.observe(from_task("b", 0, marker_kind::end, minute(7))));
-  BOOST_TEST((c.watermark() == minute(9)));
-  must(c.observe(from_task("a", 1, marker_kind::idle, minute(9))));
-  BOOST_TEST(!c.watermark());
-  BOOST_TEST(c.idle());
-  BOOST_TEST(!c.ended());
-  must(c.observe(from_task("a", 0, marker_kind::end, minute(5))));
-  must(c.observe(from_task("a", 1, marker_kind::end, minute(9))));
-  BOOST_TEST(c.ended());
-  BOOST_TEST(!c.idle());
-}
-
-BOOST_AUTO_TEST_CASE(what_has_been_taken_in_is_told_only_when_all_upstream_tasks_have_told) {
-  auto c = input_clock::internal({{"a", 2}});
-  const topic_partition origin{"in", partition{0}};
-  auto m = from_task("a", 0, marker_kind::watermark, minute(5));
-  m.through[origin] = offset{7};
-  must(c.observe(m));
-  BOOST_TEST(c.through().empty());
-  m.task = partition{1};
-  m.through[origin] = offset{3};
-  must(c.observe(m));
-  BOOST_TEST((c.through().at(origin) == offset{3}));
-}
-
-BOOST_AUTO_TEST_CASE(a_marker_of_an_unknown_task_names_it) {
-  auto c = input_clock::internal({{"a", 2}});
-  BOOST_TEST(refused(c.observe(from_task("a", 2, marker_kind::watermark, minute(5))),
-                     errc::incompatible, {"a[2]", "partition count"}));
-}
-
-BOOST_AUTO_TEST_CASE(a_clock_survives_its_encoding) {
-  auto c = input_clock::internal({{"a", 2}});
-  auto m = from_task("a", 0, marker_kind::idle, minute(5));
-  m.through[{"in", partition{0}}] = offset{7};
-  must(c.observe(m));
-  c.observe(minute(6));
-  bytes raw;
-  byte_writer w{raw};
-  c.encode(w);
-  auto d = input_clock::internal({{"a", 2}});
-  byte_reader r{raw};
-  BOOST_TEST(d.decode(r));
-  BOOST_TEST((d.largest() == minute(6)));
-  BOOST_TEST((d.watermark() == c.watermark()));
-  auto other = input_clock::internal({{"a", 3}});
-  byte_reader again{raw};
-  BOOST_TEST(!other.decode(again));
-}
 
 BOOST_AUTO_TEST_CASE(markers_go_to_every_partition_of_internal_topics_and_to_no_public_one) {
   manual_host h{hops_app(), 3};

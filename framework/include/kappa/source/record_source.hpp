@@ -2,9 +2,9 @@
 // the source together with the records, so a killed and restarted source neither skips nor
 // repeats a row.
 //
-// Threading: one thread at a time. `open` may block; `next` may wait for the source, but a host takes
-// a call that does not return within its handler_limit for hung, and ends the process: give nothing
-// instead when no row is there.
+// Threading: one thread at a time. `open` may block; `next` may wait for the source, but a host
+// takes a call that does not return within its handler_limit for hung, and ends the process: give
+// nothing instead when no row is there.
 #pragma once
 
 #include <cstdint>
