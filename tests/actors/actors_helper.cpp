@@ -18,9 +18,14 @@
 #include "engine/small_types.hpp"
 #include "kappa/kappa.hpp"
 
+// A signal is to end the process as it does without a sanitizer.
 #if defined(__SANITIZE_ADDRESS__)
-// A signal is to end the process as it does without the sanitizer.
-extern "C" const char* __asan_default_options() {
+#define KAPPA_SANITIZER_OPTIONS __asan_default_options
+#elif defined(__SANITIZE_THREAD__)
+#define KAPPA_SANITIZER_OPTIONS __tsan_default_options
+#endif
+#ifdef KAPPA_SANITIZER_OPTIONS
+extern "C" const char* KAPPA_SANITIZER_OPTIONS() {
   return "handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0";
 }
 #endif
