@@ -16,6 +16,7 @@
 #include "engine/small_types.hpp"
 #include "kappa/kappa.hpp"
 #include "kappa/testing/driver.hpp"
+#include "support/refused.hpp"
 
 namespace actors_test {
 
@@ -51,27 +52,7 @@ inline void must(result<void> r) {
   if (!r) BOOST_FAIL(r.error().text());
 }
 
-/// True when `r` failed with `code` and its text has each of `words`.
-template <class T>
-boost::test_tools::predicate_result refused(const result<T>& r, errc code,
-                                            std::initializer_list<std::string_view> words) {
-  boost::test_tools::predicate_result no{false};
-  if (r) {
-    no.message() << "was accepted";
-    return no;
-  }
-  const auto text = r.error().text();
-  if (r.error().code != code) {
-    no.message() << "other code: " << text;
-    return no;
-  }
-  for (const auto word : words) {
-    if (text.find(word) != std::string::npos) continue;
-    no.message() << "does not name '" << std::string{word} << "': " << text;
-    return no;
-  }
-  return true;
-}
+using kappa::test::refused;
 
 /// Holds commits back, and decides their fate one by one.
 class commit_gate {

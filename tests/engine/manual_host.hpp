@@ -19,6 +19,7 @@
 #include "kappa/task/commit_lane.hpp"
 #include "kappa/task/layout.hpp"
 #include "kappa/task/task.hpp"
+#include "support/refused.hpp"
 
 namespace engine_test {
 
@@ -33,28 +34,7 @@ inline void must(result<void> r) {
   if (!r) throw std::runtime_error{r.error().text()};
 }
 
-/// True when `r` failed with `code` and names each of `words`.
-template <class T>
-boost::test_tools::predicate_result refused(const result<T>& r, errc code,
-                                            std::initializer_list<std::string_view> words) {
-  boost::test_tools::predicate_result no{false};
-  if (r) {
-    no.message() << "was accepted";
-    return no;
-  }
-  const auto text = r.error().text();
-  if (r.error().code != code) {
-    no.message() << "other code: " << text;
-    return no;
-  }
-  for (const auto word : words) {
-    if (text.find(word) == std::string::npos) {
-      no.message() << "does not name '" << std::string{word} << "': " << text;
-      return no;
-    }
-  }
-  return true;
-}
+using kappa::test::refused;
 
 using picture = std::map<std::string, std::vector<std::string>>;
 

@@ -15,6 +15,7 @@
 #include "kappa/state/keyed_table.hpp"
 #include "kappa/state/state_store.hpp"
 #include "kappa/state/timer_table.hpp"
+#include "support/refused.hpp"
 
 namespace kappa::test {
 
@@ -73,29 +74,6 @@ T must(result<T> r) {
 }
 inline void must(result<void> r) {
   if (!r) BOOST_FAIL(r.error().text());
-}
-
-/// True when `r` failed with `code` and names each of `words`.
-template <class T>
-boost::test_tools::predicate_result refused(const result<T>& r, errc code,
-                                            std::initializer_list<std::string_view> words) {
-  boost::test_tools::predicate_result no{false};
-  if (r) {
-    no.message() << "was accepted";
-    return no;
-  }
-  const auto text = r.error().text();
-  if (r.error().code != code) {
-    no.message() << "other code: " << text;
-    return no;
-  }
-  for (const auto word : words) {
-    if (text.find(word) == std::string::npos) {
-      no.message() << "does not name '" << std::string{word} << "': " << text;
-      return no;
-    }
-  }
-  return true;
 }
 
 /// A value without memory of its own, as most are.
