@@ -139,13 +139,7 @@ BOOST_AUTO_TEST_CASE(the_task_that_reads_a_quiet_partition_declares_it_idle_in_t
   BOOST_TEST(h.records("shop.sums.late").size() == 1u);
 
   // All of it is in the log: rebuilt from there, whatever the clock says.
-  const auto picture = h.picture();
-  const auto end = h.log_end();
-  h.delete_state();
-  h.open();
-  h.settle();
-  BOOST_TEST(same(picture, h.picture()));
-  BOOST_TEST(h.log_end() == end);
+  rebuilds_the_same(h);
 }
 
 BOOST_AUTO_TEST_CASE(a_record_that_waits_keeps_its_input_from_being_declared_idle) {

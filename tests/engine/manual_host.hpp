@@ -140,4 +140,7 @@ class manual_host {
   std::vector<hosted_task> tasks_;
 };
 
+/// Settles, deletes the state, and checks that a rebuild gives the same and appends nothing.
+void rebuilds_the_same(manual_host& h);
+
 }  // namespace engine_test

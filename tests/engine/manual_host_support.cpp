@@ -315,4 +315,15 @@ engine_test::picture manual_host::picture() {
   return p;
 }
 
+void rebuilds_the_same(manual_host& h) {
+  h.settle();
+  const auto before = h.picture();
+  const auto end = h.log_end();
+  h.delete_state();
+  h.open();
+  h.settle();
+  BOOST_TEST(same(before, h.picture()));
+  BOOST_TEST(h.log_end() == end);
+}
+
 }  // namespace engine_test

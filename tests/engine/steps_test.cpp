@@ -99,17 +99,6 @@ std::vector<std::string> values(manual_host& h) {
   return all;
 }
 
-void rebuilds_the_same(manual_host& h) {
-  h.settle();
-  const auto picture = h.picture();
-  const auto end = h.log_end();
-  h.delete_state();
-  h.open();
-  h.settle();
-  BOOST_TEST(same(picture, h.picture()));
-  BOOST_TEST(h.log_end() == end);
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_throw_after_state_and_outputs_undoes_both_and_names_the_operator) {
