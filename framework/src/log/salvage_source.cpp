@@ -96,8 +96,8 @@ void salvage_source::search_orphans() {
       }
       snapshot_->walk(
           tree, {},
-          [&](const lmdb::tree_entry& e) {
-            if (snapshot_->read_value(e, value)) (void)tables_.take(name, e.key, value);
+          [&, &table = name](const lmdb::tree_entry& e) {
+            if (snapshot_->read_value(e, value)) (void)tables_.take(table, e.key, value);
             return true;
           },
           [](const lmdb::tree_fault&) {});

@@ -136,8 +136,9 @@ static_assert(sizeof(wire_record_head) == 32);
   return r;
 }
 
-/// True when `body` holds exactly `count` well-formed records with growing offset deltas.
-[[nodiscard]] bool valid_records(bytes_view body, std::uint32_t count);
+/// True when `body` holds exactly `count` well-formed records, their offset deltas counting from
+/// `first_delta`.
+[[nodiscard]] bool valid_records(bytes_view body, std::uint32_t count, std::uint64_t first_delta);
 
 }  // namespace detail
 
