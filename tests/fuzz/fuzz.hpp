@@ -24,10 +24,12 @@ void broken(bytes_view in);  // not among the targets: it has a fault
 void capnp(bytes_view in);
 void config(bytes_view in);
 void csv(bytes_view in);
+void dynamic(bytes_view in);
 void envelope(bytes_view in);
 void epochs(bytes_view in);
 void frame(bytes_view in);
 void json(bytes_view in);
+void pages(bytes_view in);
 void state(bytes_view in);
 
 struct target {
@@ -36,9 +38,9 @@ struct target {
 };
 /// All of them; tests/fuzz/CMakeLists.txt makes a program of each, by the same names.
 inline constexpr target targets[] = {
-    {"admin", admin}, {"capnp", capnp},       {"config", config},
-    {"csv", csv},     {"envelope", envelope}, {"epochs", epochs},
-    {"frame", frame}, {"json", json},         {"state", state},
+    {"admin", admin},     {"capnp", capnp},       {"config", config}, {"csv", csv},
+    {"dynamic", dynamic}, {"envelope", envelope}, {"epochs", epochs}, {"frame", frame},
+    {"json", json},       {"pages", pages},       {"state", state},
 };
 
 /// A property that holds for all bytes.
