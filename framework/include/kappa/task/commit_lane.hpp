@@ -35,6 +35,7 @@ class commit_lane {
   result<void> commit_now(const std::vector<epoch_ptr>& epochs);
   result<void> resolve();
   result<std::optional<bases_of_epochs>> find_out(std::span<const epoch_ptr> epochs);
+  result<std::vector<offset>> last_records(const topic_partition& where, std::size_t count);
 
   std::shared_ptr<event_log> log_;
   writer_options options_;
