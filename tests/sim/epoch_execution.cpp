@@ -334,7 +334,7 @@ void epoch_execution::step(std::size_t input, const model_record& r) {
     rollback_step();
     const auto position =
         in.kind == input_kind::source
-            ? fmt::format("{}:{}", source_name, r.offset)
+            ? fmt::format("list:{}", r.offset)
             : fmt::format("{}@{}",
                           topic_partition{s_.spec.inputs[input].topic, partition{task_}}.text(),
                           r.offset);

@@ -30,7 +30,7 @@ class faulty_reader final : public log_reader {
 class faulty_writer final : public log_writer {
  public:
   faulty_writer(std::shared_ptr<faulty_log> log, std::unique_ptr<log_writer> to)
-      : log_{std::move(log)}, to_{std::move(to)} {}
+      : log_{std::move(log)}, to_{std::move(to)}, term_{to_->term()} {}
 
   result<commit_receipt> commit(const log_transaction& tx) override {
     const auto unknown = [] {
@@ -57,11 +57,12 @@ class faulty_writer final : public log_writer {
     unknown_ = true;
     return unknown();
   }
-  writer_term term() const override { return to_ ? to_->term() : writer_term{}; }
+  writer_term term() const override { return term_; }
 
  private:
   std::shared_ptr<faulty_log> log_;
   std::unique_ptr<log_writer> to_;
+  writer_term term_;
   bool unknown_ = false;
 };
 

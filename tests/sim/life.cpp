@@ -104,6 +104,7 @@ void life::draw_faults() {
     if (!faults_on_ || failpoint_in_ == 0 || --failpoint_in_ > 0) return;
     tell(fmt::format("    fault: the process ends at {}", name));
     crashed_ = true;
+    crashed_at_ = name;
     throw ends_here{};
   });
   model_->set_may_end([this](const stage_and_partition&, const topic_partition& where, offset at) {
@@ -255,9 +256,13 @@ void life::overtake() {
   tell(fmt::format("  owner {} is overtaken", owner_->number));
   kill(overtaken_);
   owner_->overtaken = true;
+  state_moved_on_ = false;
   overtaken_ = std::move(owner_);
   log_->memory().lose_lock(app_name);
-  (void)open_owner();
+  if (open_owner() || has_taken_app_) return;
+  tell("  it does not even take the app");
+  owner_ = std::move(overtaken_);
+  owner_->overtaken = false;
 }
 
 // ── the life ──
@@ -284,12 +289,13 @@ void life::step() {
     failpoint_in_ = dice_.from_to(1, 60);
   if (faults_.reads && read_fails_in_ == 0 && dice_.one_in(30))
     read_fails_in_ = dice_.from_to(1, 40);
-  if (!owner_) {
+  const bool alone = !owner_ && overtaken_ && dice_.one_in(2);
+  if (!owner_ && !alone) {
     if (faults_.old_copies && dice_.one_in(3)) copy_state();
     if (dice_.one_in(3)) lose_state();
     if (!open_owner()) return;
   }
-  auto& o = overtaken_ && dice_.one_in(3) ? *overtaken_ : *owner_;
+  auto& o = alone || (overtaken_ && dice_.one_in(3)) ? *overtaken_ : *owner_;
   auto& t = any_task(o);
   switch (dice_.upto(24)) {
     case 0:
@@ -325,7 +331,7 @@ void life::step() {
       }
       break;
     case 10:
-      check_query(t);
+      if (!o.overtaken || !state_moved_on_) check_query(t);
       break;
     case 11:
     case 12:
@@ -344,7 +350,7 @@ void life::step() {
       snapshot(o, t);
       break;
     default:
-      run_task(o, t, dice_.some(dice_.one_in(2) ? 3 : 30));
+      if (!o.overtaken || !state_moved_on_) run_task(o, t, dice_.some(dice_.one_in(2) ? 3 : 30));
   }
   bury();
 }

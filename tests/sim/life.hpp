@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,9 @@ class life {
     std::deque<waiting_epoch> waiting;  // closed, in the order of submission
     bool in_doubt = false;
     bool overtaken = false;  // another one has the app since
+    // Of an overtaken one: tasks whose state the other has opened, and those where it has tried.
+    std::set<stage_and_partition> lost;
+    std::set<stage_and_partition> perhaps_lost;
   };
   struct faults {
     bool commits = false;
@@ -151,11 +155,16 @@ class life {
 
   std::unique_ptr<owner> owner_;      // null: nobody runs the app
   std::unique_ptr<owner> overtaken_;  // still thinks that it does
+  // The new owner has written the state since: what the old one would read is not its own. It does
+  // not step or answer any more, but closes, commits and snapshots what it has.
+  bool state_moved_on_ = false;
+  bool has_taken_app_ = false;  // the last one that was to start
   int owners_ = 0;
 
   // A crash inside the engine: at the n-th failpoint from now.
   int failpoint_in_ = 0;
   bool crashed_ = false;
+  std::string crashed_at_;
   int read_fails_in_ = 0;
   bool fault_met_ = false;  // since the last look
 

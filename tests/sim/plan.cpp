@@ -159,29 +159,6 @@ std::string describe(const plan& p) {
 
 namespace {
 
-class list_reader final : public record_source {
- public:
-  explicit list_reader(std::shared_ptr<source_rows> rows) : rows_{std::move(rows)} {}
-  result<void> open(const std::optional<bytes>& place) override {
-    if (place) next_ = std::stoul(*place);
-    return {};
-  }
-  result<std::optional<source_row>> next() override {
-    if (next_ == rows_->rows.size()) return std::optional<source_row>{};
-    ++next_;
-    return std::optional{source_row{rows_->rows[next_ - 1], next_}};
-  }
-  bool at_end() const override { return rows_->ended && next_ == rows_->rows.size(); }
-  bytes place() const override { return std::to_string(next_); }
-  const std::string& name() const override { return name_; }
-  source_progress progress() const override { return {next_, 0, 0}; }
-
- private:
-  std::shared_ptr<source_rows> rows_;
-  std::size_t next_ = 0;
-  std::string name_ = source_name;
-};
-
 stream<item> with_ops(stream<item> s, const input_plan& in) {
   for (const auto o : in.ops) {
     const auto name = name_of(o, in.name);
@@ -228,7 +205,7 @@ app make_app(const plan& p, std::shared_ptr<source_rows> rows) {
   std::vector<std::pair<std::string, keyed_stream<std::string, item>>> hops;
   const auto elements = [&](const input_plan& in) {
     if (in.kind == input_kind::source) {
-      source_of<item> from{[rows] { return std::make_unique<list_reader>(rows); },
+      source_of<item> from{[rows] { return std::make_unique<engine_test::list_reader>(rows); },
                            [](bytes_view row) { return codec<item>::decode(row); }};
       return with_ops(a.source<item>(in.name, std::move(from)), in);
     }

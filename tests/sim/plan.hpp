@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/list_source.hpp"
 #include "kappa/stream/app.hpp"
 #include "kappa/task/task.hpp"
 #include "sim/dice.hpp"
@@ -57,11 +58,7 @@ inline constexpr const char* source_name = "rows";
 [[nodiscard]] plan draw_plan(std::uint64_t seed);
 [[nodiscard]] std::string describe(const plan& p);
 
-/// Rows of the source: the test's to add to.
-struct source_rows {
-  std::vector<bytes> rows;
-  bool ended = false;
-};
+using engine_test::source_rows;
 [[nodiscard]] app make_app(const plan& p, std::shared_ptr<source_rows> rows);
 
 }  // namespace kappa::sim

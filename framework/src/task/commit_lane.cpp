@@ -15,7 +15,14 @@ result<void> commit_lane::open() {
   writer_.reset();
   auto writer = log_->open_writer(options_);
   if (!writer) return fail(writer.error());
+  // Another owner in between has gone on from where this one's tasks were; that it is gone again
+  // does not make them right.
+  if (term_ && (*writer)->term() != *term_ + 1) {
+    return fail(errc::fenced, options_.app,
+                "another owner had the app since; what this one has processed is out of date");
+  }
   writer_ = std::move(*writer);
+  term_ = writer_->term();
   return {};
 }
 

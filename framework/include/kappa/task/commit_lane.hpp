@@ -22,7 +22,8 @@ class commit_lane {
  public:
   commit_lane(std::shared_ptr<event_log> log, writer_options options, log_sink log_to = no_log);
 
-  /// Takes the app. errc::owned names the holder.
+  /// Takes the app. errc::owned names the holder; errc::fenced: another owner had it since this
+  /// lane took it first.
   [[nodiscard]] result<void> open();
 
   /// Commits the epochs, all or none; gives the bases of each one's appends. A retriable error:
@@ -41,6 +42,7 @@ class commit_lane {
   writer_options options_;
   log_sink log_to_;
   std::unique_ptr<log_writer> writer_;
+  std::optional<writer_term> term_;  // of the last writer
   // Of a commit whose outcome is unknown, until the log has told it. They must not be committed
   // again before.
   std::vector<epoch_ptr> in_doubt_;
