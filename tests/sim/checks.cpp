@@ -127,7 +127,7 @@ void life::settle() {
   }
 }
 
-void life::check_end(bool rebuilt) {
+void life::check_end() {
   for (auto& [id, t] : owner_->tasks) {
     const auto& s = model_->stage_of(id.first);
     const auto& v = model_->last(id);
@@ -147,8 +147,7 @@ void life::check_end(bool rebuilt) {
     }
     check_query(t);
     if (t.task->store() == nullptr) continue;
-    if (!rebuilt && t.task->progress().late_records != v.late)
-      wrong("late records were miscounted");
+    if (t.task->progress().late_records != v.late) wrong("late records were miscounted");
     for (int i = 0; i < 4; ++i) {  // one may be on its way already
       close_task(*owner_, t, true);
       for (int move = 0; move < 3; ++move) snapshot(*owner_, t);

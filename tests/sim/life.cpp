@@ -381,14 +381,14 @@ void life::end() {
   kill(owner_);
   if (!open_owner()) wrong("the app does not start without faults");
   settle();
-  check_end(false);
+  check_end();
   check_log();
   const auto appended = log_end();
 
   kill(owner_);
   if (!open_owner()) wrong("the app does not start after its end");
   settle();
-  check_end(false);
+  check_end();
   kill(owner_);
   bool rebuildable = true;
   for (const auto& [id, positions] : stored_) {
@@ -406,7 +406,7 @@ void life::end() {
     }
     if (!open_owner()) wrong("the app does not start without its state");
     settle();
-    check_end(true);
+    check_end();
   }
   if (log_end() != appended) wrong("something was appended after the end");
 }

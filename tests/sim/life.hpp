@@ -132,7 +132,7 @@ class life {
   void check_query(sim_task& t);
   void check_delta(const sim_task& t);
   void check_stored(sim_task& t);
-  void check_end(bool rebuilt);
+  void check_end();
   void check_log() const;
   void settle();
   [[nodiscard]] std::int64_t log_end() const;
