@@ -97,7 +97,7 @@ result<bool> task_impl::pick_single() {
   if (!head) return fail(head.error());
   if (*head == nullptr) {
     in.drained = true;
-    if (in.end_bound) in.skip_to(*in.end_bound);
+    if (in.end_bound && open_) in.skip_to(*in.end_bound);
     find_flags(options_.clock());
     if (open_ || !flags_pending()) return false;
     return open_epoch(false);
