@@ -27,6 +27,7 @@
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
 #include "kappa/task/local_runner.hpp"
+#include "kappa/task/stored_schemas.hpp"
 
 namespace kappa {
 namespace {
@@ -265,6 +266,9 @@ struct host::inside {
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
     if (auto made = lay_out_admin(*topology, *log); !made) return made;
+    if (auto told = publish_schemas(*topology, *log, *lane_of_app, options.clock()); !told) {
+      return told;
+    }
 
     std::error_code ec;
     std::filesystem::create_directories(app_state(), ec);

@@ -23,7 +23,7 @@
 #include "actors/logfmt.hpp"
 #include "actors/passing_state.hpp"
 #include "actors/progress_line.hpp"
-#include "actors/suggest.hpp"
+#include "kappa/core/suggest.hpp"
 #include "kappa/log/open_log.hpp"
 
 namespace kappa {
@@ -175,7 +175,7 @@ struct runner::inside {
       for (const auto& l : o->get_lnames()) known.push_back("--" + l);
     }
     const auto stripped = wrong.substr(0, wrong.find('='));
-    return detail::nearest(stripped.starts_with("--") ? stripped : "--" + stripped, known);
+    return detail::suggestion(stripped.starts_with("--") ? stripped : "--" + stripped, known);
   }
 
   std::optional<int> parse(int argc, char** argv) {

@@ -26,6 +26,8 @@ namespace kappa {
 struct salvage_options {
   std::filesystem::path from;
   std::filesystem::path to;  // must not exist, or be an empty folder
+  /// The log's id, for a log that has lost its own: a state of it knows it. Else not used.
+  std::string log_id{};
   progress_fn progress{};
 };
 
