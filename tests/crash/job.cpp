@@ -105,6 +105,17 @@ bool job::hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseco
   return kill_after(p, wait);
 }
 
+bool job::cut_at(std::uint64_t step) {
+  const auto status = run({false, {fmt::format("KAPPA_POWER_CUT={}", step)}, {}});
+  if (status == -SIGKILL) {
+    killed_at_.push_back(now_ns());
+    return true;
+  }
+  if (status != 0)
+    problem(fmt::format("cut at step {}: it ended with {}: {}", step, status, said()));
+  return false;
+}
+
 bool job::kill_after(std::chrono::nanoseconds wait) {
   auto p = start({!std::exchange(started_, true), {}, {}});
   return kill_after(p, wait);

@@ -13,7 +13,8 @@ namespace kappa::crash {
 
 class lab {
  public:
-  lab(std::filesystem::path work, std::uint64_t seed) : work_{std::move(work)}, seed_{seed} {}
+  lab(const std::filesystem::path& work, std::uint64_t seed)
+      : work_{std::filesystem::weakly_canonical(work)}, seed_{seed} {}
 
   /// 60,000 rows of the real file with 1 % garbage among them, paced to about a second.
   [[nodiscard]] const reference& small();
@@ -67,10 +68,23 @@ void whole_trial(lab& l);
 void broken_trials(lab& l);
 /// Deleted state, a deleted position, two processes, SIGTERM, another log.
 void process_trials(lab& l);
+/// Losses of power at seeded moments, until `losses` have been counted.
+void power_trials(lab& l, int losses);
+/// Builds that do not sync must be caught after losses of power.
+void unsynced_trials(lab& l);
+/// What a loss of power has left, looked at before anything runs again: damage, and commits that
+/// had returned (`t1` in the log, `t2` in all states) and are not there.
+[[nodiscard]] std::vector<std::string> wrong_after_loss(const std::filesystem::path& log,
+                                                        const std::filesystem::path& state,
+                                                        std::uint64_t t1, std::uint64_t t2);
 /// One failpoint of the log, in a program that only appends and removes.
 void log_trial(lab& l, std::string_view point);
 
-/// That program: `kappa_crash log-work FOLDER`.
-[[nodiscard]] int log_work(const std::filesystem::path& folder);
+/// That program: `kappa_crash log-work FOLDER [RECEIPTS]`. What was acknowledged is counted in the
+/// file RECEIPTS, and must be there at the start.
+[[nodiscard]] int log_work(const std::filesystem::path& folder,
+                           const std::filesystem::path& receipts);
+/// What it must have left in the end.
+[[nodiscard]] std::vector<std::string> wrong_with_log_work(const std::filesystem::path& folder);
 
 }  // namespace kappa::crash

@@ -11,6 +11,8 @@
 #include <map>
 #include <system_error>
 
+#include "kappa/core/failpoint.hpp"
+
 namespace kappa::lmdb {
 
 namespace {
@@ -60,6 +62,7 @@ errc code_of(int rc) {
 }
 
 void sync_folder(const std::filesystem::path& folder) {
+  if (failpoint::broken("no-folder-fsync")) return;
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;  // one that may not be read: it was not made here
   ::fsync(fd);
@@ -135,7 +138,8 @@ result<std::shared_ptr<environment>> environment::open_new(const environment_opt
   if (rc == 0) rc = mdb_env_set_maxreaders(env->env_, options.max_readers);
   if (rc == 0) rc = mdb_env_set_mapsize(env->env_, options.map_bytes);
   if (rc != 0) return fail(env->failed(rc, "set up"));
-  const unsigned flags = MDB_NOTLS | (options.read_only ? unsigned{MDB_RDONLY} : 0U);
+  unsigned flags = MDB_NOTLS | (options.read_only ? unsigned{MDB_RDONLY} : 0U);
+  if (failpoint::broken("no-fsync")) flags |= MDB_NOSYNC;
   rc = mdb_env_open(env->env_, options.folder.c_str(), flags, 0644);
   if (rc != 0) {
     auto e = env->failed(rc, "open");
