@@ -180,7 +180,8 @@ struct log_program_end {
 
 // A program that appends from outside and removes; what was acknowledged must be there.
 log_program_end lose_log_program(lab& l, const std::string& name,
-                                 const std::vector<std::string>& environment) {
+                                 const std::vector<std::string>& environment,
+                                 std::optional<power::loss_mode> mode = std::nullopt) {
   auto rng = l.random(name);
   const auto folder = l.work() / name;
   std::filesystem::remove_all(folder);
@@ -199,7 +200,7 @@ log_program_end lose_log_program(lab& l, const std::string& name,
               folder / "output"};
     status = p.wait(std::chrono::seconds{120});
     if (status == -SIGKILL) {
-      end.of.add(supply.lose(any_mode(rng), rng));
+      end.of.add(supply.lose(mode.value_or(any_mode(rng)), rng));
     } else if (status != 0) {
       end.problems.push_back(
           fmt::format("it ended with {}: {}", status.value_or(-1), file_text(folder / "output")));
@@ -227,6 +228,43 @@ void log_power_trial(lab& l, const std::string& name, totals& all) {
     all.lost += end.of.lost;
     all.names += end.of.names;
   }
+}
+
+// Power lost at each step of a log's first start: what is left can be read, and the next start goes
+// on from there.
+void first_start_trials(lab& l) {
+  std::vector<std::string> problems;
+  std::uint64_t step = 1;
+  for (; step <= first_steps / 2 && problems.size() < 5; ++step) {
+    for (const auto mode : power::all_loss_modes) {
+      auto rng = l.random(fmt::format("first-start-{}-{}", step, power::name_of(mode)));
+      const auto folder = l.work() / "first-start";
+      std::filesystem::remove_all(folder);
+      std::filesystem::create_directories(folder);
+      power::power_supply supply{folder / "power", {folder / "log"}};
+      const auto life = [&](std::uint64_t cut) {
+        auto with = supply.environment();
+        with.push_back(fmt::format("KAPPA_POWER_CUT={}", cut));
+        process p{{crash_program.string(), "log-work", (folder / "log").string(),
+                   (folder / "receipts").string()},
+                  with,
+                  folder / "output"};
+        const auto status = p.wait(std::chrono::seconds{120});
+        if (status != -SIGKILL) {
+          problems.push_back(fmt::format("cut at step {}, {}: it ended with {}: {}", step,
+                                         power::name_of(mode), status.value_or(-1),
+                                         file_text(folder / "output")));
+        }
+      };
+      life(step);
+      supply.lose(mode, rng);
+      for (auto& w : wrong_after_loss(folder / "log", folder / "state", 0, 0))
+        problems.push_back(fmt::format("cut at step {}, {}: {}", step, power::name_of(mode), w));
+      life(100);  // it can go on from what is left
+      supply.lose(mode, rng);
+    }
+  }
+  l.report(fmt::format("power lost at each of the first {} steps of a log", step - 1), problems);
 }
 
 // What must not pass: a build that does not sync (KAPPA_BREAK), or a disk that lies.
@@ -268,7 +306,7 @@ void unsynced_trial(lab& l, const unsynced& what, bool with_job) {
     if (with_job) {
       found = lose_unsynced_job(l, name, what, i);
     } else {
-      const auto end = lose_log_program(l, name, {what.environment});
+      const auto end = lose_log_program(l, name, {what.environment}, power::loss_mode::all);
       if (!end.problems.empty()) found = end.problems.front();
       std::filesystem::remove_all(l.work() / name);
     }
@@ -296,6 +334,7 @@ void synced_trial(lab& l) {
 
 void power_trials(lab& l, int losses) {
   fmt::print("power losses: {}\n", losses);
+  first_start_trials(l);
   totals all;
   for (int i = 1; all.losses < losses; ++i) {
     if (l.failures() >= 5) return;  // that will do
