@@ -121,6 +121,15 @@ bool job::kill_after(std::chrono::nanoseconds wait) {
   return kill_after(p, wait);
 }
 
+bool job::kill_after_first_t1(std::chrono::nanoseconds wait) {
+  const auto before = counts().t1();
+  auto p = start({!std::exchange(started_, true), {}, {}});
+  const auto until = now_ns() + std::chrono::nanoseconds{longest_run}.count();
+  while (!p.wait(look_every) && counts().t1() == before && now_ns() < until) {
+  }
+  return kill_after(p, wait);
+}
+
 bool job::kill_after(process& p, std::chrono::nanoseconds wait) {
   auto status = p.wait(std::chrono::duration_cast<std::chrono::milliseconds>(wait));
   if (!status) {
@@ -146,6 +155,12 @@ void job::finish() {
     return;
   }
   check();
+}
+
+void job::remove_results() const {
+  std::filesystem::remove_all(state());
+  std::filesystem::remove_all(out());
+  std::filesystem::remove(dump());
 }
 
 void job::check() {

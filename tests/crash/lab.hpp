@@ -59,7 +59,8 @@ class lab {
 
 /// A kill at each failpoint. A name that kills nothing is a failure.
 void failpoint_trials(lab& l);
-/// Kills at random moments, until `kills` have been counted.
+/// Kills at random moments, until `kills` have been counted: of the job at work, of the job in its
+/// replay, of a program that appends and removes.
 void random_trials(lab& l, int kills);
 /// The same on the whole file.
 void whole_trial(lab& l);
@@ -79,6 +80,8 @@ void unsynced_trials(lab& l);
                                                         std::uint64_t t1, std::uint64_t t2);
 /// One failpoint of the log, in a program that only appends and removes.
 void log_trial(lab& l, std::string_view point);
+/// Up to `most` kills of that program at random moments; reports. Returns how many; 0: it failed.
+[[nodiscard]] int log_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng);
 
 /// That program: `kappa_crash log-work FOLDER [RECEIPTS]`. What was acknowledged is counted in the
 /// file RECEIPTS, and must be there at the start.

@@ -151,4 +151,38 @@ void log_trial(lab& l, std::string_view point) {
   }
 }
 
+int log_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng) {
+  const auto folder = l.work() / name;
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const auto program = std::filesystem::path{test_paths::binary_dir} / "tests/crash/kappa_crash";
+  int kills = 0;
+  std::vector<std::string> problems;
+  for (std::optional<int> status; problems.empty() && status != 0;) {
+    // The log lasts for 300 batches; retention is applied after every 20.
+    const bool any_step = pick(rng, 0, 1) == 0;
+    const auto* point = any_step ? "log.begin" : "retention.after_removal";
+    std::vector<std::string> environment;
+    if (kills < most)
+      environment.push_back(
+          fmt::format("KAPPA_FAILPOINT={}:{}", point, pick(rng, 1, any_step ? 60 : 3)));
+    process p{
+        {program.string(), "log-work", (folder / "log").string(), (folder / "receipts").string()},
+        environment,
+        folder / "output"};
+    status = p.wait(std::chrono::seconds{120});
+    if (status == -SIGKILL) {
+      ++kills;
+    } else if (status != 0) {
+      problems.push_back(
+          fmt::format("it ended with {}: {}", status.value_or(-1), file_text(folder / "output")));
+    }
+  }
+  if (problems.empty()) problems = wrong_with_log_work(folder / "log");
+  if (!l.report(fmt::format("{}: outside appends and retention: {} kills", name, kills), problems))
+    return 0;
+  std::filesystem::remove_all(folder);
+  return kills;
+}
+
 }  // namespace kappa::crash
