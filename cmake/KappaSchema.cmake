@@ -1,4 +1,4 @@
-# kappa_add_schema(TARGET file.capnp… [IMPORT_DIRS folder…] [READERS]): a library TARGET with a C++ struct for each struct
+# kappa_add_schema(TARGET file.capnp… [IMPORT_DIRS folder…] [PREFIX folder] [READERS]): a library TARGET with a C++ struct for each struct
 # of the schemas. Link it and #include "<file>.kappa.hpp".
 #
 #   kappa_add_schema(flights flights.capnp)
@@ -6,12 +6,13 @@
 #
 # IMPORT_DIRS: where imports that start with "/" are looked for, besides Kappa's own ("/kappa/kappa.capnp"). A schema of
 # another target is imported by its path; link that target to TARGET (target_link_libraries(TARGET PUBLIC other)).
+# PREFIX: #include "<folder>/<file>.kappa.hpp" instead.
 # READERS: Cap'n Proto's own C++ code too, "<file>.capnp.h", for kappa/serialization/zero_copy.hpp.
 
 include_guard(GLOBAL)
 
 function(kappa_add_schema target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "READERS" "" "IMPORT_DIRS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "READERS" "PREFIX" "IMPORT_DIRS")
   if(NOT arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "kappa_add_schema(${target}): name at least one .capnp file")
   endif()
@@ -48,7 +49,11 @@ function(kappa_add_schema target)
   endforeach()
 
   set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}.schema)
-  file(MAKE_DIRECTORY ${out})
+  set(code ${out})
+  if(arg_PREFIX)
+    set(code ${out}/${arg_PREFIX})
+  endif()
+  file(MAKE_DIRECTORY ${code})
   set(schemas "")
   foreach(schema IN LISTS arg_UNPARSED_ARGUMENTS)
     cmake_path(ABSOLUTE_PATH schema NORMALIZE)
@@ -79,15 +84,15 @@ function(kappa_add_schema target)
     cmake_path(GET schema STEM LAST_ONLY stem)
     # A schema may import those beside it: all of a target's files are made anew when one changes.
     add_custom_command(
-      OUTPUT ${out}/${stem}.kappa.hpp ${out}/${stem}.kappa.cpp
+      OUTPUT ${code}/${stem}.kappa.hpp ${code}/${stem}.kappa.cpp
       COMMAND
         ${CMAKE_COMMAND} -E env KAPPA_SCHEMA_DIR=${folder} ${CAPNP_EXECUTABLE} compile ${import_flags}
-        -o$<TARGET_FILE:kappa::capnpc-kappa>:${out} ${file}
+        -o$<TARGET_FILE:kappa::capnpc-kappa>:${code} ${file}
       WORKING_DIRECTORY ${folder}
       DEPENDS ${schemas} ${import_files} kappa::capnpc-kappa
       COMMENT "Generating ${stem}.kappa.hpp"
       VERBATIM)
-    list(APPEND generated ${out}/${stem}.kappa.cpp)
+    list(APPEND generated ${code}/${stem}.kappa.cpp)
     if(arg_READERS)
       add_custom_command(
         OUTPUT ${out}/${file}.h ${out}/${file}.c++
@@ -104,6 +109,6 @@ function(kappa_add_schema target)
   add_library(${target} STATIC ${generated})
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_compile_features(${target} PUBLIC cxx_std_20)
-  target_include_directories(${target} PUBLIC ${out})
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${out}>)
   target_link_libraries(${target} PUBLIC kappa::serialization)
 endfunction()

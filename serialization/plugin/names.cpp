@@ -51,6 +51,8 @@ bool is_identifier(std::string_view name) {
 }
 
 bool is_namespace(std::string_view name) {
+  constexpr std::string_view own = "kappa::";  // within it: Kappa's own schemas
+  if (name.starts_with(own)) name.remove_prefix(own.size());
   for (;;) {
     const auto end = name.find("::");
     if (!is_identifier(name.substr(0, end))) return false;

@@ -209,6 +209,25 @@ LOG_CONTRACT(a_second_writer_of_an_app_is_refused_and_told_who_has_it) {
   writer_of(f, "app2");  // another app is another matter
 }
 
+LOG_CONTRACT(who_has_an_app_can_be_asked_without_disturbing_it) {
+  BOOST_TEST(!must(f.log().holder("app")));
+  must_fail(f.log().holder("no app"), errc::invalid_argument);
+  writer_term term;
+  {
+    const auto writer = writer_of(f, "app", "the first one");
+    term = writer->term();
+    const auto holder = must(f.log().holder("app"));
+    BOOST_REQUIRE(holder.has_value());
+    BOOST_TEST(holder->find("the first one") != std::string::npos);
+    BOOST_TEST(!must(f.log().holder("app2")));
+    must(writer->commit({{}, {{key_of("app", "stage", "in"), {offset{1}, {}}}}}));
+  }
+  BOOST_TEST(!must(f.log().holder("app")));
+  f.reopen();
+  BOOST_TEST(!must(f.log().holder("app")));
+  BOOST_TEST((writer_of(f, "app")->term() == writer_term{term.value + 1}));
+}
+
 LOG_CONTRACT(a_new_writer_has_a_higher_term) {
   auto term = writer_of(f, "app")->term();
   for (int i = 0; i < 3; ++i) {

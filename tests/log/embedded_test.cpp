@@ -131,11 +131,13 @@ BOOST_FIXTURE_TEST_CASE(a_log_of_another_format_is_refused_by_number, folder_wit
     lmdb::environment_options env_options;
     env_options.folder = options.folder;
     const auto env = must(lmdb::environment::open(env_options));
-    const auto meta = must(env->open_dbi("log.meta"));
+    const auto meta = must(env->open_dbi(detail::table::meta));
     bytes format;
     byte_writer{format}.put(std::uint32_t{99});
-    must(env->write(
-        [&](lmdb::write_txn& txn) { return txn.put(meta, "format", detail::seal(format)); }));
+    must(env->write([&](lmdb::write_txn& txn) {
+      return txn.put(meta, detail::format_key,
+                     detail::seal(detail::table::meta, detail::format_key, format));
+    }));
   }
   must_fail(open_embedded_log(options), errc::incompatible, "format 99");
 }

@@ -29,6 +29,9 @@ class forwarding_log : public event_log {
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
     return to_->open_writer(o);
   }
+  result<std::optional<std::string>> holder(const std::string& app) override {
+    return to_->holder(app);
+  }
   result<append_receipt> append(const topic_partition& to, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override {
     return to_->append(to, records, sequence);

@@ -15,12 +15,12 @@
 
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
-#include "actors/caught.hpp"
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
 #include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
+#include "kappa/core/caught.hpp"
 #include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "actors/caf_compat.hpp"
-#include "actors/caught.hpp"
 #include "actors/messages.hpp"
+#include "kappa/core/caught.hpp"
 #include "kappa/core/failpoint.hpp"
 
 namespace kappa::detail {

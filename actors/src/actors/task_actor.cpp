@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "actors/caf_compat.hpp"
-#include "actors/caught.hpp"
+#include "kappa/core/caught.hpp"
 
 namespace kappa::detail {
 namespace {

@@ -11,11 +11,15 @@ namespace kappa::detail {
 namespace {
 
 template <class F>
-bytes sealed(F&& write) {
+bytes sealed(bytes_view table, bytes_view key, F&& write) {
   bytes content;
   byte_writer w{content};
   write(w);
-  return seal(content);
+  return seal(table, key, content);
+}
+
+std::uint64_t sum(bytes_view table, bytes_view key, bytes_view content) {
+  return checksum(content, checksum(key, checksum(table)));
 }
 
 bytes big_endian(std::uint64_t v) {
@@ -29,17 +33,17 @@ std::int64_t raw(timestamp t) { return t.time_since_epoch().count(); }
 
 }  // namespace
 
-bytes seal(bytes_view content) {
+bytes seal(bytes_view table, bytes_view key, bytes_view content) {
   bytes out;
   out.reserve(8 + content.size());
-  byte_writer{out}.put(checksum(content)).put_raw(content);
+  byte_writer{out}.put(sum(table, key, content)).put_raw(content);
   return out;
 }
 
-std::optional<bytes_view> unseal(bytes_view stored) {
+std::optional<bytes_view> unseal(bytes_view table, bytes_view key, bytes_view stored) {
   byte_reader r{stored};
-  const auto sum = r.get<std::uint64_t>();
-  if (!r.ok() || sum != checksum(r.rest())) return std::nullopt;
+  const auto stated = r.get<std::uint64_t>();
+  if (!r.ok() || stated != sum(table, key, r.rest())) return std::nullopt;
   return r.rest();
 }
 
@@ -67,7 +71,7 @@ bytes producer_key(partition_id id, const std::string& producer) {
 
 bytes encode(const stored_topic& topic) {
   const auto& c = topic.config;
-  return sealed([&](byte_writer& w) {
+  return sealed(table::topics, c.name, [&](byte_writer& w) {
     w.put(topic.number).put(c.partitions).put_bytes(c.owner);
     w.put(std::uint8_t{c.retention_time.has_value()});
     w.put(std::int64_t{c.retention_time.value_or(milliseconds{0}).count()});
@@ -78,9 +82,13 @@ bytes encode(const stored_topic& topic) {
 }
 
 std::optional<stored_topic> decode_topic(const std::string& name, bytes_view stored) {
-  const auto content = unseal(stored);
-  if (!content) return std::nullopt;
-  byte_reader r{*content};
+  if (!unseal(table::topics, name, stored)) return std::nullopt;
+  return guess_topic(name, stored);
+}
+
+std::optional<stored_topic> guess_topic(const std::string& name, bytes_view stored) {
+  byte_reader r{stored};
+  r.get<std::uint64_t>();  // the checksum
   stored_topic t;
   t.number = r.get<std::uint32_t>();
   t.config.name = name;
@@ -98,15 +106,15 @@ std::optional<stored_topic> decode_topic(const std::string& name, bytes_view sto
   return t;
 }
 
-bytes encode(const partition_meta& m) {
-  return sealed([&](byte_writer& w) {
+bytes encode(bytes_view key, const partition_meta& m) {
+  return sealed(table::partitions, key, [&](byte_writer& w) {
     w.put(m.earliest.value).put(m.latest.value).put(std::int64_t{raw(m.max_time)});
     w.put(m.size_bytes).put(m.since_index_bytes);
   });
 }
 
-std::optional<partition_meta> decode_partition(bytes_view stored) {
-  const auto content = unseal(stored);
+std::optional<partition_meta> decode_partition(bytes_view key, bytes_view stored) {
+  const auto content = unseal(table::partitions, key, stored);
   if (!content) return std::nullopt;
   byte_reader r{*content};
   partition_meta m;
@@ -119,12 +127,13 @@ std::optional<partition_meta> decode_partition(bytes_view stored) {
   return m;
 }
 
-bytes encode(const committed_position& p) {
-  return sealed([&](byte_writer& w) { w.put(p.next.value).put_bytes(p.metadata); });
+bytes encode(bytes_view key, const committed_position& p) {
+  return sealed(table::positions, key,
+                [&](byte_writer& w) { w.put(p.next.value).put_bytes(p.metadata); });
 }
 
-std::optional<committed_position> decode_position(bytes_view stored) {
-  const auto content = unseal(stored);
+std::optional<committed_position> decode_position(bytes_view key, bytes_view stored) {
+  const auto content = unseal(table::positions, key, stored);
   if (!content) return std::nullopt;
   byte_reader r{*content};
   committed_position p;
@@ -134,12 +143,13 @@ std::optional<committed_position> decode_position(bytes_view stored) {
   return p;
 }
 
-bytes encode(const stored_producer& p) {
-  return sealed([&](byte_writer& w) { w.put(p.sequence).put(p.base.value); });
+bytes encode(bytes_view key, const stored_producer& p) {
+  return sealed(table::producers, key,
+                [&](byte_writer& w) { w.put(p.sequence).put(p.base.value); });
 }
 
-std::optional<stored_producer> decode_producer(bytes_view stored) {
-  const auto content = unseal(stored);
+std::optional<stored_producer> decode_producer(bytes_view key, bytes_view stored) {
+  const auto content = unseal(table::producers, key, stored);
   if (!content) return std::nullopt;
   byte_reader r{*content};
   stored_producer p;
@@ -149,12 +159,13 @@ std::optional<stored_producer> decode_producer(bytes_view stored) {
   return p;
 }
 
-bytes encode(const stored_app& app) {
-  return sealed([&](byte_writer& w) { w.put(app.term.value).put_bytes(app.instance); });
+bytes encode(bytes_view key, const stored_app& app) {
+  return sealed(table::apps, key,
+                [&](byte_writer& w) { w.put(app.term.value).put_bytes(app.instance); });
 }
 
-std::optional<stored_app> decode_app(bytes_view stored) {
-  const auto content = unseal(stored);
+std::optional<stored_app> decode_app(bytes_view key, bytes_view stored) {
+  const auto content = unseal(table::apps, key, stored);
   if (!content) return std::nullopt;
   byte_reader r{*content};
   stored_app app;
@@ -162,6 +173,19 @@ std::optional<stored_app> decode_app(bytes_view stored) {
   app.instance = bytes{r.get_bytes()};
   if (!r.done()) return std::nullopt;
   return app;
+}
+
+bytes encode_time(bytes_view key, offset first) {
+  return sealed(table::times, key, [&](byte_writer& w) { w.put(first.value); });
+}
+
+std::optional<offset> decode_time(bytes_view key, bytes_view stored) {
+  const auto content = unseal(table::times, key, stored);
+  if (!content) return std::nullopt;
+  byte_reader r{*content};
+  const offset first{r.get<std::int64_t>()};
+  if (!r.done()) return std::nullopt;
+  return first;
 }
 
 std::string make_uuid() {

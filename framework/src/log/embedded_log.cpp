@@ -150,6 +150,10 @@ class embedded_log_impl final : public event_log {
   }
 
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
+  result<std::optional<std::string>> holder(const std::string& app) override {
+    if (auto r = detail::check_app(app); !r) return fail(r.error());
+    return detail::app_lock::holder(parts_->locks(), app);
+  }
   result<append_receipt> append(const topic_partition& to, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override;
 

@@ -38,23 +38,23 @@ result<std::unique_ptr<embedded_store>> embedded_store::open(const embedded_log_
 
 result<void> embedded_store::open_databases() {
   const auto subject = lmdb::data_file(folder()).string();
-  auto meta = env_->find_dbi("log.meta");
+  auto meta = env_->find_dbi(table::meta);
   if (!meta) return fail(meta.error());
   if (!*meta) {
     if (env_->read_only()) return fail(errc::not_found, subject, "there is no log in it");
     if (auto r = make_databases(); !r) return r;
-    meta = env_->find_dbi("log.meta");
+    meta = env_->find_dbi(table::meta);
     if (!meta) return fail(meta.error());
   }
   {
     auto txn = env_->begin_read();
     if (!txn) return fail(txn.error());
-    auto format = txn->get(**meta, "format");
+    auto format = txn->get(**meta, format_key);
     if (!format) return fail(format.error());
-    auto id = txn->get(**meta, "id");
+    auto id = txn->get(**meta, id_key);
     if (!id) return fail(id.error());
-    const auto format_content = *format ? unseal(**format) : std::nullopt;
-    const auto id_content = *id ? unseal(**id) : std::nullopt;
+    const auto format_content = *format ? unseal(table::meta, format_key, **format) : std::nullopt;
+    const auto id_content = *id ? unseal(table::meta, id_key, **id) : std::nullopt;
     if (!format_content || !id_content) return damaged(subject, "its format and id cannot be read");
     const auto version = byte_reader{*format_content}.get<std::uint32_t>();
     if (version != embedded_format) {
@@ -65,8 +65,8 @@ result<void> embedded_store::open_databases() {
     id_ = std::string{*id_content};
   }
   const std::pair<const char*, lmdb::dbi*> names[] = {
-      {"log.topics", &topics_},       {"log.partitions", &partitions_}, {"log.times", &times_},
-      {"log.positions", &positions_}, {"log.producers", &producers_},   {"log.apps", &apps_}};
+      {table::topics, &topics_},       {table::partitions, &partitions_}, {table::times, &times_},
+      {table::positions, &positions_}, {table::producers, &producers_},   {table::apps, &apps_}};
   for (const auto& [name, db] : names) {
     auto found = env_->find_dbi(name);
     if (!found) return fail(found.error());
@@ -80,23 +80,23 @@ result<void> embedded_store::make_databases() {
   return env_->write([&](lmdb::write_txn& txn) -> result<void> {
     auto others = txn.entries(lmdb::main_dbi);
     if (!others) return fail(others.error());
-    auto meta = txn.create_dbi("log.meta");
+    auto meta = txn.create_dbi(table::meta);
     if (!meta) return fail(meta.error());
-    auto there = txn.get(*meta, "id");
+    auto there = txn.get(*meta, id_key);
     if (!there) return fail(there.error());
     if (*there) return {};  // another process was faster
     if (*others != 0) {
       return fail(errc::incompatible, lmdb::data_file(folder()).string(),
                   "holds something else than a log (a state?)");
     }
-    for (const auto* name : {"log.topics", "log.partitions", "log.times", "log.positions",
-                             "log.producers", "log.apps"}) {
+    for (const auto* name : {table::topics, table::partitions, table::times, table::positions,
+                             table::producers, table::apps}) {
       if (auto db = txn.create_dbi(name); !db) return fail(db.error());
     }
     bytes format;
     byte_writer{format}.put(embedded_format);
-    if (auto r = txn.put(*meta, "format", seal(format)); !r) return r;
-    return txn.put(*meta, "id", seal(make_uuid()));
+    if (auto r = txn.put(*meta, format_key, seal(table::meta, format_key, format)); !r) return r;
+    return txn.put(*meta, id_key, seal(table::meta, id_key, make_uuid()));
   });
 }
 
@@ -152,11 +152,8 @@ result<void> embedded_store::create_topic(const topic_config& config) {
       const partition p{n};
       auto db = txn.create_dbi(frames_name(topic.number, p));
       if (!db) return fail(db.error());
-      if (auto r = txn.put(partitions_, partition_key(make_partition_id(topic.number, p)),
-                           encode(partition_meta{}));
-          !r) {
-        return r;
-      }
+      const auto key = partition_key(make_partition_id(topic.number, p));
+      if (auto r = txn.put(partitions_, key, encode(key, partition_meta{})); !r) return r;
     }
     failpoint::hit("log.create_topic");
     return {};
@@ -232,9 +229,10 @@ result<std::shared_ptr<const open_partition>> embedded_store::open(const topic_p
 
 result<partition_meta> embedded_store::meta(const lmdb::txn_base& txn,
                                             const open_partition& p) const {
-  auto stored = txn.get(partitions_, partition_key(p.id));
+  const auto key = partition_key(p.id);
+  auto stored = txn.get(partitions_, key);
   if (!stored) return fail(stored.error());
-  const auto meta = *stored ? decode_partition(**stored) : std::nullopt;
+  const auto meta = *stored ? decode_partition(key, **stored) : std::nullopt;
   if (!meta) return damaged(p.where.text(), "the partition's bounds");
   return *meta;
 }
@@ -307,15 +305,16 @@ result<read_batch> embedded_store::read(const open_partition& p, offset from,
   for (const auto& piece : pieces) {
     const char* const at = buffer.get() + piece.begin;
     auto h = check_frame({at, piece.size}, p.seed, p.where, piece.first);
-    const bool fits = h && (frames.empty() ? h->last >= from.value : h->first == next.value) &&
+    const bool fits = h && (next == from ? h->last >= from.value : h->first == next.value) &&
                       h->last < m.latest.value;
     if (!fits) {
       // What comes before the damage is good; the next read meets it first.
-      if (!frames.empty()) break;
+      if (next != from) break;
       if (!h) return fail(h.error());
       return damaged(at_text(p.where, from), "its frame is missing");
     }
-    frames.push_back({at + sizeof(frame_header), at + piece.size, offset{h->base}});
+    if (!h->is_gap())
+      frames.push_back({at + sizeof(frame_header), at + piece.size, offset{h->base}});
     next = offset{h->last + 1};
   }
   return read_batch{std::move(buffer), std::move(frames), from, next};
@@ -337,8 +336,9 @@ result<offset> embedded_store::offset_for_time(const open_partition& p, timestam
     found = *found ? times->previous() : times->last();
     if (!found) return fail(found.error());
     if (*found && times->key().substr(0, 8) == partition_key(p.id)) {
-      if (const auto at = read_ordered(times->value()); at && *at > start.value)
-        start = offset{*at};
+      const auto at = decode_time(times->key(), times->value());
+      if (!at) return damaged(p.where.text(), "the time index");
+      start = std::max(start, *at);
     }
     if (start >= m->latest) return m->latest;
     auto c = lmdb::cursor::open(*txn, p.frames);
@@ -351,7 +351,7 @@ result<offset> embedded_store::offset_for_time(const open_partition& p, timestam
       if (!h || !key) {
         return damaged(at_text(p.where, offset{key.value_or(start.value)}), "the frame's header");
       }
-      if (timestamp{milliseconds{h->max_time_ms}} < t) continue;
+      if (h->is_gap() || timestamp{milliseconds{h->max_time_ms}} < t) continue;
       first = std::max(offset{*key}, m->earliest);
       break;
     }
@@ -382,7 +382,7 @@ result<std::optional<committed_position>> embedded_store::position(const positio
   auto stored = txn->get(positions_, encoded);
   if (!stored) return fail(stored.error());
   if (!*stored) return std::optional<committed_position>{};
-  auto p = decode_position(**stored);
+  auto p = decode_position(encoded, **stored);
   if (!p) return damaged(key.text(), "the position");
   return p;
 }
@@ -397,7 +397,7 @@ result<std::vector<log_transaction::move>> embedded_store::positions(const std::
   auto more = c->at_or_after(prefix);
   for (; more && *more && c->key().starts_with(prefix); more = c->next()) {
     auto key = decode_position_key(c->key());
-    auto value = decode_position(c->value());
+    auto value = decode_position(c->key(), c->value());
     if (!key || !value) return damaged(key ? key->text() : app, "a position");
     out.push_back({std::move(*key), std::move(*value)});
   }
@@ -418,7 +418,7 @@ result<writer_term> embedded_store::term(const lmdb::txn_base& txn, const std::s
   auto stored = txn.get(apps_, app);
   if (!stored) return fail(stored.error());
   if (!*stored) return writer_term{0};
-  const auto a = decode_app(**stored);
+  const auto a = decode_app(app, **stored);
   if (!a) return damaged(app, "the term of its writer");
   return a->term;
 }
@@ -429,7 +429,7 @@ result<writer_term> embedded_store::next_term(const std::string& app, const std:
     auto now = term(txn, app);
     if (!now) return fail(now.error());
     next = *now + 1;
-    auto put = txn.put(apps_, app, encode(stored_app{next, instance}));
+    auto put = txn.put(apps_, app, encode(app, stored_app{next, instance}));
     failpoint::hit("log.take_app");
     return put;
   });

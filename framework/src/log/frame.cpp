@@ -39,6 +39,18 @@ void write_frame(char* to, const frame_part& part, offset base, std::uint64_t se
   std::memcpy(to + offsetof(frame_header, checksum), &h.checksum, sizeof h.checksum);
 }
 
+bytes gap_frame(offset first, offset end, std::uint64_t seed) {
+  frame_header h;
+  h.base = h.first = first.value;
+  h.last = end.value - 1;
+  h.max_time_ms = kappa::min_time.time_since_epoch().count();
+  bytes out(sizeof h, '\0');
+  std::memcpy(out.data(), &h, sizeof h);
+  h.checksum = sum(out, seed);
+  std::memcpy(out.data() + offsetof(frame_header, checksum), &h.checksum, sizeof h.checksum);
+  return out;
+}
+
 std::optional<frame_header> peek_frame(bytes_view stored) {
   frame_header h;
   if (stored.size() < sizeof h) return std::nullopt;
@@ -57,7 +69,9 @@ result<frame_header> check_frame(bytes_view stored, std::uint64_t seed, const to
   if (h->checksum != sum(stored, seed)) return damaged(tp, at, "its checksum is wrong");
   // What the checksum says is as it was written; that it was written well is checked too, because
   // readers walk the records without looking at bounds.
-  if (h->first != at.value || h->last - h->first + 1 != h->count || h->first < h->base ||
+  const bool well_counted =
+      h->is_gap() ? h->last >= h->first : h->last - h->first + 1 == std::int64_t{h->count};
+  if (h->first != at.value || !well_counted || h->first < h->base ||
       !valid_records(stored.substr(sizeof(frame_header)), h->count)) {
     return damaged(tp, at, "its records are malformed");
   }

@@ -3,6 +3,9 @@
 // The checksum covers header and records and is seeded by the place ("orders#3"), so that bytes
 // of another partition do not pass for this one's. It is verified at each read.
 //
+// A frame without records says that its offsets are a gap: what salvage could not bring back. A
+// frame that is simply not there is damage, so a gap must be declared.
+//
 // Threading: plain functions.
 #pragma once
 
@@ -31,6 +34,8 @@ struct frame_header {
   std::uint32_t count = 0;
   std::uint32_t body_bytes = 0;
   std::uint64_t reserved = 0;
+
+  [[nodiscard]] bool is_gap() const { return count == 0; }
 };
 static_assert(sizeof(frame_header) == 64);
 
@@ -79,6 +84,9 @@ template <class F>
 /// Writes the frame of `part` to `to`, which has room for `part.frame_bytes()`. `base` = offset of
 /// the batch's first record.
 void write_frame(char* to, const frame_part& part, offset base, std::uint64_t seed);
+
+/// The frame that declares [first, end) a gap.
+[[nodiscard]] bytes gap_frame(offset first, offset end, std::uint64_t seed);
 
 /// Header of a stored frame, for walking without reading the records: nothing when it is not one.
 /// Does not verify the checksum.

@@ -43,7 +43,8 @@ result<offset> log_change::append(const open_partition& p, const record_batch& r
   auto r = split_batch(records, body_limit(store_.frame_bytes_), [&](const frame_part& part) {
     const offset first = base + std::int64_t{part.first_delta};
     if (meta.since_index_bytes >= time_index_bytes) {
-      auto put = txn_.put(store_.times_, time_key(p.id, meta.max_time), offset_key(first));
+      const auto key = time_key(p.id, meta.max_time);
+      auto put = txn_.put(store_.times_, key, encode_time(key, first));
       if (!put) return put;
       meta.since_index_bytes = 0;
     }
@@ -63,15 +64,17 @@ result<offset> log_change::append(const open_partition& p, const record_batch& r
 }
 
 result<void> log_change::move(const log_transaction::move& m) {
-  return txn_.put(store_.positions_, encode_position_key(m.key), encode(m.value));
+  const auto key = encode_position_key(m.key);
+  return txn_.put(store_.positions_, key, encode(key, m.value));
 }
 
 result<std::optional<stored_producer>> log_change::producer(const open_partition& p,
                                                             const std::string& id) const {
-  auto stored = txn_.get(store_.producers_, producer_key(p.id, id));
+  const auto key = producer_key(p.id, id);
+  auto stored = txn_.get(store_.producers_, key);
   if (!stored) return fail(stored.error());
   if (!*stored) return std::optional<stored_producer>{};
-  auto value = decode_producer(**stored);
+  auto value = decode_producer(key, **stored);
   if (!value) {
     return fail(errc::corrupt, p.where.text(),
                 "damaged: the sequence of producer " + printable(id));
@@ -81,13 +84,15 @@ result<std::optional<stored_producer>> log_change::producer(const open_partition
 
 result<void> log_change::set_producer(const open_partition& p, const std::string& id,
                                       const stored_producer& value) {
-  return txn_.put(store_.producers_, producer_key(p.id, id), encode(value));
+  const auto key = producer_key(p.id, id);
+  return txn_.put(store_.producers_, key, encode(key, value));
 }
 
 result<void> log_change::finish() {
   for (auto& [id, t] : touched_) {
     if (!t.changed) continue;
-    if (auto r = txn_.put(store_.partitions_, partition_key(id), encode(t.meta)); !r) return r;
+    const auto key = partition_key(id);
+    if (auto r = txn_.put(store_.partitions_, key, encode(key, t.meta)); !r) return r;
     t.changed = false;
   }
   return {};
@@ -155,7 +160,10 @@ result<void> log_change::expire(const open_partition& p, const embedded_store::e
     for (;;) {
       auto more = c->at_or_after(prefix);
       if (!more) return fail(more.error());
-      if (!*more || !c->key().starts_with(prefix) || c->value() >= border) break;
+      if (!*more || !c->key().starts_with(prefix)) break;
+      const auto at = decode_time(c->key(), c->value());
+      if (!at) return fail(errc::corrupt, p.where.text(), "damaged: the time index");
+      if (*at >= what.next_earliest) break;
       if (auto r = c->erase(txn_); !r) return r;
     }
   }

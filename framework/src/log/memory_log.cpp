@@ -174,6 +174,14 @@ class memory_log_impl final : public memory_log,
     return std::make_unique<memory_writer>(shared_from_this(), options.app, app.term);
   }
 
+  result<std::optional<std::string>> holder(const std::string& app) override {
+    if (auto r = detail::check_app(app); !r) return fail(r.error());
+    const std::lock_guard lock{mutex_};
+    const auto it = apps_.find(app);
+    if (it == apps_.end() || !it->second.held) return std::optional<std::string>{};
+    return std::optional{it->second.holder};
+  }
+
   result<append_receipt> append(const topic_partition& to, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override {
     append_receipt receipt;

@@ -311,6 +311,11 @@ result<topology> topology::compile(const app& a) {
   std::set<std::string> written;
   for (const auto& s : t.stages_) {
     for (const auto& port : s.ports) {
+      if (port.topic == t.dead_letters_topic() || port.topic == t.admin_topic() ||
+          port.topic == t.admin_replies_topic()) {
+        problems.push_back(
+            fmt::format("topic \"{}\" is Kappa's own: name another one in .to", port.topic));
+      }
       if (!written.insert(port.topic).second) {
         problems.push_back(
             fmt::format("topic \"{}\" is written in two places: merge the streams before "

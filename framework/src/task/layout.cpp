@@ -116,4 +116,17 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
   return layout;
 }
 
+result<void> lay_out_admin(const topology& t, event_log& log) {
+  topic_config requests;
+  requests.name = t.admin_topic();
+  requests.retention_time = admin_retention;
+  if (auto made = require_topic(log, requests); !made) return fail(made.error());
+  topic_config replies = requests;
+  replies.name = t.admin_replies_topic();
+  replies.owner = t.app_name();
+  replies.max_record_bytes = log_limits::max_max_record_bytes;
+  if (auto made = require_topic(log, replies); !made) return fail(made.error());
+  return {};
+}
+
 }  // namespace kappa

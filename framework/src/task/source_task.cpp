@@ -46,17 +46,17 @@ class source_task final : public runnable_task {
         builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic()} {}
 
   result<void> open() {
-    return guarded(name_, [&] { return read_place_and_open(); });
+    return caught(name_, [&] { return read_place_and_open(); });
   }
 
   const task_id& id() const override { return id_; }
 
   result<run_status> run(std::size_t budget) override {
-    return guarded(name_, [&] { return read_rows(budget); });
+    return caught(name_, [&] { return read_rows(budget); });
   }
 
   result<epoch_ptr> close(timestamp now, bool /*final*/) override {
-    return guarded(name_, [&] { return close_epoch(now); });
+    return caught(name_, [&] { return close_epoch(now); });
   }
 
   result<void> read_place_and_open() {

@@ -157,7 +157,7 @@ result<marker> task_impl::current_marker() {
 }
 
 result<epoch_ptr> task_impl::close(timestamp now, bool final) {
-  return guarded(name_, [&] { return close_epoch(now, final); });
+  return caught(name_, [&] { return close_epoch(now, final); });
 }
 
 result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {

@@ -44,11 +44,10 @@ class task_input {
       if (fetch_ >= limit) return nullptr;
       auto batch = reader_->read(fetch_, read_bytes_);
       if (!batch) return fail(batch.error());
-      if (batch->empty()) {
-        fetch_ = batch->next();
-        return nullptr;
-      }
+      const bool at_the_end = batch->next() == fetch_;
       fetch_ = batch->next();
+      if (at_the_end) return nullptr;
+      if (batch->empty()) continue;  // a gap; what follows may be there already
       batch_ = std::move(*batch);
       cursor_ = read_batch::cursor{batch_};
     }

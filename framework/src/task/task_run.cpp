@@ -21,7 +21,7 @@ offset place_of(const fired_timer& t) {
 }  // namespace
 
 result<run_status> task_impl::run(std::size_t budget) {
-  return guarded(name_, [&] { return run_steps(budget); });
+  return caught(name_, [&] { return run_steps(budget); });
 }
 
 result<run_status> task_impl::run_steps(std::size_t budget) {
@@ -355,7 +355,7 @@ result<void> task_impl::fire(const fired_timer& due) {
         return fail(failed->reason.code, what,
                     fmt::format("operator \"{}\": {}", name, failed->reason.text()));
       }
-      const auto state = guarded(what, [&] { return result<bytes>{op->state_of(due.timer)}; });
+      const auto state = caught(what, [&] { return result<bytes>{op->state_of(due.timer)}; });
       dead_letter d;
       d.reason = failed->reason;
       d.op = name;

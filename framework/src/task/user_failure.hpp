@@ -1,12 +1,9 @@
 // What an exception in a step means: the record's own fault, or the task's.
 #pragma once
 
-#include <exception>
 #include <new>
-#include <string>
-#include <type_traits>
-#include <utility>
 
+#include "kappa/core/caught.hpp"
 #include "kappa/stream/step.hpp"
 
 namespace kappa::detail {
@@ -29,25 +26,9 @@ inline step_error current_step_error() {
             code == errc::decode || code == errc::invalid_argument || code == errc::too_large ||
                 code == errc::incompatible};
   } catch (const std::bad_alloc&) {  // says nothing of the record: another time there is enough
-    return {error{errc::unavailable, "", "out of memory", true}, false, false};
-  } catch (const std::exception& e) {
-    return {error{errc::user_code, "", e.what()}, true, true};
+    return {error_caught(""), false, false};
   } catch (...) {
-    return {error{errc::user_code, "", "user code threw something that is not a std::exception"},
-            true, true};
-  }
-}
-
-/// Calls `f`, which returns a result; what user code throws in it (a codec, a source) becomes an
-/// error about `subject`: nothing may leave a task but results.
-template <class F>
-auto guarded(const std::string& subject, F&& f) -> std::invoke_result_t<F> {
-  try {
-    return f();
-  } catch (...) {
-    auto reason = current_step_error().reason;
-    if (reason.subject.empty()) reason.subject = subject;
-    return fail(std::move(reason));
+    return {error_caught(""), true, true};
   }
 }
 

@@ -170,6 +170,9 @@ class event_log {
   /// Takes the app: errc::owned (naming the holder) while another process or writer has it. Blocks.
   [[nodiscard]] virtual result<std::unique_ptr<log_writer>> open_writer(
       const writer_options& options) = 0;
+  /// Who has the app now, in words ("pid 4711"), maybe empty; nothing: nobody. Takes nothing and
+  /// disturbs nobody, also when read-only.
+  [[nodiscard]] virtual result<std::optional<std::string>> holder(const std::string& app) = 0;
   /// An append from outside any app; errc::owned for topics that an app owns. Blocks until durable
   /// (group commit: concurrent appends share one fsync).
   [[nodiscard]] virtual result<append_receipt> append(

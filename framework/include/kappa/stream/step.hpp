@@ -8,11 +8,11 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <optional>
 #include <string>
 
 #include "kappa/core/bytes.hpp"
+#include "kappa/core/caught.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/time.hpp"
 #include "kappa/log/record.hpp"
@@ -31,14 +31,9 @@ struct event_clock {
 namespace detail {
 
 /// Thrown by operators to fail the step. User code's own exceptions count the same.
-class step_failure : public std::exception {
+class step_failure : public thrown_error {
  public:
-  explicit step_failure(error e) : error_{std::move(e)} {}
-  [[nodiscard]] const error& reason() const { return error_; }
-  [[nodiscard]] const char* what() const noexcept override { return error_.message.c_str(); }
-
- private:
-  error error_;
+  using thrown_error::thrown_error;
 };
 
 using port_index = std::uint16_t;  // an output of a stage

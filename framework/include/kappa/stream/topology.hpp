@@ -78,6 +78,12 @@ struct stage_program {
   std::vector<std::shared_ptr<detail::receiver_base>> ops;      // keeps them alive
 };
 
+/// For those who have no topology.
+[[nodiscard]] inline std::string admin_topic(const std::string& app) { return app + ".admin"; }
+[[nodiscard]] inline std::string admin_replies_topic(const std::string& app) {
+  return app + ".admin.replies";
+}
+
 class topology {
  public:
   /// errc::bad_config lists what is wrong, one problem a line, each with its mend.
@@ -89,6 +95,11 @@ class topology {
   /// Null when there is no such stage.
   [[nodiscard]] const stage_spec* find(const std::string& stage) const;
   [[nodiscard]] std::string dead_letters_topic() const { return app_name() + ".dead-letters"; }
+  /// Requests from operators, from outside; and what hosts of the app reply.
+  [[nodiscard]] std::string admin_topic() const { return kappa::admin_topic(app_name()); }
+  [[nodiscard]] std::string admin_replies_topic() const {
+    return kappa::admin_replies_topic(app_name());
+  }
 
   [[nodiscard]] stage_program make_program(const stage_spec& stage, keyed_table_base* state) const;
   /// Makes the stage's keyed table over its store.

@@ -40,4 +40,10 @@ using app_layout = std::map<std::string, stage_layout>;  // by stage
 [[nodiscard]] result<app_layout> lay_out(const topology& t, event_log& log,
                                          const layout_options& options);
 
+/// How long requests to an app and their replies are kept, unless the topics say otherwise.
+inline constexpr milliseconds admin_retention = std::chrono::hours{7 * 24};
+
+/// The topics of admin messages, made and checked as above. What is there keeps its retention.
+[[nodiscard]] result<void> lay_out_admin(const topology& t, event_log& log);
+
 }  // namespace kappa

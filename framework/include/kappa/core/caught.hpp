@@ -1,5 +1,7 @@
-// Where exceptions end: what is thrown beyond a task's own boundary becomes an error too, and is
+// Where exceptions end: what is thrown (by user code, by a library) becomes an error, and is
 // reported as one.
+//
+// Threading: any thread.
 #pragma once
 
 #include <exception>
@@ -12,10 +14,25 @@
 
 namespace kappa::detail {
 
+/// An error on its way through code that returns no results.
+class thrown_error : public std::exception {
+ public:
+  explicit thrown_error(error e) : error_{std::move(e)} {}
+  [[nodiscard]] const char* what() const noexcept override { return error_.message.c_str(); }
+  [[nodiscard]] const error& reason() const { return error_; }
+
+ private:
+  error error_;
+};
+
 /// Within a catch block: what was thrown, as an error about `subject`.
 [[nodiscard]] inline error error_caught(const std::string& subject) {
   try {
     throw;
+  } catch (const thrown_error& e) {
+    auto reason = e.reason();
+    if (reason.subject.empty()) reason.subject = subject;
+    return reason;
   } catch (const std::bad_alloc&) {  // another time there is enough
     return {errc::unavailable, subject, "out of memory", true};
   } catch (const std::exception& e) {

@@ -1,0 +1,143 @@
+#include "kappa/actors/admin_client.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "actors/admin_record.hpp"
+#include "kappa/stream/topology.hpp"
+
+namespace kappa {
+namespace {
+
+constexpr std::size_t read_bytes = 1 << 20;
+
+std::string new_id() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+// There may be more replies. Outlives the call: the log may be calling while it ends.
+struct alarm {
+  std::mutex mutex;
+  std::condition_variable rung;
+  bool ringing = true;
+
+  void ring() {
+    const std::lock_guard lock{mutex};
+    ringing = true;
+    rung.notify_all();
+  }
+  bool wait_until(std::chrono::steady_clock::time_point until) {
+    std::unique_lock lock{mutex};
+    return rung.wait_until(lock, until, [this] { return ringing; });
+  }
+  void hush() {
+    const std::lock_guard lock{mutex};
+    ringing = false;
+  }
+};
+
+}  // namespace
+
+struct admin_call::inside {
+  std::shared_ptr<event_log> log;
+  std::string id;
+  topic_partition replies;
+  offset next;
+  std::shared_ptr<alarm> more = std::make_shared<alarm>();
+  std::unique_ptr<log_reader> reader;
+  std::unique_ptr<subscription> subscribed;
+  bool over = false;
+
+  // The first reply behind `next`; nothing: not there yet.
+  result<std::optional<admin::reply>> look() {
+    auto bounds = log->bounds(replies);
+    if (!bounds) return fail(bounds.error());
+    next = std::max(next, bounds->earliest);
+    while (next < bounds->latest) {
+      auto batch = reader->read(next, read_bytes);
+      if (!batch) return fail(batch.error());
+      for (const auto& r : batch->records()) {
+        if (r.key != bytes_view{id}) continue;
+        auto reply = codec<admin::reply>::decode(r.value.value_or(bytes_view{}));
+        if (!reply) {
+          return fail(reply.error().code, fmt::format("{}@{}", replies.text(), r.offset),
+                      reply.error().text());
+        }
+        next = r.offset + 1;
+        over = reply->last;
+        return std::optional{std::move(*reply)};
+      }
+      if (batch->next() == next) break;
+      next = batch->next();
+    }
+    return std::optional<admin::reply>{};
+  }
+};
+
+admin_call::admin_call(std::unique_ptr<inside> in) : in_{std::move(in)} {}
+admin_call::~admin_call() = default;
+admin_call::admin_call(admin_call&&) noexcept = default;
+admin_call& admin_call::operator=(admin_call&&) noexcept = default;
+
+const std::string& admin_call::id() const { return in_->id; }
+
+result<std::optional<admin::reply>> admin_call::next(std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (!in_->over) {
+    in_->more->hush();
+    auto reply = in_->look();
+    if (!reply || *reply) return reply;
+    if (!in_->more->wait_until(until)) break;
+  }
+  return std::optional<admin::reply>{};
+}
+
+admin_client::admin_client(std::shared_ptr<event_log> log, std::string app, clock_fn clock)
+    : log_{std::move(log)}, app_{std::move(app)}, clock_{std::move(clock)} {}
+
+result<std::optional<std::string>> admin_client::holder() const { return log_->holder(app_); }
+
+result<admin_call> admin_client::send(const admin_question& what,
+                                      std::optional<std::chrono::milliseconds> within) const {
+  const topic_partition requests{admin_topic(app_), partition{0}};
+  for (const auto& topic : {requests.topic, admin_replies_topic(app_)}) {
+    auto found = log_->find_topic(topic);
+    if (!found) return fail(found.error());
+    if (*found) continue;
+    return fail(errc::not_found, topic,
+                fmt::format("no such topic in {}: no host of app \"{}\" has run on this log yet; "
+                            "start it first, or look at the name",
+                            log_->name(), app_));
+  }
+  auto in = std::make_unique<admin_call::inside>();
+  in->log = log_;
+  in->id = new_id();
+  in->replies = {admin_replies_topic(app_), partition{0}};
+  auto bounds = log_->bounds(in->replies);
+  if (!bounds) return fail(bounds.error());
+  in->next = bounds->latest;
+  auto reader = log_->open_reader(in->replies);
+  if (!reader) return fail(reader.error());
+  in->reader = std::move(*reader);
+  auto subscribed = log_->subscribe(in->replies, [more = in->more] { more->ring(); });
+  if (!subscribed) return fail(subscribed.error());
+  in->subscribed = std::move(*subscribed);
+
+  admin::request request;
+  request.id = in->id;
+  const auto now = clock_();
+  if (within) request.deadline = now + *within;
+  std::visit([&](const auto& question) { request.which = question; }, what);
+  record_batch batch;
+  detail::add_admin_record(batch, request, now);
+  if (auto sent = log_->append(requests, batch); !sent) return fail(sent.error());
+  return admin_call{std::move(in)};
+}
+
+}  // namespace kappa

@@ -1,0 +1,55 @@
+// Verifies the state of one task, and compares it with the log that it was made from.
+//
+// As kappa/log/check.hpp: nothing is written, a damaged tree cannot crash or hang the check, and a
+// state in use can be checked.
+//
+// Threading: one thread for one check; it blocks, as long as reading the file takes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kappa/core/damage.hpp"
+#include "kappa/core/error.hpp"
+#include "kappa/log/event_log.hpp"
+#include "kappa/state/state_store.hpp"
+
+namespace kappa {
+
+/// What of the log a state is compared with: a log_check_report has it.
+struct log_facts {
+  std::string id;
+  std::map<position_key, committed_position> positions;
+};
+
+struct state_check_options {
+  std::filesystem::path folder;  // of one task
+  std::optional<log_facts> log{};
+  progress_fn progress{};
+};
+
+struct state_check_report {
+  std::optional<state_identity> identity;       // nothing when it cannot be read
+  std::optional<epoch_number> epoch;            // of the last snapshot
+  std::map<std::string, std::uint64_t> tables;  // name → entries
+  std::uint64_t timers = 0;
+  std::uint64_t pages = 0;
+  bool changed_meanwhile = false;
+  std::vector<damage> damages;
+
+  [[nodiscard]] bool healthy() const { return damages.empty(); }
+};
+
+/// Errors are for what cannot be opened at all: errc::not_found, errc::io, errc::corrupt (no LMDB
+/// file), errc::incompatible (a newer format, or no state). Damage is in the report.
+[[nodiscard]] result<state_check_report> check_state(const state_check_options& options);
+
+/// The folders of all tasks' states below `root`, in order.
+[[nodiscard]] result<std::vector<std::filesystem::path>> find_states(
+    const std::filesystem::path& root);
+
+}  // namespace kappa
