@@ -60,7 +60,7 @@ class lab {
 /// A kill at each failpoint. A name that kills nothing is a failure.
 void failpoint_trials(lab& l);
 /// Kills at random moments, until `kills` have been counted: of the job at work, of the job in its
-/// replay, of a program that appends and removes.
+/// replay, of a program that appends and removes, of salvage.
 void random_trials(lab& l, int kills);
 /// The same on the whole file.
 void whole_trial(lab& l);
@@ -80,7 +80,14 @@ void unsynced_trials(lab& l);
                                                         std::uint64_t t1, std::uint64_t t2);
 /// One failpoint of the log, in a program that only appends and removes.
 void log_trial(lab& l, std::string_view point);
-/// Up to `most` kills of that program at random moments; reports. Returns how many; 0: it failed.
+/// Salvages a log that has damage: `kappa_crash salvage-work FROM TO`.
+[[nodiscard]] int salvage_work(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Up to `most` kills of that, half of them with a loss of power; reports. Returns how many; 0: it
+/// failed.
+[[nodiscard]] int salvage_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng);
+
+/// Up to `most` kills of the log's program at random moments; reports. Returns how many; 0: it
+/// failed.
 [[nodiscard]] int log_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng);
 
 /// That program: `kappa_crash log-work FOLDER [RECEIPTS]`. What was acknowledged is counted in the

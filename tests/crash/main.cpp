@@ -83,6 +83,9 @@ int run(const std::vector<std::string>& arguments) {
     } else if (a == "log-work") {
       const auto folder = value();
       return log_work(folder, i + 1 < arguments.size() ? value() : "");
+    } else if (a == "salvage-work") {
+      const auto from = value();
+      return salvage_work(from, value());
     } else if (a == "look") {
       return look(arguments);
     } else if (std::find(std::begin(all_parts), std::end(all_parts), a) != std::end(all_parts)) {

@@ -263,6 +263,22 @@ BOOST_AUTO_TEST_CASE(a_removed_folder_comes_back_with_all_in_it) {
   BOOST_TEST(d.text("sub/g") == "text");
 }
 
+BOOST_AUTO_TEST_CASE(a_renamed_folder_has_its_old_name_again_unless_the_one_above_it_is_synced) {
+  const std::string made = "folder @part write @part/g 0 text sync @part/g sync-folder @part ";
+  desk d;
+  BOOST_TEST(d.run(made + "sync-folder @. rename @part @whole write @whole/later 0 x") == 0);
+  d.lose(loss_mode::all);
+  BOOST_TEST(!d.there("whole"));
+  BOOST_TEST(d.text("part/g") == "text");
+  BOOST_TEST(!d.there("part/later"));
+  BOOST_TEST(d.run("write @part/new 0 text sync @part/new rename @part @whole sync-folder @.") ==
+             0);
+  d.lose(loss_mode::all);
+  BOOST_TEST(!d.there("part"));
+  BOOST_TEST(d.text("whole/g") == "text");
+  BOOST_TEST(!d.there("whole/new"));  // the folder itself was not synced
+}
+
 BOOST_AUTO_TEST_CASE(a_process_dies_before_the_step_it_is_told_to_die_at) {
   // Steps: created, written, synced (begun, done), written again.
   const std::string script = "write @f 0 one sync @f write @f 0 two";

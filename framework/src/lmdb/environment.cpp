@@ -181,7 +181,7 @@ result<std::shared_ptr<environment>> environment::open_new(const environment_opt
 result<void> environment::make_name_durable() const {
   // A commit syncs the file; that the file has a name must be on disk before the first one. Also
   // the folders of a state (partition, stage) in case a process died just after it had made them.
-  if (read_only_ || read_stats().last_transaction != 0) return {};
+  if (read_only_ || last_transaction() != 0) return {};
   if (failpoint::broken("no-folder-fsync")) return {};
   std::error_code ec;
   auto folder = std::filesystem::absolute(folder_, ec);
@@ -235,6 +235,12 @@ environment_stats environment::read_stats() const {
   out.used_bytes = (std::uint64_t{info.me_last_pgno} + 1) * page_bytes_;
   out.last_transaction = info.me_last_txnid;
   return out;
+}
+
+std::uint64_t environment::last_transaction() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return info.me_last_txnid;
 }
 
 void environment::keep_file_ahead() {
@@ -309,7 +315,14 @@ int environment::clean_readers() {
 result<void> environment::start_read(MDB_txn*& txn) {
   for (int attempt = 0;; ++attempt) {
     enter();
-    const int rc = txn ? mdb_txn_renew(txn) : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    int rc = txn ? mdb_txn_renew(txn) : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    // LMDB takes a number, then copies the meta page of that number. Two commits in between, and
+    // the page is already that of a later one, which is not yet everybody's: what is read next
+    // could be older, and after a loss of power it could be gone.
+    while (rc == 0 && last_transaction() > mdb_txn_id(txn) + 1) {
+      mdb_txn_reset(txn);
+      rc = mdb_txn_renew(txn);
+    }
     if (rc == 0) return {};
     leave();
     if (attempt < 8 && rc == MDB_MAP_RESIZED) {

@@ -35,6 +35,7 @@ enum class kind : std::uint32_t {
   removed,      // the payload is the name, `file` what it named
   made_folder,  // the payload is the name
   removed_folder,
+  renamed_folder,
   synced_folder,  // all names in the folder before `upto` are durable
 };
 

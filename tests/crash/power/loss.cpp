@@ -91,10 +91,7 @@ std::string folder_of(std::string_view name) {
   return std::string{name.substr(0, name.rfind('/'))};
 }
 
-bool is_name(kind k) {
-  return k == kind::created || k == kind::renamed || k == kind::removed || k == kind::made_folder ||
-         k == kind::removed_folder;
-}
+bool is_name(kind k) { return k >= kind::created && k <= kind::renamed_folder; }
 
 class loser {
  public:
@@ -130,6 +127,7 @@ class loser {
     if (is_name(e.what)) {
       // An entry made and moved in one folder: its names are durable together.
       names_[folder_of(e.payload.substr(0, e.payload.find('\0')))].versions.push_back(&e);
+      if (e.what == kind::renamed_folder) follow(e);
       return;
     }
     switch (e.what) {
@@ -165,6 +163,43 @@ class loser {
     }
   }
 
+  // Old and new name of a rename.
+  static std::pair<std::string, std::string> both(std::string_view names) {
+    const auto middle = names.find('\0');
+    return {std::string{names.substr(0, middle)}, std::string{names.substr(middle + 1)}};
+  }
+
+  static bool is_in(std::string_view name, std::string_view folder) {
+    return name.starts_with(folder) && (name.size() == folder.size() || name[folder.size()] == '/');
+  }
+
+  // A folder that has got another name is synced under that.
+  void follow(const found_entry& e) {
+    const auto [before, after] = both(e.payload);
+    std::map<std::string, history> moved;
+    for (auto it = names_.begin(); it != names_.end();) {
+      if (!is_in(it->first, before)) {
+        ++it;
+        continue;
+      }
+      moved[after + it->first.substr(before.size())] = std::move(it->second);
+      it = names_.erase(it);
+    }
+    for (auto& [folder, h] : moved) {
+      auto& all = names_[folder].versions;
+      all.insert(all.end(), h.versions.begin(), h.versions.end());
+    }
+  }
+
+  // What an entry's name is called now: folders were renamed since, and stay so.
+  std::string called_now(const found_entry& e, std::string name) const {
+    for (const auto* r : kept_renames_) {
+      const auto [before, after] = both(r->payload);
+      if (r->number > e.number && is_in(name, before)) name = after + name.substr(before.size());
+    }
+    return name;
+  }
+
   void take_back(std::uint64_t file, const file_history& f, keeper& kept) {
     if (f.sectors.empty() && f.size.versions.empty()) return;
     const auto name = journal_.file_name(file);
@@ -196,9 +231,13 @@ class loser {
     std::vector<const found_entry*> lost;
     for (const auto& [folder, h] : names_) {
       if (h.versions.empty()) continue;
-      const auto n = kept.whole(h);
-      lost.insert(lost.end(), h.versions.begin() + static_cast<std::ptrdiff_t>(n),
-                  h.versions.end());
+      const auto n = static_cast<std::ptrdiff_t>(kept.whole(h));
+      lost.insert(lost.end(), h.versions.begin() + n, h.versions.end());
+    }
+    for (const auto& e : entries_) {
+      if (e.what == kind::renamed_folder &&
+          std::none_of(lost.begin(), lost.end(), [&](const found_entry* l) { return l == &e; }))
+        kept_renames_.push_back(&e);
     }
     std::sort(lost.begin(), lost.end(),
               [](const found_entry* a, const found_entry* b) { return a->number > b->number; });
@@ -212,19 +251,23 @@ class loser {
   }
 
   void take_back_name(const found_entry& e) const {
-    const std::string name{e.payload};
+    const auto name = called_now(e, std::string{e.payload.substr(0, e.payload.find('\0'))});
     std::error_code ignored;
     switch (e.what) {
       case kind::created:
         ::unlink(name.c_str());
         break;
       case kind::renamed: {
-        const auto middle = name.find('\0');
-        const auto before = name.substr(0, middle);
-        const auto after = name.substr(middle + 1);
+        const auto after = called_now(e, both(e.payload).second);
         ::unlink(after.c_str());
-        put_back(e.file, before);
+        put_back(e.file, name);
         if (e.offset != 0) put_back(e.offset, after);
+        break;
+      }
+      case kind::renamed_folder: {
+        const auto after = called_now(e, both(e.payload).second);
+        std::filesystem::rename(after, name, ignored);
+        if (e.offset != 0) std::filesystem::create_directory(after, ignored);
         break;
       }
       case kind::removed:
@@ -246,7 +289,8 @@ class loser {
   std::mt19937_64& rng_;
   std::vector<found_entry> entries_;
   std::map<std::uint64_t, file_history> files_;
-  std::map<std::string, history> names_;
+  std::map<std::string, history> names_;          // by folder
+  std::vector<const found_entry*> kept_renames_;  // of folders
   loss_report report_;
 };
 

@@ -11,8 +11,8 @@
 //                         descriptors are durable, which no disk does: the worst order of writes
 //
 // Looked after are the calls at the end of this file, which are those that Kappa and LMDB make;
-// what Kappa does not need (O_TMPFILE, a renamed folder) ends the process. Streams are not looked
-// after.
+// what Kappa does not need (O_TMPFILE, a file moved to another folder) ends the process. Streams
+// are not looked after.
 //
 // Threading: any. A write is done with the journal's lock held, so that entries are in the order of
 // the writes.
@@ -386,17 +386,22 @@ int rename_file(const char* from, const char* to) {
   const auto old_name = absolute(AT_FDCWD, from);
   const auto new_name = absolute(AT_FDCWD, to);
   if (!is_ours(*s, old_name) && !is_ours(*s, new_name)) return pass_on();
-  struct ::stat st {};
-  if (old_name.substr(0, old_name.rfind('/')) != new_name.substr(0, new_name.rfind('/')) ||
-      (::lstat(from, &st) == 0 && S_ISDIR(st.st_mode)))
-    die("only files, inside a folder, are renamed: " + old_name);
+  if (old_name.substr(0, old_name.rfind('/')) != new_name.substr(0, new_name.rfind('/')))
+    die("renamed into another folder: " + old_name);
   const step held{*s};
-  const auto replaced = inode_of(new_name);
-  if (st.st_ino != 0) keep(*s, st.st_ino, old_name);
-  if (replaced != 0) keep(*s, replaced, new_name);
+  struct ::stat st {};
+  struct ::stat there {};
+  const bool is_file = ::lstat(old_name.c_str(), &st) == 0 && S_ISREG(st.st_mode);
+  const bool replaces = ::lstat(new_name.c_str(), &there) == 0;
+  if (is_file) {
+    keep(*s, st.st_ino, old_name);
+    if (replaces) keep(*s, there.st_ino, new_name);
+  }
   const int rc = pass_on();
-  if (rc == 0)
-    note_name(*s, kind::renamed, old_name + std::string(1, '\0') + new_name, st.st_ino, replaced);
+  if (rc == 0) {
+    note_name(*s, is_file ? kind::renamed : kind::renamed_folder,
+              old_name + std::string(1, '\0') + new_name, st.st_ino, replaces ? there.st_ino : 0);
+  }
   return rc;
 }
 
