@@ -14,13 +14,7 @@ namespace kappa::detail {
 
 namespace {
 
-constexpr const char* meta_name = "kappa.state";
-constexpr bytes_view format_key = "format";
-constexpr bytes_view identity_key = "identity";
-constexpr bytes_view epoch_key = "epoch";
-constexpr bytes_view snapshot_key = "snapshot";
-constexpr bytes_view owner_key = "owner";
-bytes schema_key(bytes_view table) { return "schema/" + bytes{table}; }
+using namespace state_names;
 
 // A long scan lets go of its view now and then, or the pages that commits free could not be reused.
 constexpr std::size_t entries_per_view = 1024;
@@ -223,7 +217,7 @@ result<void> lmdb_store::put_meta(lmdb::write_txn& txn, bytes_view key, bytes_vi
 result<void> lmdb_store::make() {
   bool complete = meta_.has_value();
   for (auto& t : tables_) {
-    auto dbi = env_->find_dbi("t/" + t.name);
+    auto dbi = env_->find_dbi(table_prefix + t.name);
     if (!dbi) return fail(std::move(dbi.error()));
     if (*dbi) {
       t.dbi = **dbi;
@@ -245,7 +239,7 @@ result<void> lmdb_store::make() {
       if (auto ok = put_meta(txn, identity_key, encode_identity(identity_)); !ok) return ok;
     }
     for (auto& t : tables_) {
-      auto dbi = txn.create_dbi("t/" + t.name);
+      auto dbi = txn.create_dbi(table_prefix + t.name);
       if (!dbi) return fail(std::move(dbi.error()));
       t.dbi = *dbi;
       // A table's schema is stored with its making: values cannot come before it.

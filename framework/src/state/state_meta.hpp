@@ -16,6 +16,21 @@ namespace kappa::detail {
 /// Of the layout in LMDB. Raise it when an older Kappa must not read what this one writes.
 inline constexpr std::uint32_t state_format = 1;
 
+/// Databases, and the keys of the one that tells of the state itself.
+namespace state_names {
+inline constexpr const char* meta_name = "kappa.state";
+inline const std::string table_prefix = "t/";
+inline constexpr bytes_view format_key = "format";
+inline constexpr bytes_view identity_key = "identity";
+inline constexpr bytes_view epoch_key = "epoch";
+inline constexpr bytes_view snapshot_key = "snapshot";
+inline constexpr bytes_view owner_key = "owner";
+inline constexpr bytes_view schema_prefix = "schema/";
+[[nodiscard]] inline bytes schema_key(bytes_view table) {
+  return bytes{schema_prefix} + bytes{table};
+}
+}  // namespace state_names
+
 /// "app/stage.g1[0]"
 [[nodiscard]] std::string text_of(const state_identity& id);
 

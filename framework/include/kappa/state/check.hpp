@@ -1,7 +1,7 @@
 // Verifies the state of one task, and compares it with the log that it was made from.
 //
 // As kappa/log/check.hpp: nothing is written, a damaged tree cannot crash or hang the check, and a
-// state in use can be checked.
+// state in use can be checked. A damaged state is no loss: it is rebuilt from the log.
 //
 // Threading: one thread for one check; it blocks, as long as reading the file takes.
 #pragma once
@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kappa/core/damage.hpp"
@@ -20,21 +21,17 @@
 
 namespace kappa {
 
-/// What of the log a state is compared with: a log_check_report has it.
-struct log_facts {
-  std::string id;
-  std::map<position_key, committed_position> positions;
-};
-
 struct state_check_options {
   std::filesystem::path folder;  // of one task
-  std::optional<log_facts> log{};
   progress_fn progress{};
 };
 
 struct state_check_report {
-  std::optional<state_identity> identity;       // nothing when it cannot be read
-  std::optional<epoch_number> epoch;            // of the last snapshot
+  std::filesystem::path folder;
+  std::optional<state_identity> identity;  // nothing when it cannot be read
+  std::optional<epoch_number> epoch;       // of the last snapshot; nothing: there is none yet
+  /// Of the last snapshot: input → next offset to read.
+  std::vector<std::pair<std::string, offset>> positions;
   std::map<std::string, std::uint64_t> tables;  // name → entries
   std::uint64_t timers = 0;
   std::uint64_t pages = 0;
@@ -42,11 +39,22 @@ struct state_check_report {
   std::vector<damage> damages;
 
   [[nodiscard]] bool healthy() const { return damages.empty(); }
+  /// "shop/sums.g1[0]", or the folder.
+  [[nodiscard]] std::string name() const;
 };
 
 /// Errors are for what cannot be opened at all: errc::not_found, errc::io, errc::corrupt (no LMDB
 /// file), errc::incompatible (a newer format, or no state). Damage is in the report.
 [[nodiscard]] result<state_check_report> check_state(const state_check_options& options);
+
+/// What of a log a state is compared with. Read it after the state, or a running app's state may
+/// seem to be ahead.
+struct log_facts {
+  std::string id;
+  std::map<position_key, committed_position> positions;
+};
+/// What is wrong between the two: another log's id, positions that are ahead of the log's.
+[[nodiscard]] std::vector<damage> compare(const state_check_report& state, const log_facts& log);
 
 /// The folders of all tasks' states below `root`, in order.
 [[nodiscard]] result<std::vector<std::filesystem::path>> find_states(

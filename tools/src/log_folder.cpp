@@ -1,0 +1,32 @@
+#include "log_folder.hpp"
+
+#include "kappa/serialization/json.hpp"
+
+namespace kappa::tools {
+
+result<std::filesystem::path> log_folder(const std::string& url) {
+  constexpr std::string_view scheme = "lmdb:";
+  if (url.starts_with(scheme) && url.size() > scheme.size()) {
+    return std::filesystem::path{url.substr(scheme.size())};
+  }
+  return fail(errc::bad_config, url, "name an embedded log: lmdb:FOLDER");
+}
+
+void write_range(json_writer& out, const offset_range& range) {
+  out.begin_object();
+  out.member("topic");
+  out.text(range.topic);
+  out.member("partition");
+  out.integer(std::int64_t{range.partition.value});
+  out.member("from");
+  out.integer(range.from.value);
+  out.member("to");
+  if (range.to) {
+    out.integer(range.to->value);
+  } else {
+    out.null();
+  }
+  out.end_object();
+}
+
+}  // namespace kappa::tools
