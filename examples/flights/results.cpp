@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "flights_app.hpp"
+#include "kappa/core/folders.hpp"
 #include "whole_file.hpp"
 
 namespace flights {
@@ -29,9 +30,7 @@ result<void> write_table(const std::filesystem::path& file, const std::string& h
 }  // namespace
 
 result<written> write_results(kappa::event_log& log, const std::filesystem::path& folder) {
-  std::error_code ec;
-  std::filesystem::create_directories(folder, ec);
-  if (ec) return fail(kappa::errc::io, folder.string(), ec.message());
+  if (auto made = kappa::make_folders(folder); !made) return fail(made.error());
 
   std::vector<std::string> hours;
   auto read = kappa::for_each_record(
@@ -78,9 +77,7 @@ result<written> write_results(kappa::event_log& log, const std::filesystem::path
 
 result<void> write_rejects(kappa::event_log& log, const std::string& dead_letters,
                            const std::filesystem::path& folder) {
-  std::error_code ec;
-  std::filesystem::create_directories(folder, ec);
-  if (ec) return fail(kappa::errc::io, folder.string(), ec.message());
+  if (auto made = kappa::make_folders(folder); !made) return fail(made.error());
 
   std::vector<std::string> late;
   auto read = kappa::for_each_record(

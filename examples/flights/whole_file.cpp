@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "kappa/core/folders.hpp"
+
 namespace flights {
 namespace {
 
@@ -48,14 +50,6 @@ result<void> write_and_sync(const fs::path& file, std::string_view text) {
   return {};
 }
 
-result<void> sync_folder(const fs::path& folder) {
-  const descriptor d{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (d.number() < 0) return refused(folder);
-  // EINVAL: a file system that has no such thing.
-  if (::fsync(d.number()) != 0 && errno != EINVAL) return refused(folder);
-  return {};
-}
-
 }  // namespace
 
 result<void> write_whole_file(const fs::path& file, std::string_view text) {
@@ -67,7 +61,7 @@ result<void> write_whole_file(const fs::path& file, std::string_view text) {
     ::unlink(temporary.c_str());
     return done;
   }
-  return sync_folder(file.has_parent_path() ? file.parent_path() : fs::path{"."});
+  return kappa::sync_folder(file.has_parent_path() ? file.parent_path() : fs::path{"."});
 }
 
 }  // namespace flights

@@ -16,9 +16,7 @@ constexpr int least_trials = 3;
 constexpr int most_trials = 6;
 constexpr int must_find = 2;  // of these
 constexpr int least_kills = 3;
-// So long that T1 gets some epochs further after a start before the first T2: a state that is ahead
-// of the log aborts the job when a T2 of an epoch before it comes, over and over, and the checker
-// never sees what was lost.
+// Longer than in other trials: more lies between a T1 and the T2 before it, for a fault to show in.
 constexpr std::chrono::milliseconds snapshot_interval{50};
 
 constexpr int most_ends = 6;

@@ -105,8 +105,28 @@ bool job::hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseco
   return kill_after(p, wait);
 }
 
+bool job::cut_at(std::uint64_t step) {
+  const auto status = run({false, {fmt::format("KAPPA_POWER_CUT={}", step)}, {}});
+  if (status == -SIGKILL) {
+    killed_at_.push_back(now_ns());
+    return true;
+  }
+  if (status != 0)
+    problem(fmt::format("cut at step {}: it ended with {}: {}", step, status, said()));
+  return false;
+}
+
 bool job::kill_after(std::chrono::nanoseconds wait) {
   auto p = start({!std::exchange(started_, true), {}, {}});
+  return kill_after(p, wait);
+}
+
+bool job::kill_after_first_t1(std::chrono::nanoseconds wait) {
+  const auto before = counts().t1();
+  auto p = start({!std::exchange(started_, true), {}, {}});
+  const auto until = now_ns() + std::chrono::nanoseconds{longest_run}.count();
+  while (!p.wait(look_every) && counts().t1() == before && now_ns() < until) {
+  }
   return kill_after(p, wait);
 }
 
@@ -135,6 +155,12 @@ void job::finish() {
     return;
   }
   check();
+}
+
+void job::remove_results() const {
+  std::filesystem::remove_all(state());
+  std::filesystem::remove_all(out());
+  std::filesystem::remove(dump());
 }
 
 void job::check() {

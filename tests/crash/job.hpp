@@ -60,10 +60,16 @@ class job {
   /// Starts it, has one thread held at the n-th hit while the others go on, and kills it when they
   /// have gone on for so long. False: it ended before it got there.
   bool hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseconds wait);
+  /// Starts it and has it killed at a step of the power shim (see power/shim.cpp).
+  bool cut_at(std::uint64_t step);
   /// Starts it and kills it after so long.
   bool kill_after(std::chrono::nanoseconds wait);
+  /// The same, counted from its first T1: however long this machine takes to start it now.
+  bool kill_after_first_t1(std::chrono::nanoseconds wait);
   /// Runs it to its end, which must be exit code 0, and compares all it left behind.
   void finish();
+  /// Deletes its state, the files it made and the dump.
+  void remove_results() const;
   /// Compares without running.
   void check();
 

@@ -1,4 +1,4 @@
-// Kills at every failpoint and at random moments.
+// Kills at every failpoint.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -11,7 +11,6 @@ namespace kappa::crash {
 namespace {
 
 constexpr int kills_at_a_point = 3;
-constexpr int kills_in_a_random_trial = 6;
 
 // Points that the flights job does not reach: it keeps its topics for ever.
 bool needs_log_program(std::string_view point) { return point.starts_with("retention."); }
@@ -109,21 +108,6 @@ void work_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   }
 }
 
-// A job with up to `most` kills at random moments. The first start is let get about to its first
-// T1, so that most kills fall into the work.
-job random_job(lab& l, const reference& of, const std::string& name, int most, std::mt19937_64& rng,
-               std::vector<std::string> environment = {}) {
-  auto j = l.make_job(of, name, std::move(environment));
-  const auto share = 2 * of.busy_ns / (most + 2);
-  while (j.kills() < most) {
-    const auto from = j.kills() == 0 ? of.startup_ns * 5 / 4 : 0;
-    if (!j.kill_after(moment(rng, from, from + of.startup_ns / 2 + share))) break;
-  }
-  return j;
-}
-
-bool mostly_in_the_middle(const job& j) { return j.kills_in_the_middle() * 10 >= j.kills() * 8; }
-
 // A disk that hangs in a commit: nothing may run ahead of it. (Broken variants do.)
 void held_trial(lab& l) {
   auto rng = l.random("held");
@@ -164,54 +148,6 @@ void failpoint_trials(lab& l) {
                             "log.after_commit", "log.after_wake"}) {
     log_trial(l, point);
   }
-}
-
-void random_trials(lab& l, int kills) {
-  fmt::print("random kills: {}\n", kills);
-  auto rng = l.random("random");
-  int counted = 0;
-  int in_the_middle = 0;
-  int trials = 0;
-  int passed_over = 0;
-  for (int i = 1; counted < kills; ++i) {
-    const auto name = fmt::format("random-{}", i);
-    auto j =
-        random_job(l, l.small(), name, std::min(kills_in_a_random_trial, kills - counted), rng);
-    if (j.problems().empty()) j.finish();
-    const int middle = j.kills_in_the_middle();
-    const bool counts = j.counts_as_trial() && mostly_in_the_middle(j);
-    if (!l.report(j, name)) {
-      if (l.failures() >= 5) return;  // that will do
-      continue;
-    }
-    if (!counts) {
-      fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
-      if (++passed_over > 5 + trials) {
-        l.report("random trials", {"most trials do not count"});
-        return;
-      }
-      continue;
-    }
-    ++trials;
-    counted += j.kills();
-    in_the_middle += middle;
-  }
-  fmt::print(
-      "{} random kills in {} trials, {} of them between first T1 and last; 0 lost, 0 doubled; {} "
-      "trials passed over\n",
-      counted, trials, in_the_middle, passed_over);
-}
-
-void whole_trial(lab& l) {
-  auto rng = l.random("whole");
-  for (int i = 1; i <= 5; ++i) {
-    auto j = random_job(l, l.whole(), "whole", kills_in_a_random_trial, rng);
-    if (j.problems().empty()) j.finish();
-    const bool counts = j.counts_as_trial() && mostly_in_the_middle(j);
-    if (!l.report(j, "whole file") || counts) return;
-    fmt::print("     passed over: too few T1 or T2, or too many kills outside\n");
-  }
-  l.report("whole file", {"no trial counts"});
 }
 
 }  // namespace kappa::crash

@@ -13,7 +13,8 @@ namespace kappa::crash {
 
 class lab {
  public:
-  lab(std::filesystem::path work, std::uint64_t seed) : work_{std::move(work)}, seed_{seed} {}
+  lab(const std::filesystem::path& work, std::uint64_t seed)
+      : work_{std::filesystem::weakly_canonical(work)}, seed_{seed} {}
 
   /// 60,000 rows of the real file with 1 % garbage among them, paced to about a second.
   [[nodiscard]] const reference& small();
@@ -58,7 +59,8 @@ class lab {
 
 /// A kill at each failpoint. A name that kills nothing is a failure.
 void failpoint_trials(lab& l);
-/// Kills at random moments, until `kills` have been counted.
+/// Kills at random moments, until `kills` have been counted: of the job at work, of the job in its
+/// replay, of a program that appends and removes, of salvage.
 void random_trials(lab& l, int kills);
 /// The same on the whole file.
 void whole_trial(lab& l);
@@ -67,10 +69,32 @@ void whole_trial(lab& l);
 void broken_trials(lab& l);
 /// Deleted state, a deleted position, two processes, SIGTERM, another log.
 void process_trials(lab& l);
+/// Losses of power at seeded moments, until `losses` have been counted.
+void power_trials(lab& l, int losses);
+/// Builds that do not sync must be caught after losses of power.
+void unsynced_trials(lab& l);
+/// What a loss of power has left, looked at before anything runs again: damage, and commits that
+/// had returned (`t1` in the log, `t2` in all states) and are not there.
+[[nodiscard]] std::vector<std::string> wrong_after_loss(const std::filesystem::path& log,
+                                                        const std::filesystem::path& state,
+                                                        std::uint64_t t1, std::uint64_t t2);
 /// One failpoint of the log, in a program that only appends and removes.
 void log_trial(lab& l, std::string_view point);
+/// Salvages a log that has damage: `kappa_crash salvage-work FROM TO`.
+[[nodiscard]] int salvage_work(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Up to `most` kills of that, half of them with a loss of power; reports. Returns how many; 0: it
+/// failed.
+[[nodiscard]] int salvage_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng);
 
-/// That program: `kappa_crash log-work FOLDER`.
-[[nodiscard]] int log_work(const std::filesystem::path& folder);
+/// Up to `most` kills of the log's program at random moments; reports. Returns how many; 0: it
+/// failed.
+[[nodiscard]] int log_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng);
+
+/// That program: `kappa_crash log-work FOLDER [RECEIPTS]`. What was acknowledged is counted in the
+/// file RECEIPTS, and must be there at the start.
+[[nodiscard]] int log_work(const std::filesystem::path& folder,
+                           const std::filesystem::path& receipts);
+/// What it must have left in the end.
+[[nodiscard]] std::vector<std::string> wrong_with_log_work(const std::filesystem::path& folder);
 
 }  // namespace kappa::crash

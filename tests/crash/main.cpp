@@ -1,11 +1,12 @@
 // The crash runner: kills the flights job, and checks that nothing is lost or doubled.
 //
-//   kappa_crash [failpoints|random|whole|broken|processes]… [--kills N] [--seed S] [--work FOLDER]
-//
-// Without a part all of them run. --kills is for the random ones (default 60).
+// What it takes: usage() below, or kappa_crash --help.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <set>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -16,6 +17,28 @@ namespace {
 
 using namespace kappa::crash;
 
+constexpr const char* all_parts[] = {"failpoints", "random", "whole",   "broken",
+                                     "processes",  "power",  "unsynced"};
+
+void usage() {
+  fmt::print(
+      "kappa_crash [PART…] [--kills N] [--losses N] [--seed S] [--work FOLDER]\n"
+      "\n"
+      "Kills the flights job, takes its power away, and checks that nothing is lost or doubled.\n"
+      "Parts, all of them without one:\n"
+      "\n"
+      "  failpoints   a kill at each step of commit, snapshot, append, retention and start\n"
+      "  random       N kills at seeded moments (--kills, default 60)\n"
+      "  whole        some of them on the whole file\n"
+      "  broken       builds that are wrong on purpose must be caught\n"
+      "  processes    deleted state, a second process, SIGTERM, another log\n"
+      "  power        N losses of power: what was not synced is lost (--losses, default 24)\n"
+      "  unsynced     builds that do not sync must be caught after losses of power\n"
+      "\n"
+      "  --seed S       the same moments again (default 1)\n"
+      "  --work FOLDER  where the trials run; those that fail stay there\n");
+}
+
 std::uint64_t number(const std::string& flag, const std::string& text) {
   char* end = nullptr;
   const auto n = std::strtoull(text.c_str(), &end, 10);
@@ -24,9 +47,19 @@ std::uint64_t number(const std::string& flag, const std::string& text) {
   return n;
 }
 
+// For power trials: look LOG STATE T1 T2.
+int look(const std::vector<std::string>& arguments) {
+  if (arguments.size() != 5) throw std::invalid_argument{"look takes LOG STATE T1 T2"};
+  const auto wrong = wrong_after_loss(arguments[1], arguments[2], number("T1", arguments[3]),
+                                      number("T2", arguments[4]));
+  for (const auto& w : wrong) fmt::print("{}\n", w);
+  return wrong.empty() ? 0 : 1;
+}
+
 int run(const std::vector<std::string>& arguments) {
   std::set<std::string> parts;
   std::uint64_t kills = 60;
+  std::uint64_t losses = 24;
   std::uint64_t seed = 1;
   std::filesystem::path work;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -35,21 +68,30 @@ int run(const std::vector<std::string>& arguments) {
       if (i + 1 == arguments.size()) throw std::invalid_argument{a + " takes a value"};
       return arguments[++i];
     };
+    if (a == "--help" || a == "-h") {
+      usage();
+      return 0;
+    }
     if (a == "--kills") {
       kills = number(a, value());
+    } else if (a == "--losses") {
+      losses = number(a, value());
     } else if (a == "--seed") {
       seed = number(a, value());
     } else if (a == "--work") {
       work = value();
     } else if (a == "log-work") {
-      return log_work(value());
-    } else if (a == "failpoints" || a == "random" || a == "whole" || a == "broken" ||
-               a == "processes") {
+      const auto folder = value();
+      return log_work(folder, i + 1 < arguments.size() ? value() : "");
+    } else if (a == "salvage-work") {
+      const auto from = value();
+      return salvage_work(from, value());
+    } else if (a == "look") {
+      return look(arguments);
+    } else if (std::find(std::begin(all_parts), std::end(all_parts), a) != std::end(all_parts)) {
       parts.insert(a);
     } else {
-      throw std::invalid_argument{
-          "unknown argument " + a +
-          "; there are: failpoints random whole broken processes --kills N --seed S --work FOLDER"};
+      throw std::invalid_argument{"unknown argument " + a + "; see kappa_crash --help"};
     }
   }
   const bool own_folder = work.empty();
@@ -63,6 +105,8 @@ int run(const std::vector<std::string>& arguments) {
   if (wanted("whole")) whole_trial(l);
   if (wanted("broken")) broken_trials(l);
   if (wanted("processes")) process_trials(l);
+  if (wanted("power")) power_trials(l, static_cast<int>(losses));
+  if (wanted("unsynced")) unsynced_trials(l);
   if (l.failures() != 0) {
     fmt::print("{} trials failed; what they left is in {}\n", l.failures(), work.string());
     return 1;

@@ -12,12 +12,6 @@ namespace {
 
 std::uint64_t half(const job& j) { return static_cast<std::uint64_t>(j.of().rows) / 2; }
 
-void remove_results(const job& j) {
-  std::filesystem::remove_all(j.state());
-  std::filesystem::remove_all(j.out());
-  std::filesystem::remove(j.dump());
-}
-
 void kill_half_way(job& j) {
   if (!j.kill_at("ingest.read", half(j))) j.problem("it was not killed half-way");
 }
@@ -37,7 +31,7 @@ void must_refuse(job& j, const std::vector<std::string>& words, const start_opti
 void state_deleted_half_way(lab& l) {
   auto j = l.make_job(l.small(), "state-deleted-half-way");
   kill_half_way(j);
-  remove_results(j);
+  j.remove_results();
   j.finish();
   l.report(j, "state deleted half-way");
 }
@@ -47,7 +41,7 @@ void state_deleted_after_the_end(lab& l) {
   j.finish();
   if (j.problems().empty()) {
     const auto before = read_raw_log(j.log());
-    remove_results(j);
+    j.remove_results();
     j.finish();
     const auto after = read_raw_log(j.log());
     for (const auto& [topic, partitions] : before.topics) {
@@ -83,7 +77,7 @@ void position_deleted(lab& l) {
   kill_half_way(j);
   forget_source(j);
   must_refuse(j, {"flights/ingest.g1[0]", "position"});
-  remove_results(j);  // without state too
+  j.remove_results();  // without state too
   must_refuse(j, {"flights/ingest.g1[0]", "position"});
   j.run({true, {}, {}});  // --fresh is the mend
   j.check();

@@ -24,6 +24,7 @@
 #include "actors/task_actor.hpp"
 #include "actors/watchdog.hpp"
 #include "kappa/core/caught.hpp"
+#include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
 #include "kappa/task/local_runner.hpp"
@@ -270,9 +271,9 @@ struct host::inside {
       return told;
     }
 
-    std::error_code ec;
-    std::filesystem::create_directories(app_state(), ec);
-    if (ec) return fail(errc::io, app_state().string(), ec.message());
+    if (auto made = make_folders(app_state()); !made) return made;
+    // Again, in case a process died just after it had made it.
+    if (auto synced = sync_folder(options.state); !synced) return synced;
     if (options.crash_ledger) {
       auto opened = detail::crash_ledger::open(app_state() / "crash-ledger");
       if (!opened) return fail(opened.error());

@@ -7,9 +7,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <system_error>
+
+#include "kappa/core/failpoint.hpp"
+#include "kappa/core/folders.hpp"
 
 namespace kappa::lmdb {
 
@@ -59,11 +64,36 @@ errc code_of(int rc) {
   }
 }
 
-void sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;  // one that may not be read: it was not made here
-  ::fsync(fd);
-  ::close(fd);
+// LMDB writes the first pages of a new file without waiting for the disk: after a loss of power it
+// could be there half, and would be refused as no LMDB file. So it is made under another name, and
+// gets its own once it is on disk. When two processes do so at once the first one wins.
+int make_data_file(const std::filesystem::path& folder, std::uint64_t map_bytes) {
+  namespace fs = std::filesystem;
+  const auto file = data_file(folder);
+  const auto unfinished = file.string() + ".new-";
+  std::error_code ec;
+  // What processes left that died half-way.
+  for (fs::directory_iterator at{folder, ec}, end; !ec && at != end; at.increment(ec)) {
+    const auto name = at->path().string();
+    if (!name.starts_with(unfinished)) continue;
+    const auto process = std::atoi(name.c_str() + unfinished.size());
+    std::error_code gone;
+    if (process == ::getpid() || (::kill(process, 0) != 0 && errno == ESRCH))
+      fs::remove(at->path(), gone);
+  }
+  const fs::path mine = unfinished + std::to_string(::getpid());
+  MDB_env* env = nullptr;
+  int rc = mdb_env_create(&env);
+  if (rc != 0) return rc;
+  rc = mdb_env_set_mapsize(env, map_bytes);
+  if (rc == 0) rc = mdb_env_open(env, mine.c_str(), MDB_NOSUBDIR | MDB_NOLOCK, 0644);
+  if (rc == 0) rc = mdb_env_sync(env, 1);
+  mdb_env_close(env);
+  if (rc == 0 && ::link(mine.c_str(), file.c_str()) != 0) rc = errno;
+  if (rc == EPERM || rc == EOPNOTSUPP || rc == EMLINK)  // a file system that has no links
+    rc = ::rename(mine.c_str(), file.c_str()) == 0 ? 0 : errno;
+  ::unlink(mine.c_str());
+  return rc != 0 && fs::exists(file, ec) ? 0 : rc;
 }
 
 }  // namespace
@@ -80,20 +110,8 @@ error environment::failed(int rc, std::string_view what) const {
 }
 
 result<std::shared_ptr<environment>> environment::open(const environment_options& options) {
-  std::error_code ec;
-  std::vector<std::filesystem::path> made;
   if (!options.read_only) {
-    const auto folder = std::filesystem::absolute(options.folder, ec);
-    for (auto p = folder; !std::filesystem::exists(p, ec) && p != p.parent_path();
-         p = p.parent_path()) {
-      made.push_back(p.parent_path());
-    }
-    std::filesystem::create_directories(folder, ec);
-    if (ec) {
-      return fail(ec == std::errc::no_space_on_device ? errc::no_space : errc::io,
-                  options.folder.string(), "cannot make the folder: " + ec.message());
-    }
-    if (!std::filesystem::exists(data_file(folder), ec)) made.push_back(folder);
+    if (auto made = make_folders(options.folder); !made) return fail(made.error());
   }
   auto& reg = the_registry();
   std::unique_lock lock{reg.mutex};
@@ -118,8 +136,7 @@ result<std::shared_ptr<environment>> environment::open(const environment_options
   }
   auto env = open_new(options);
   if (!env) return env;
-  // A commit syncs the file; that the file has a name must be on disk as well.
-  for (const auto& folder : made) sync_folder(folder);
+  if (auto named = (*env)->make_name_durable(); !named) return fail(named.error());
   reg.open[(*env)->identity_] = *env;
   (*env)->registered_ = true;
   return env;
@@ -130,12 +147,18 @@ result<std::shared_ptr<environment>> environment::open_new(const environment_opt
   env->folder_ = options.folder;
   env->read_only_ = options.read_only;
   env->process_ = ::getpid();
-  int rc = mdb_env_create(&env->env_);
+  std::error_code ec;
+  int rc = options.read_only || std::filesystem::exists(data_file(options.folder), ec)
+               ? 0
+               : make_data_file(options.folder, options.map_bytes);
+  if (rc != 0) return fail(env->failed(rc, "make"));
+  rc = mdb_env_create(&env->env_);
   if (rc == 0) rc = mdb_env_set_maxdbs(env->env_, options.max_dbs);
   if (rc == 0) rc = mdb_env_set_maxreaders(env->env_, options.max_readers);
   if (rc == 0) rc = mdb_env_set_mapsize(env->env_, options.map_bytes);
   if (rc != 0) return fail(env->failed(rc, "set up"));
-  const unsigned flags = MDB_NOTLS | (options.read_only ? unsigned{MDB_RDONLY} : 0U);
+  unsigned flags = MDB_NOTLS | (options.read_only ? unsigned{MDB_RDONLY} : 0U);
+  if (failpoint::broken("no-fsync")) flags |= MDB_NOSYNC;
   rc = mdb_env_open(env->env_, options.folder.c_str(), flags, 0644);
   if (rc != 0) {
     auto e = env->failed(rc, "open");
@@ -153,6 +176,19 @@ result<std::shared_ptr<environment>> environment::open_new(const environment_opt
   if (auto ok = env->check_file(); !ok) return fail(ok.error());
   if (!options.read_only) env->clean_readers();
   return env;
+}
+
+result<void> environment::make_name_durable() const {
+  // A commit syncs the file; that the file has a name must be on disk before the first one. Also
+  // the folders of a state (partition, stage) in case a process died just after it had made them.
+  if (read_only_ || last_transaction() != 0) return {};
+  if (failpoint::broken("no-folder-fsync")) return {};
+  std::error_code ec;
+  auto folder = std::filesystem::absolute(folder_, ec);
+  for (int i = 0; i < 3; ++i, folder = folder.parent_path()) {
+    if (auto synced = sync_folder(folder); !synced) return synced;
+  }
+  return {};
 }
 
 environment::~environment() {
@@ -199,6 +235,12 @@ environment_stats environment::read_stats() const {
   out.used_bytes = (std::uint64_t{info.me_last_pgno} + 1) * page_bytes_;
   out.last_transaction = info.me_last_txnid;
   return out;
+}
+
+std::uint64_t environment::last_transaction() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return info.me_last_txnid;
 }
 
 void environment::keep_file_ahead() {
@@ -273,7 +315,14 @@ int environment::clean_readers() {
 result<void> environment::start_read(MDB_txn*& txn) {
   for (int attempt = 0;; ++attempt) {
     enter();
-    const int rc = txn ? mdb_txn_renew(txn) : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    int rc = txn ? mdb_txn_renew(txn) : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    // LMDB takes a number, then copies the meta page of that number. Two commits in between, and
+    // the page is already that of a later one, which is not yet everybody's: what is read next
+    // could be older, and after a loss of power it could be gone.
+    while (rc == 0 && last_transaction() > mdb_txn_id(txn) + 1) {
+      mdb_txn_reset(txn);
+      rc = mdb_txn_renew(txn);
+    }
     if (rc == 0) return {};
     leave();
     if (attempt < 8 && rc == MDB_MAP_RESIZED) {

@@ -238,6 +238,8 @@ class environment : public std::enable_shared_from_this<environment> {
   [[nodiscard]] static result<std::shared_ptr<environment>> open_new(
       const environment_options& options);
   [[nodiscard]] result<void> check_file() const;
+  [[nodiscard]] result<void> make_name_durable() const;
+  [[nodiscard]] std::uint64_t last_transaction() const;
   void enter();
   void leave();
   [[nodiscard]] result<void> change_map(const std::function<std::uint64_t(std::uint64_t)>& size);

@@ -1,14 +1,12 @@
 #include "kappa/log/salvage.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "kappa/core/folders.hpp"
 #include "lmdb/lmdb.hpp"
 #include "log/app_lock.hpp"
 #include "log/embedded_layout.hpp"
@@ -324,13 +322,6 @@ bool is_empty_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, ec) && std::filesystem::is_empty(path, ec);
 }
 
-void sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
-}
-
 /// The folder that the copy is made in, emptied of what an interrupted call has left.
 result<detail::app_lock> take_part(const std::filesystem::path& part) {
   auto lock = detail::app_lock::take(part, "salvage", "kappa salvage");
@@ -338,7 +329,9 @@ result<detail::app_lock> take_part(const std::filesystem::path& part) {
   std::error_code ec;
   for (const auto& entry : std::filesystem::directory_iterator{part, ec}) {
     const auto name = entry.path().filename().string();
-    if (name == "data.mdb" || name == "lock.mdb" || name == "salvage.lock") continue;
+    if (name == "data.mdb" || name == "lock.mdb" || name == "salvage.lock" ||
+        name.starts_with("data.mdb.new-"))  // died while it was made
+      continue;
     return fail(errc::already_exists, part.string(),
                 fmt::format("holds {}, which no salvage has written: move it away", name));
   }
@@ -354,12 +347,11 @@ result<void> give_name(const std::filesystem::path& part, const std::filesystem:
   for (const auto* const name : {"lock.mdb", "salvage.lock"}) {
     std::filesystem::remove(part / name, ec);
   }
-  sync_folder(part);
+  if (auto synced = sync_folder(part); !synced) return synced;
   std::filesystem::rename(part, to, ec);  // over an empty folder, too
   if (ec) return fail(errc::io, to.string(), "cannot get its name: " + ec.message());
   const auto parent = std::filesystem::absolute(to, ec).parent_path();
-  sync_folder(parent);
-  return {};
+  return sync_folder(parent);
 }
 
 }  // namespace

@@ -255,7 +255,10 @@ result<void> task_impl::open() {
     for (auto& in : facts.inputs) {
       if (in.in_state && in.committed && *in.in_state > *in.committed) in.committed = in.in_state;
     }
-    facts.state_epoch.reset();
+    // As if they had been committed: a later epoch of the same number would end the process, and
+    // what was lost would never be looked at.
+    if (facts.state_epoch && facts.committed_epoch)
+      facts.committed_epoch = std::max(*facts.committed_epoch, *facts.state_epoch);
   }
   auto plan = plan_recovery(facts);
   if (!plan) return fail(plan.error());
