@@ -120,12 +120,12 @@ void append(context& ctx, const load& l) {
 }  // namespace
 
 std::vector<benchmark> append_benchmarks() {
-  const load loads[] = {{"transactions of 4 KB, 1 appender", 4 << 10, 1, 300},
-                        {"transactions of 64 KB, 1 appender", 64 << 10, 1, 200},
-                        {"transactions of 1 MB, 1 appender", 1 << 20, 1, 60},
-                        {"transactions of 8 MB, 1 appender", 8 << 20, 1, 8},
-                        {"transactions of 4 KB, 16 appenders", 4 << 10, 16, 60},
-                        {"transactions of 64 KB, 16 appenders", 64 << 10, 16, 20}};
+  const load loads[] = {{"transactions of 4 KB, 1 appender", 4 << 10, 1, 100},
+                        {"transactions of 64 KB, 1 appender", 64 << 10, 1, 60},
+                        {"transactions of 1 MB, 1 appender", 1 << 20, 1, 25},
+                        {"transactions of 8 MB, 1 appender", 8 << 20, 1, 5},
+                        {"transactions of 4 KB, 16 appenders", 4 << 10, 16, 30},
+                        {"transactions of 64 KB, 16 appenders", 64 << 10, 16, 15}};
   std::vector<benchmark> all;
   for (const auto& l : loads) all.push_back({"append", [l](context& c) { append(c, l); }});
   return all;

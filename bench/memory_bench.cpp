@@ -29,7 +29,7 @@ growth grow(context& ctx, std::int64_t events, std::uint32_t keys, kappa::task_l
   event_maker maker{accesses(distribution::uniform, keys, 1 << 22)};
   job j{log, ctx.folder / "state", count_app("count", "events", ""), limits};
   growth g;
-  const auto pieces = 40;
+  constexpr int pieces = 40;
   for (int i = 0; i < pieces; ++i) {
     maker.fill(*log, "events", 1, events / pieces);
     g.wall_s += timed([&] { j.run(); }).wall_s;

@@ -1,9 +1,7 @@
 #include "raw_log.hpp"
 
-#include <charconv>
 #include <stdexcept>
 
-#include "kappa/log/envelope.hpp"
 #include "log/embedded_layout.hpp"
 
 namespace bench {
@@ -94,30 +92,6 @@ std::string raw_log::written(const std::string& to, std::size_t n) {
     }
   }
   return out;
-}
-
-raw_headers::raw_headers(const kappa::schema_info& schema, const kappa::topic_partition& cause) {
-  kappa::envelope e;
-  e.schema = kappa::reference_to(schema);
-  kappa::encode_envelope(fixed_, e);
-  size_at_ = fixed_.size() + 4;
-  const auto text = cause.text() + "@";
-  text_bytes_ = text.size();
-  const kappa::header_view header{kappa::envelope_header::cause, text};
-  kappa::encode_headers(fixed_, std::span{&header, 1});
-}
-
-bytes_view raw_headers::of(std::int64_t offset) {
-  constexpr std::size_t most_digits = 20;
-  const auto fixed = fixed_.size();
-  char digits[most_digits];
-  const auto end = std::to_chars(digits, digits + most_digits, offset).ptr;
-  const auto n = static_cast<std::size_t>(end - digits);
-  const auto size = static_cast<std::uint32_t>(text_bytes_ + n);
-  std::memcpy(fixed_.data() + size_at_, &size, sizeof size);
-  whole_.assign(fixed_.data(), fixed);
-  whole_.append(digits, n);
-  return whole_;
 }
 
 }  // namespace bench

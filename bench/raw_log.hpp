@@ -21,7 +21,6 @@
 
 #include "bench.hpp"
 #include "kappa/core/bytes.hpp"
-#include "kappa/core/schema_info.hpp"
 #include "kappa/log/record.hpp"
 #include "lmdb/lmdb.hpp"
 #include "log/frame.hpp"
@@ -36,8 +35,9 @@ struct raw_record {
   const char* value = nullptr;
   std::int64_t offset = 0;
   /// Of the log's events, whose keys are not null and values neither.
-  [[nodiscard]] const char* key() const {
-    return value + kappa::detail::padded8(static_cast<std::size_t>(head.value_size));
+  [[nodiscard]] kappa::bytes_view key() const {
+    const auto value_bytes = static_cast<std::size_t>(head.value_size);
+    return {value + kappa::detail::padded8(value_bytes), static_cast<std::size_t>(head.key_size)};
   }
 };
 
@@ -138,20 +138,6 @@ class raw_log {
   std::shared_ptr<kappa::lmdb::environment> env_;
   kappa::lmdb::dbi frames_;
   std::uint64_t seed_ = 0;
-};
-
-/// What the engine puts on each public record: the schema of its value and its cause. Written by
-/// hand: the schema once, the cause's number each time.
-class raw_headers {
- public:
-  raw_headers(const kappa::schema_info& schema, const kappa::topic_partition& cause);
-  [[nodiscard]] kappa::bytes_view of(std::int64_t offset);
-
- private:
-  kappa::bytes fixed_;       // all up to the offset's digits
-  std::size_t size_at_ = 0;  // of the cause's value size
-  std::size_t text_bytes_ = 0;
-  kappa::bytes whole_;
 };
 
 }  // namespace bench

@@ -9,9 +9,9 @@
 #include <filesystem>
 
 #include <fmt/format.h>
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "bench.hpp"
+#include "counts.hpp"
 #include "events.hpp"
 #include "job.hpp"
 #include "measure.hpp"
@@ -103,10 +103,8 @@ void recovery(context& ctx) {
   volatile std::size_t sink = 0;
   const auto loop = [&](int) {
     return timed([&] {
-      boost::unordered_flat_map<std::uint32_t, std::int64_t> counts;
-      raw.scan([&](const raw_record& r) {
-        ++counts[reinterpret_cast<const event*>(r.value)->customer];
-      });
+      counts_by_key counts;
+      raw.scan([&](const raw_record& r) { count_one(counts, r.key()); });
       sink = counts.size();
     });
   };

@@ -71,12 +71,14 @@ std::string name_of_file_system(const std::string& folder) {
 }  // namespace
 
 std::string report::text() const {
-  std::vector<std::vector<std::string>> lines{{"", "aim", "reached (least–most)", "", "limit"}};
+  std::vector<std::vector<std::string>> lines{
+      {"", "aim", "reached (least–most)", "", "by CPU time", "limit"}};
   for (const auto& r : rows_) {
     lines.push_back({r.benchmark + ": " + r.what, aim_text(r), reached_text(r),
-                     r.missed() ? "missed" : "", r.figures});
+                     r.missed() ? "missed" : "",
+                     r.by_cpu_time ? fmt::format("{:.3g} %", *r.by_cpu_time) : "", r.figures});
   }
-  std::vector<std::size_t> widths(5);
+  std::vector<std::size_t> widths(lines.front().size());
   for (const auto& l : lines) {
     for (std::size_t i = 0; i < l.size(); ++i) widths[i] = std::max(widths[i], width(l[i]));
   }

@@ -53,14 +53,16 @@ void host_against_thread(context& ctx) {
   const auto n = ctx.size(4'000'000);
   const auto log = open_log(ctx.folder / "log");
   make_topic(*log, "events", 1, event_maker{accesses(distribution::uniform, 100'000, 1 << 20)}, n);
-  const auto state = ctx.folder / "state";
   const auto app_of = [](const std::string& kind, int round) {
     return count_app(fmt::format("{}-{}", kind, round), "events", "");
   };
   const auto c = compare(
-      ctx.rounds(5), [&](int round) { return run_host(log, state, app_of("host", round), 1); },
+      ctx.rounds(5),
       [&](int round) {
-        job j{log, state, app_of("thread", round)};
+        return run_host(log, ctx.folder / "host" / std::to_string(round), app_of("host", round), 1);
+      },
+      [&](int round) {
+        job j{log, ctx.folder / "thread" / std::to_string(round), app_of("thread", round)};
         return timed([&] { j.run(); });
       });
   const auto rate = [&](const spread& s) { return double(n) / s.median / 1e6; };
