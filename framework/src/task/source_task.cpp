@@ -253,7 +253,7 @@ class source_task final : public runnable_task {
     m.task = id_.partition;
     m.kind = clock_.ended() ? marker_kind::end : marker_kind::watermark;
     m.watermark = last_watermark_;
-    m.through[{stage_->inputs.front().topic, partition{0}}] = rows_;
+    m.through[where_] = rows_;
     return m;
   }
 
@@ -277,7 +277,7 @@ class source_task final : public runnable_task {
       failed = step_error{
           {errc::user_code, "", "the process died at this row time and again"}, true, true};
     } else {
-      const step_origin origin{{stage_->inputs.front().topic, partition{0}}, number, &r};
+      const step_origin origin{&where_, number, &r};
       ctx_.clock = {clock_.largest(), watermark()};
       ctx_.record_time = r.time;
       ctx_.key.reset();
@@ -325,6 +325,7 @@ class source_task final : public runnable_task {
   const stage_spec* stage_;
   task_id id_;
   std::string name_ = id_.text();  // for the step watcher
+  topic_partition where_{stage_->inputs.front().topic, partition{0}};
   epoch_builder builder_;
   step_context ctx_;
   stage_program program_;
