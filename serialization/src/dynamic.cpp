@@ -30,8 +30,7 @@ using reader_ptr = std::shared_ptr<const dynamic_type::reader>;
 bool is_text(bytes_view v) {
   std::string as_json;
   append_json_text(as_json, v);
-  constexpr std::string_view replaced = "\xef\xbf\xbd";  // U+FFFD
-  if (as_json.find(replaced) != std::string::npos) return v.find(replaced) != bytes_view::npos;
+  if (from_json<std::string>(as_json) != v) return false;  // not UTF-8: something was replaced
   return std::none_of(v.begin(), v.end(), [](char c) {
     const auto u = static_cast<unsigned char>(c);
     return u < 0x20 && u != '\t' && u != '\n' && u != '\r';

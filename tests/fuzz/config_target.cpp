@@ -39,7 +39,7 @@ void config(bytes_view in) {
     const auto end = rest.find('\n');
     // An argument cannot hold a zero; a configuration file of this machine is none of the fuzzer's.
     std::string a{rest.substr(0, std::min(end, rest.find('\0')))};
-    if (!a.starts_with("--c")) arguments.push_back(std::move(a));
+    if (!a.starts_with("--config")) arguments.push_back(std::move(a));
     s = script{end == bytes_view::npos ? bytes_view{} : rest.substr(end + 1)};
   }
   run(std::move(arguments));

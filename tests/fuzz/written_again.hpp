@@ -32,6 +32,7 @@ void written_again(bytes_view in) {
   const auto back = codec<T>::decode(once);
   expect(back.has_value(), "what was written is read");
   expect(encoded(*back) == once, "encoding has one form");
+  expect(to_json(*back) == to_json(*v), "what was read back is the same");
   survives_json(*v);
 }
 

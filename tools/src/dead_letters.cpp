@@ -21,8 +21,10 @@ struct dead_letter_options {
   selection what;
 };
 
+// Text for a terminal: what is not UTF-8 is replaced, what would steer the terminal escaped.
 std::string header(const record_view& r, bytes_view name) {
-  return printable(r.headers.find(name).value_or(bytes_view{}), 400);
+  const auto text = from_json<std::string>(json_text(r.headers.find(name).value_or(bytes_view{})));
+  return printable(*text, 400);
 }
 
 // One for people: where, when, what.

@@ -75,15 +75,16 @@ int get(const common_options& common, const get_options& o) {
         return exit_failed;
       }
     }
-    fmt::print(
-        stderr, "as of {}{}{}\n", positions_text(*found),
-        running ? "" : "; the app is not running: this is its last snapshot",
-        found->stale ? "; still replaying: this may be older than what was there before" : "");
   }
+  const auto as_of = fmt::format(
+      "as of {}{}{}", positions_text(*found),
+      running ? "" : "; the app is not running: this is its last snapshot",
+      found->stale ? "; still replaying: this may be older than what was there before" : "");
+  if (!found->entries.empty() && !common.json) fmt::print(stderr, "{}\n", as_of);
   if (!found->entries.empty()) return exit_done;
   return complain({errc::not_found, o.stage,
-                   fmt::format("there is no state under key {}{}", o.key,
-                               o.window.empty() ? "" : " in window " + o.window)},
+                   fmt::format("there is no state under key {}{}, {}", o.key,
+                               o.window.empty() ? "" : " in window " + o.window, as_of)},
                   exit_failed);
 }
 

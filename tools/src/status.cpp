@@ -42,7 +42,7 @@ std::string for_people(const admin::status& s, const std::optional<std::string>&
         s.app, s.log, state);
   }
   text_table table{{{"task"},
-                    {holder ? "health" : "stopped"},
+                    {"health"},
                     {"lag", true},
                     {"watermark"},
                     {"epoch", true},
@@ -62,7 +62,7 @@ std::string for_people(const admin::status& s, const std::optional<std::string>&
       if (holder && t.phase == admin::phase::replaying) {
         health = fmt::format("replaying {}/{}", t.replayed, t.replay_total);
       }
-      table.add({name, holder ? health : "", std::to_string(t.lag), time_or_dash(t.watermark),
+      table.add({name, health, std::to_string(t.lag), time_or_dash(t.watermark),
                  std::to_string(t.epoch), stage.source ? "-" : size_text(t.state_used_bytes),
                  stage.source ? "-" : std::to_string(t.state_entries),
                  holder ? std::to_string(t.dead_letters) : "-", inputs});

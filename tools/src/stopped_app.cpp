@@ -129,7 +129,7 @@ result<stopped_stage> find_keyed_stage(event_log& log, const std::string& app,
     if (s.keyed) keyed.push_back(s.name);
   }
   if (found && found->keyed) return *found;
-  return fail(errc::not_found, "stage " + stage,
+  return fail(found ? errc::invalid_argument : errc::not_found, "stage " + stage,
               fmt::format("{}; app {} keeps state in {}{}",
                           found ? "it keeps no keyed state" : "no such stage", app,
                           keyed.empty() ? "no stage" : fmt::format("{}", fmt::join(keyed, ", ")),

@@ -267,9 +267,10 @@ struct host::inside {
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
     if (auto made = lay_out_admin(*topology, *log); !made) return made;
-    if (auto told = publish_schemas(*topology, *log, *lane_of_app, options.clock()); !told) {
-      return told;
-    }
+    auto told = detail::caught(topology->app_name(), [&] {
+      return publish_schemas(*topology, *log, *lane_of_app, options.clock());
+    });
+    if (!told) return told;
 
     if (auto made = make_folders(app_state()); !made) return made;
     // Again, in case a process died just after it had made it.
