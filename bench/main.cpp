@@ -21,9 +21,10 @@ namespace fs = std::filesystem;
 
 std::vector<bench::benchmark> all_benchmarks() {
   std::vector<bench::benchmark> all;
+  // Memory first: what others have freed would hide a growth.
   for (auto part :
-       {bench::append_benchmarks(), bench::stream_benchmarks(), bench::state_benchmarks(),
-        bench::size_benchmarks(), bench::memory_benchmarks()}) {
+       {bench::memory_benchmarks(), bench::append_benchmarks(), bench::stream_benchmarks(),
+        bench::state_benchmarks(), bench::size_benchmarks()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

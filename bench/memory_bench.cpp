@@ -4,6 +4,8 @@
 // Events are appended and processed in pieces, retention keeps the log small. What counts is how
 // far the memory grew between the first quarter, when all buffers have been met, and its largest
 // later.
+#include <malloc.h>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -24,6 +26,7 @@ struct growth {
 };
 
 growth grow(context& ctx, std::int64_t events, std::uint32_t keys, kappa::task_limits limits) {
+  ::malloc_trim(0);
   const auto log = open_log(ctx.folder / "log");
   must(log->create_topic({.name = "events", .retention_bytes = std::uint64_t{64} << 20}));
   event_maker maker{accesses(distribution::uniform, keys, 1 << 22)};
