@@ -74,15 +74,39 @@ class digest {
   std::uint64_t value_ = 0xcbf29ce484222325;
 };
 
-std::string digest_of(capnp::AnyPointer::Reader v) {
+/// A message of one segment whose root is what `set` puts there, in hexadecimal.
+template <class Set>
+std::string message_of(Set&& set) {
+  capnp::MallocMessageBuilder scratch;
+  set(scratch.getRoot<capnp::AnyPointer>());
+  const auto words = scratch.getRoot<capnp::AnyPointer>().targetSize().wordCount + 1;
+  capnp::MallocMessageBuilder message{static_cast<unsigned>(words)};  // room for all in one segment
+  set(message.getRoot<capnp::AnyPointer>());
+  std::string out;
+  for (const auto segment : message.getSegmentsForOutput()) {
+    for (const auto byte : segment.asBytes()) out += fmt::format("{:02x}", byte);
+  }
+  return out;
+}
+
+std::string told(const digest& d, const std::string& message) {
+  return fmt::format("{}:{}", d.text(), message);
+}
+
+std::string default_of(capnp::AnyPointer::Reader v) {
   digest d;
   d.add(v);
-  return d.text();
+  return told(d, message_of([&](capnp::AnyPointer::Builder root) { root.set(v); }));
 }
-std::string digest_of(const void* data, std::size_t size) {
+std::string default_of(capnp::Text::Reader v) {
   digest d;
-  d.add(data, size);
-  return d.text();
+  d.add(v.begin(), v.size());
+  return told(d, message_of([&](capnp::AnyPointer::Builder r) { r.setAs<capnp::Text>(v); }));
+}
+std::string default_of(capnp::Data::Reader v) {
+  digest d;
+  d.add(v.begin(), v.size());
+  return told(d, message_of([&](capnp::AnyPointer::Builder r) { r.setAs<capnp::Data>(v); }));
 }
 
 }  // namespace
@@ -253,7 +277,7 @@ void schema_reader::set_defaults(record_type& record, node n, const place& where
       case type_kind::text:
         if (v.hasText() && v.getText().size() > 0) {
           m.initializer = bytes_literal({v.getText().begin(), v.getText().size()});
-          m.default_text = digest_of(v.getText().begin(), v.getText().size());
+          m.default_text = default_of(v.getText());
           m.pointer_default = true;
         }
         break;
@@ -261,7 +285,7 @@ void schema_reader::set_defaults(record_type& record, node n, const place& where
         if (v.hasData() && v.getData().size() > 0) {
           m.initializer = bytes_literal(
               {reinterpret_cast<const char*>(v.getData().begin()), v.getData().size()});
-          m.default_text = digest_of(v.getData().begin(), v.getData().size());
+          m.default_text = default_of(v.getData());
           m.pointer_default = true;
         }
         break;
@@ -274,7 +298,7 @@ void schema_reader::set_defaults(record_type& record, node n, const place& where
             v.isList()
                 ? literal(m.type, pointer.getAs<capnp::DynamicList>(field_type.asList()))
                 : literal(m.type, pointer.getAs<capnp::DynamicStruct>(field_type.asStruct()));
-        m.default_text = digest_of(pointer);
+        m.default_text = default_of(pointer);
         m.pointer_default = true;
         break;
       }

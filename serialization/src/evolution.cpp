@@ -1,6 +1,5 @@
 #include "kappa/serialization/evolution.hpp"
 
-#include <charconv>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -10,64 +9,14 @@
 
 #include <fmt/format.h>
 
+#include "description.hpp"
+
 namespace kappa {
 namespace {
 
-struct field {
-  std::string_view type;
-  std::string_view place;
-  std::string_view fallback;
-  std::string_view when;  // which alternatives of which unions
-  std::string_view name;
-};
-
-struct shape {
-  std::string_view name;
-  std::map<unsigned, field> fields;  // by ordinal
-};
-
-/// The next word of `line`; the last one is what is left.
-std::string_view word(std::string_view& line) {
-  const auto end = line.find(' ');
-  const auto w = line.substr(0, end);
-  line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
-  return w;
-}
-
-template <class T>
-bool number(std::string_view text, T& v) {
-  const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
-  return !text.empty() && r.ec == std::errc{} && r.ptr == text.data() + text.size();
-}
-
-/// False when the description is not of this format: written by a newer Kappa, or no schema.
-bool parse(std::string_view text, std::vector<shape>& out) {
-  if (!text.starts_with("capnp 1\n")) return false;
-  text.remove_prefix(8);
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    if (end == std::string_view::npos) return false;
-    auto line = text.substr(0, end);
-    text.remove_prefix(end + 1);
-    const auto head = word(line);
-    if (head == "struct") {
-      std::size_t index = 0;
-      if (!number(word(line), index) || index != out.size()) return false;
-      out.push_back({line, {}});
-      continue;
-    }
-    unsigned ordinal = 0;
-    if (out.empty() || !head.starts_with('@') || !number(head.substr(1), ordinal)) return false;
-    field f;
-    f.type = word(line);
-    f.place = word(line);
-    f.fallback = word(line);
-    f.when = word(line);
-    f.name = line;
-    if (f.name.empty() || !out.back().fields.emplace(ordinal, f).second) return false;
-  }
-  return !out.empty();
-}
+using detail::described_field;
+using detail::described_struct;
+using detail::parse_number;
 
 bool inside(std::string_view& type, std::string_view prefix, std::string_view suffix) {
   if (!type.starts_with(prefix) || !type.ends_with(suffix)) return false;
@@ -76,14 +25,43 @@ bool inside(std::string_view& type, std::string_view prefix, std::string_view su
   return true;
 }
 
+/// What is on the wire: a time is an integer, and an enum's names may be added to and changed.
+std::string_view on_wire(std::string_view type) {
+  if (type == "Time") return "Int64";
+  if (type.starts_with("Enum#")) return "Enum";
+  return type;
+}
+
+/// A pointer's default without the value behind its digest: fields appended to the default's own
+/// type change nothing.
+std::string_view told(std::string_view fallback) {
+  return fallback.starts_with('#') ? fallback.substr(0, fallback.find(':')) : fallback;
+}
+
+/// As it was written in the schema.
+std::string readable_name(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c != '|') out.push_back(c);
+  }
+  return out;
+}
+
+std::map<unsigned, const described_field*> by_ordinal(const described_struct& s) {
+  std::map<unsigned, const described_field*> out;
+  for (const auto& f : s.fields) out.emplace(f.ordinal, &f);
+  return out;
+}
+
 class comparison {
  public:
   comparison(const schema_info& present, const schema_info& stored, read_as as)
       : present_{present}, stored_{stored}, as_{as} {}
 
   result<void> run() {
-    if (!parse(present_.description, present_shapes_) ||
-        !parse(stored_.description, stored_shapes_)) {
+    auto present = detail::parse_description(present_.description);
+    auto stored = detail::parse_description(stored_.description);
+    if (!present || !stored) {
       return refuse("the stored schema is not one that this version of Kappa knows");
     }
     if (present_.id != stored_.id) {
@@ -92,6 +70,8 @@ class comparison {
           "renamed or moved keeps its id when it is written behind the new name",
           stored_.name, stored_.id, present_.name, present_.id));
     }
+    present_shapes_ = std::move(present->structs);
+    stored_shapes_ = std::move(stored->structs);
     return structs(0, 0);
   }
 
@@ -107,32 +87,36 @@ class comparison {
     if (!seen_.emplace(present, stored).second) return {};
     const auto& was = stored_shapes_[stored];
     const auto& is = present_shapes_[present];
-    for (const auto& [ordinal, old] : was.fields) {
-      const auto found = is.fields.find(ordinal);
-      if (found == is.fields.end()) {
+    const auto fields_now = by_ordinal(is);
+    for (const auto& [ordinal, old] : by_ordinal(was)) {
+      const auto found = fields_now.find(ordinal);
+      if (found == fields_now.end()) {
         if (as_ == read_as::events) continue;
         return refuse(
             fmt::format("field '{}' (@{}) of {} is gone: it was removed, or the data is of a newer "
                         "version. A field that "
                         "is not used any more stays in the schema (rename it, say to {}Obsolete)",
-                        old.name, ordinal, is.name, old.name));
+                        readable_name(old->name), ordinal, is.name, readable_name(old->name)));
       }
-      if (auto same = fields(is, ordinal, found->second, old); !same) return same;
+      if (auto same = fields(is, ordinal, *found->second, *old); !same) return same;
     }
     return {};
   }
 
-  result<void> fields(const shape& in, unsigned ordinal, const field& is, const field& was) {
-    const auto subject = fmt::format("field '{}' (@{}) of {}", is.name, ordinal, in.name);
-    const auto renamed = is.name == was.name ? "" : fmt::format(" (stored as '{}')", was.name);
+  result<void> fields(const described_struct& in, unsigned ordinal, const described_field& is,
+                      const described_field& was) {
+    const auto name = readable_name(is.name);
+    const auto old_name = readable_name(was.name);
+    const auto subject = fmt::format("field '{}' (@{}) of {}", name, ordinal, in.name);
+    const auto renamed = name == old_name ? "" : fmt::format(" (stored as '{}')", old_name);
     if (auto same = types(subject + renamed, is.type, was.type); !same) return same;
     if (is.place != was.place) {
       return refuse(fmt::format("{}{} has moved from {} to {}: fields may not be renumbered",
                                 subject, renamed, was.place, is.place));
     }
-    if (is.fallback != was.fallback) {
+    if (told(is.fallback) != told(was.fallback)) {
       return refuse(fmt::format("{}{} has another default ({} was {}): stored values would change",
-                                subject, renamed, is.fallback, was.fallback));
+                                subject, renamed, told(is.fallback), told(was.fallback)));
     }
     if (is.when != was.when && !moved_into_new_union(is.when, was.when)) {
       return refuse(fmt::format("{}{} has moved into, out of or within a union", subject, renamed));
@@ -160,7 +144,7 @@ class comparison {
     if (inside(is_inner, "Struct#", "") && inside(was_inner, "Struct#", "")) {
       std::size_t present = 0;
       std::size_t stored = 0;
-      if (!number(is_inner, present) || !number(was_inner, stored))
+      if (!parse_number(is_inner, present) || !parse_number(was_inner, stored))
         return refuse("a schema is damaged");
       return structs(present, stored);
     }
@@ -170,7 +154,7 @@ class comparison {
       if (became_first_field(is_inner, was_inner)) return {};
       return types(subject, is_inner, was_inner);
     }
-    if (is == was) return {};
+    if (on_wire(is) == on_wire(was)) return {};
     return refuse(fmt::format("{} was {} and is {}: a field's type may not change", subject,
                               readable(was, stored_shapes_), readable(is, present_shapes_)));
   }
@@ -179,20 +163,21 @@ class comparison {
   [[nodiscard]] bool became_first_field(std::string_view is, std::string_view was) const {
     if (was.starts_with("Struct#") || was == "Bool" || !inside(is, "Struct#", "")) return false;
     std::size_t index = 0;
-    if (!number(is, index) || index >= present_shapes_.size()) return false;
-    const auto& fields = present_shapes_[index].fields;
+    if (!parse_number(is, index) || index >= present_shapes_.size()) return false;
+    const auto fields = by_ordinal(present_shapes_[index]);
     const auto first = fields.find(0);
-    return first != fields.end() && first->second.type == was && first->second.fallback == "-" &&
-           (first->second.place == "d0" || first->second.place == "p0");
+    return first != fields.end() && on_wire(first->second->type) == on_wire(was) &&
+           first->second->fallback == "-" &&
+           (first->second->place == "d0" || first->second->place == "p0");
   }
 
   /// "List(Struct#1)" → "List(flights.capnp:Leg)"
-  static std::string readable(std::string_view type, const std::vector<shape>& shapes) {
+  static std::string readable(std::string_view type, const std::vector<described_struct>& shapes) {
     const auto at = type.find("Struct#");
-    if (at == std::string_view::npos) return std::string{type};
+    if (at == std::string_view::npos) return std::string{on_wire(type)};
     const auto digits = type.substr(at + 7, type.find(')', at) - at - 7);
     std::size_t index = 0;
-    if (!number(digits, index) || index >= shapes.size()) return std::string{type};
+    if (!parse_number(digits, index) || index >= shapes.size()) return std::string{type};
     return fmt::format("{}{}{}", type.substr(0, at), shapes[index].name,
                        type.substr(at + 7 + digits.size()));
   }
@@ -200,8 +185,8 @@ class comparison {
   const schema_info& present_;
   const schema_info& stored_;
   const read_as as_;
-  std::vector<shape> present_shapes_;
-  std::vector<shape> stored_shapes_;
+  std::vector<described_struct> present_shapes_;
+  std::vector<described_struct> stored_shapes_;
   std::set<std::pair<std::size_t, std::size_t>> seen_;
 };
 

@@ -272,11 +272,11 @@ BOOST_AUTO_TEST_CASE(an_actor_that_dies_fails_the_host_and_a_stop_tells_so) {
 
 BOOST_AUTO_TEST_CASE(a_commit_that_throws_fails_the_host) {
   world w{1};
+  host h{sums_app(), w.options()};
+  must(h.start());  // which commits, too
   w.log->set_commit_fault([](const log_transaction&) -> commit_fault {
     throw std::runtime_error{"the log is broken"};
   });
-  host h{sums_app(), w.options()};
-  must(h.start());
   w.send({"oslo", ts("2001-01-01T08:00"), 3});
   BOOST_TEST(refused(h.wait_finished(10s), errc::user_code, {"sums", "the log is broken"}));
   BOOST_TEST(refused(h.stop(), errc::user_code, {"the log is broken"}));

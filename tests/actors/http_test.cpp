@@ -75,7 +75,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_or_not_understood_is_told_in_words) {
   served s{sums_app()};
   BOOST_TEST(s.answers("/state/sum/nobody", 404, "no state under this key"));
   BOOST_TEST(s.answers("/state/nothing/x", 404, "there are: sum"));
-  BOOST_TEST(s.answers("/state/sum", 404, "there are /state/{stage}/{key}, /metrics, /health"));
+  BOOST_TEST(
+      s.answers("/state/sum", 404, "there are /state/{stage}/{key}, /status, /metrics, /health"));
   BOOST_TEST(s.answers("/", 404, "no such path: /"));
   BOOST_TEST(s.answers("/state/sum/x?level=newest", 400, "committed or latest"));
   BOOST_TEST(s.answers("/state/sum/x?window=2001-01-01T08:00:00Z", 400, "no windows"));

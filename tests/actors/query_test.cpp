@@ -120,10 +120,10 @@ BOOST_AUTO_TEST_CASE(a_query_sees_nothing_of_a_commit_that_is_held_back_aborted_
 BOOST_AUTO_TEST_CASE(a_key_that_exists_only_in_a_held_commit_is_absent_and_not_in_a_range) {
   world w{1};
   commit_gate gate{*w.log};
-  gate.hold();
-  w.send({"oslo", ts("2001-01-01T08:00"), 1});
   host h{sums_app(), w.options()};
   must(h.start());
+  gate.hold();
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
   BOOST_REQUIRE(gate.has_caught_one());
   BOOST_TEST(!must(h.query<totals>("sum", "oslo")).value.has_value());
   BOOST_TEST(must(h.query_all("sum", 10)).entries.empty());

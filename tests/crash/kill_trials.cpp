@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "crash/lab.hpp"
+#include "kappa/actors/admin_client.hpp"
+#include "kappa/log/embedded_log.hpp"
 
 namespace kappa::crash {
 namespace {
@@ -44,6 +46,32 @@ void replay_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
   const auto half = static_cast<std::uint64_t>(j.of().rows) / 2;
   if (!j.kill_at(point, pick(rng, half / 4, half / 2)))
     j.problem("it was not killed in the replay of everything");
+  j.finish();
+  if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
+  l.report(j, std::string{point});
+}
+
+// Points that are reached when a stage is replayed in place only.
+bool needs_replay_request(std::string_view point) {
+  return point.starts_with("rebuild.") || point.starts_with("admin.");
+}
+
+result<void> ask_for_replay(const job& j) {
+  auto log = open_embedded_log({.folder = j.log()});
+  if (!log) return fail(log.error());
+  auto call = admin_client{*log, "flights"}.send(admin::replay_request{.stage = "hourly-delays"});
+  if (!call) return fail(call.error());
+  return {};
+}
+
+// Asked for half-way, and killed in it; whoever starts next does it.
+void rebuild_trial(lab& l, std::string_view point, std::mt19937_64& rng) {
+  auto j = l.make_job(l.small(), fmt::format("point-{}", point));
+  if (!j.kill_at("ingest.read", static_cast<std::uint64_t>(j.of().rows) / 2))
+    j.problem("it was not killed half-way");
+  if (auto asked = ask_for_replay(j); !asked) j.problem(asked.error().text());
+  const bool each_task = point.starts_with("rebuild.");
+  if (!j.kill_at(point, each_task ? pick(rng, 1, 2) : 1)) j.problem("it was not killed");
   j.finish();
   if (!j.counts_as_trial()) j.problem("too few T1 or T2 for a trial");
   l.report(j, std::string{point});
@@ -106,6 +134,8 @@ void failpoint_trials(lab& l) {
       start_trial(l, point, rng);
     } else if (point == "recover.replay") {
       replay_trial(l, point, rng);
+    } else if (needs_replay_request(point)) {
+      rebuild_trial(l, point, rng);
     } else if (point == "log.create_topic") {
       creation_trial(l, point, rng);
     } else {

@@ -345,8 +345,11 @@ BOOST_FIXTURE_TEST_CASE(a_killed_owner_frees_its_app, folder_with_log) {
   BOOST_REQUIRE((owner.line() == "committed"));
   must_fail(log->open_writer({"app", {}}), errc::owned,
             fmt::format("helper (pid {})", owner.pid()));
+  const auto holder = [&] { return must(log->holder("app")).value_or("nobody"); };
+  BOOST_TEST(holder() == fmt::format("helper (pid {})", owner.pid()));
   owner.kill(SIGKILL);
   BOOST_TEST(owner.wait() == -SIGKILL);
+  BOOST_TEST(holder() == "nobody");
   const auto writer = must(log->open_writer({"app", {}}));
   BOOST_TEST((writer->term() == writer_term{2}));
   BOOST_TEST((values_of(*log, tp("out")) == std::vector<std::string>{"first"}));

@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(the_old_schema_reads_events_of_the_present_one) {
 
 BOOST_AUTO_TEST_CASE(state_of_a_newer_version_is_refused_for_what_would_be_lost) {
   const auto newer =
-      edited(was, "@7 Enum d7 - - colour\n", "@7 Enum d7 - - colour\n@8 Text p4 - - notes\n");
+      edited(was, "@7 Enum#0 d7 - - colour\n", "@7 Enum#0 d7 - - colour\n@8 Text p4 - - notes\n");
   BOOST_TEST(
       refusal(was, newer) ==
       "field 'notes' (@8) of order_v1.capnp:Order is gone: it was removed, or the data is of a "
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_refused_by_the_fields_name) {
              "field 'cents' (@1) of order_v1.capnp:Order.Line was Int64 and is Float64: a field's "
              "type may not change");
   // A new union may take a field in as its first alternative only.
-  BOOST_TEST(refusal(edited(is, "8:0 remark.comment", "8:1 remark.comment"), was)
+  BOOST_TEST(refusal(edited(is, "8:0 remark.|comment", "8:1 remark.|comment"), was)
                  .ends_with("has moved into, out of or within a union"));
   BOOST_TEST(refusal(was, is, read_as::events) != "readable");  // the union's field has left it
   // The new list of structs is not the old list of texts.
@@ -191,11 +191,22 @@ BOOST_AUTO_TEST_CASE(another_type_is_refused_even_when_its_shape_would_do) {
       refusal(codec<std::string>::schema(), was).starts_with("only an equal schema can be read"));
 }
 
+BOOST_AUTO_TEST_CASE(names_of_enums_and_what_is_a_time_may_change) {
+  const auto fewer = edited(was, "Order.Colour black white\n", "Order.Colour black\n");
+  BOOST_TEST(refusal(was, fewer) == "readable");
+  BOOST_TEST(refusal(fewer, was) == "readable");
+  const auto number = edited(was, "@0 Time d0", "@0 Int64 d0");
+  BOOST_TEST(refusal(was, number) == "readable");
+  BOOST_TEST(refusal(number, was) == "readable");
+  BOOST_TEST(refusal(edited(was, "@0 Time d0", "@0 UInt64 d0"), was)
+                 .ends_with("was Int64 and is UInt64: a field's type may not change"));
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_description_is_refused_not_trusted) {
   for (const auto* bad :
-       {"", "capnp 1\n", "capnp 2\n", "capnp 1\n@0 Int64 d0 - - x\n", "capnp 1\nstruct 1 x\n",
-        "capnp 1\nstruct 0 x\n@x Int64 d0 - - x\n", "capnp 1\nstruct 0 x\n@0 Int64\n",
-        "capnp 1\nstruct 0 x\n@0 Struct#9 p0 - - x\n@0 Text p0 - - x\n", "capnp 1\nstruct 0 x"}) {
+       {"", "capnp 2\n", "capnp 3\n", "capnp 2\n@0 Int64 d0 - - x\n", "capnp 2\nstruct 1 x\n",
+        "capnp 2\nstruct 0 x\n@x Int64 d0 - - x\n", "capnp 2\nstruct 0 x\n@0 Int64\n",
+        "capnp 2\nstruct 0 x\n@0 Struct#9 p0 - - x\n@0 Text p0 - - x\n", "capnp 2\nstruct 0 x"}) {
     auto stored = was;
     stored.description = bad;
     BOOST_TEST(refusal(was, stored) ==
@@ -207,9 +218,9 @@ BOOST_AUTO_TEST_CASE(a_damaged_description_is_refused_not_trusted) {
 
 BOOST_AUTO_TEST_CASE(a_description_changes_only_with_the_schema) {
   BOOST_TEST(codec<flight>::schema().description ==
-             "capnp 1\n"
+             "capnp 2\n"
              "struct 0 flights.capnp:Flight\n"
-             "@0 Int64 d0 - - scheduled\n"
+             "@0 Time d0 - - scheduled\n"
              "@1 Int32 d2 - - delay\n"
              "@2 Int32 d3 - - distance\n"
              "@3 Text p0 - - origin\n"

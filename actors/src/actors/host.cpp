@@ -1,10 +1,8 @@
 #include "kappa/actors/host.hpp"
 
 #include <algorithm>
-#include <condition_variable>
 #include <future>
 #include <map>
-#include <mutex>
 #include <shared_mutex>
 #include <thread>
 
@@ -13,18 +11,24 @@
 
 #include <fmt/format.h>
 
+#include "actors/admin_actor.hpp"
+#include "actors/admin_status.hpp"
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
+#include "actors/retention_keeper.hpp"
+#include "actors/state_answer.hpp"
 #include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
+#include "actors/watchdog.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
 #include "kappa/task/local_runner.hpp"
+#include "kappa/task/stored_schemas.hpp"
 
 namespace kappa {
 namespace {
@@ -71,9 +75,12 @@ std::string_view name_of(task_health h) {
 }
 
 struct host::inside {
-  explicit inside(const app& a, host_options o) : the_app{a}, options{std::move(o)} {}
+  inside(host& h, const app& a, host_options o) : self{h}, the_app{a}, options{std::move(o)} {}
 
+  host& self;
   app the_app;
+  std::string instance = fmt::format("pid {}", ::getpid());
+  timestamp started;
   host_options options;
   std::shared_ptr<const kappa::topology> topology;
   std::shared_ptr<event_log> log;
@@ -85,6 +92,7 @@ struct host::inside {
   std::unique_ptr<caf::actor_system> system;
   caf::actor lane;
   caf::actor state_thread;
+  caf::actor admin;
   std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
   struct placed_task {
     task_id id;
@@ -92,20 +100,15 @@ struct host::inside {
   };
   mutable std::shared_mutex tasks_mutex;  // queries against the end of `stop`
   std::vector<placed_task> tasks;
-  std::thread watchdog;
-  std::thread retention;
-  std::mutex helpers_mutex;  // of the two
-  std::condition_variable helpers_wake;
-  bool helpers_stop = false;
-  bool hung = false;
+  std::unique_ptr<detail::watchdog> watchdog;
+  std::unique_ptr<detail::retention_keeper> retention;
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return options.state / topology->app_name();
   }
 
   // What opens a task, now and after every failure.
-  std::function<result<std::unique_ptr<runnable_task>>()> opener(const stage_spec& stage,
-                                                                 partition p) {
+  detail::task_opener opener(const stage_spec& stage, partition p) {
     const task_id id{stage.app, stage.name, stage.generation, p};
     pulses.push_back(std::make_unique<detail::step_pulse>(ledger.get()));
     std::vector<crash_suspect> suspects;
@@ -129,9 +132,13 @@ struct host::inside {
       o.log_to = options.log_to;
       o.watcher = pulses.back().get();
       o.suspects = std::move(suspects);
-      return [o, name = id.text()] {
-        return detail::caught(name, [&] { return open_source_task(o); });
-      };
+      return {[o, name = id.text(), pulse = pulses.back().get()](bool) {
+                const detail::step_pulse::turn watched{*pulse};  // it may hang in there
+                return detail::caught(name, [&] { return open_source_task(o); });
+              },
+              [name = id.text()]() -> result<void> {
+                return fail(errc::invalid_argument, name, "it reads a source and keeps no state");
+              }};
     }
     task_options o;
     o.topology = topology;
@@ -144,11 +151,89 @@ struct host::inside {
     o.on_failure = options.on_failure;
     o.until_end = options.until_end;
     o.adopt_state_position = options.adopt_state_position;
+    o.replay_only = options.replay_only;
     o.clock = options.clock;
     o.log_to = options.log_to;
     o.watcher = pulses.back().get();
     o.suspects = std::move(suspects);
-    return [o, name = id.text()] { return detail::caught(name, [&] { return open_task(o); }); };
+    return {
+        [o, name = id.text()](bool rebuild) mutable {
+          o.rebuild = rebuild;
+          return detail::caught(name, [&] { return open_task(o); });
+        },
+        [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); }};
+  }
+
+  // errc::not_found, invalid_argument: why there is nothing to build anew.
+  result<void> keeps_state(const std::string& name) const {
+    const auto* const stage = topology->find(name);
+    if (stage != nullptr && stage->state) return {};
+    std::string all;
+    for (const auto& s : topology->stages()) {
+      if (s.state) all += (all.empty() ? "" : ", ") + s.name;
+    }
+    if (stage == nullptr)
+      return fail(errc::not_found, name, "no such stage; stages with state: " + all);
+    return fail(errc::invalid_argument, name,
+                "the stage keeps no state to build anew; stages with state: " + all);
+  }
+
+  [[nodiscard]] bool replayed(const std::string& stage) const {
+    return std::find(options.replay.begin(), options.replay.end(), stage) != options.replay.end();
+  }
+
+  struct opened_task {
+    task_id id;
+    bool source = false;
+    detail::task_opener opener;
+    detail::task_ptr task;
+  };
+
+  // Refuses before the first state is erased.
+  result<std::vector<opened_task>> open_tasks() {
+    for (const auto& name : options.replay) {
+      if (auto keeps = keeps_state(name); !keeps)
+        return fail(errc::bad_config, "replay " + name, keeps.error().message);
+    }
+    std::vector<opened_task> opened;
+    for (const auto& stage : topology->stages()) {
+      if (options.replay_only && !replayed(stage.name)) continue;
+      for (std::int32_t p = 0; p < layout.at(stage.name).tasks; ++p) {
+        opened.push_back({{stage.app, stage.name, stage.generation, partition{p}},
+                          stage.source.has_value(),
+                          opener(stage, partition{p}),
+                          nullptr});
+      }
+    }
+    for (const auto& t : opened) {
+      if (!replayed(t.id.stage)) continue;
+      if (auto can = t.opener.check_rebuild(); !can) return fail(can.error());
+    }
+    for (auto& t : opened) {
+      auto task = t.opener.open(replayed(t.id.stage));
+      if (!task) return fail(task.error());
+      t.task = std::move(*task);
+    }
+    return opened;
+  }
+
+  result<void> answer_admin(std::vector<detail::admin_task> admin_tasks) {
+    detail::admin_options o;
+    o.app = topology->app_name();
+    o.instance = instance;
+    o.log = log;
+    o.lane = lane;
+    o.board = board;
+    o.tasks = std::move(admin_tasks);
+    o.status = [this](const std::string& stage) { return detail::describe(self, stage); };
+    o.find = [this](const detail::state_question& q) { return detail::answer_state(self, q); };
+    o.keeps_state = [this](const std::string& stage) { return keeps_state(stage); };
+    o.clock = options.clock;
+    o.log_to = options.log_to;
+    auto spawned = detail::spawn_admin(*system, std::move(o));
+    if (!spawned) return fail(spawned.error());
+    admin = std::move(*spawned);
+    return {};
   }
 
   std::shared_ptr<detail::aligner> aligner_of(const std::string& name) {
@@ -165,6 +250,7 @@ struct host::inside {
   }
 
   result<void> start() {
+    started = options.clock();
     auto compiled = topology::compile(the_app);
     if (!compiled) return fail(compiled.error());
     topology = std::make_shared<const kappa::topology>(std::move(*compiled));
@@ -175,12 +261,16 @@ struct host::inside {
       log = std::move(*opened);
     }
     auto lane_of_app = std::make_shared<commit_lane>(
-        log, writer_options{topology->app_name(), fmt::format("pid {}", ::getpid())},
-        options.log_to);
+        log, writer_options{topology->app_name(), instance}, options.log_to);
     if (auto taken = lane_of_app->open(); !taken) return taken;
     auto laid_out = lay_out(*topology, *log, {options.partitions});
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
+    if (auto made = lay_out_admin(*topology, *log); !made) return made;
+    auto told = detail::caught(topology->app_name(), [&] {
+      return publish_schemas(*topology, *log, *lane_of_app, options.clock());
+    });
+    if (!told) return told;
 
     if (auto made = make_folders(app_state()); !made) return made;
     // Again, in case a process died just after it had made it.
@@ -191,30 +281,15 @@ struct host::inside {
       ledger = std::move(*opened);
     }
 
-    struct opened_task {
-      task_id id;
-      bool source = false;
-      std::function<result<std::unique_ptr<runnable_task>>()> open;
-      detail::task_ptr task;
-    };
-    std::vector<opened_task> opened;
+    auto opened = open_tasks();
+    if (!opened) return fail(opened.error());
     std::vector<task_status> statuses;
-    for (const auto& stage : topology->stages()) {
-      for (std::int32_t p = 0; p < layout.at(stage.name).tasks; ++p) {
-        opened_task t{{stage.app, stage.name, stage.generation, partition{p}},
-                      stage.source.has_value(),
-                      opener(stage, partition{p}),
-                      nullptr};
-        auto task = t.open();
-        if (!task) return fail(task.error());
-        t.task = std::move(*task);
-        task_status s;
-        s.id = t.id;
-        s.source = t.source;
-        s.progress = t.task->progress();
-        statuses.push_back(std::move(s));
-        opened.push_back(std::move(t));
-      }
+    for (const auto& t : *opened) {
+      task_status s;
+      s.id = t.id;
+      s.source = t.source;
+      s.progress = t.task->progress();
+      statuses.push_back(std::move(s));
     }
 
     init_caf();
@@ -228,17 +303,19 @@ struct host::inside {
     const auto& app = topology->app_name();
     lane = detail::spawn_lane(*system, app, std::move(lane_of_app), board, options.log_to);
     state_thread = detail::spawn_state_thread(*system, app, board);
-    for (std::size_t i = 0; i < opened.size(); ++i) {
+    std::vector<detail::admin_task> admin_tasks;
+    for (std::size_t i = 0; i < opened->size(); ++i) {
+      auto& t = (*opened)[i];
       detail::task_actor_options o;
       o.index = i;
-      o.id = opened[i].id;
-      o.open = std::move(opened[i].open);
-      o.first = std::move(opened[i].task);
+      o.id = t.id;
+      o.opener = t.opener;
+      o.first = std::move(t.task);
       o.pulse = pulses[i].get();
       o.lane = lane;
       o.state_thread = state_thread;
       o.board = board;
-      o.own_thread = opened[i].source;
+      o.own_thread = t.source;
       o.aligner = aligner_of(o.id.stage);
       o.first_backoff = options.first_backoff;
       o.last_backoff = options.last_backoff;
@@ -247,75 +324,26 @@ struct host::inside {
       o.log_to = options.log_to;
       const auto id = o.id;
       tasks.push_back({id, detail::spawn_task(*system, std::move(o))});
+      admin_tasks.push_back({id, tasks.back().actor, std::move(t.opener.check_rebuild)});
     }
+    result<void> answering;
+    if (!options.replay_only) answering = answer_admin(std::move(admin_tasks));
     detail::let_go_of_system();
-    watchdog = std::thread{[this] { watch(); }};
-    if (options.retention_interval.count() > 0)
-      retention = std::thread{[this] { keep_retention(); }};
+    if (!answering) return answering;
+    std::vector<const detail::step_pulse*> watched;
+    for (const auto& p : pulses) watched.push_back(p.get());
+    watchdog = std::make_unique<detail::watchdog>(options.handler_limit, std::move(watched), board,
+                                                  options.log_to);
+    if (options.replay_only) return {};
+    if (options.retention_interval.count() > 0) {
+      retention = std::make_unique<detail::retention_keeper>(log, options.retention_interval,
+                                                             options.clock, options.log_to);
+    }
     options.log_to(log_level::info, "started",
                    {{"app", topology->app_name()},
                     {"tasks", std::to_string(tasks.size())},
                     {"log", log->name()}});
     return {};
-  }
-
-  void keep_retention() {
-    std::unique_lock lock{helpers_mutex};
-    while (
-        !helpers_wake.wait_for(lock, options.retention_interval, [this] { return helpers_stop; })) {
-      lock.unlock();
-      auto done =
-          detail::caught(log->name(), [&] { return log->apply_retention(options.clock()); });
-      if (!done) {
-        options.log_to(log_level::error, "retention failed", {{"error", done.error().text()}});
-      } else if (done->records > 0) {
-        options.log_to(
-            log_level::info, "retention",
-            {{"records", std::to_string(done->records)}, {"bytes", std::to_string(done->bytes)}});
-      }
-      lock.lock();
-    }
-  }
-
-  // Reports a step, or a call of a source, that takes too long. The thread in it cannot be taken
-  // back: the task is quarantined and the host fails, so that the process can end and start again
-  // elsewhere.
-  void watch() {
-    struct seen_beat {
-      std::uint64_t beat = 0;
-      std::chrono::steady_clock::duration lasted{};
-    };
-    std::vector<seen_beat> seen(tasks.size());
-    std::unique_lock lock{helpers_mutex};
-    const std::chrono::steady_clock::duration period =
-        std::max(options.handler_limit / 4, std::chrono::milliseconds{25});
-    auto last = std::chrono::steady_clock::now();
-    while (!helpers_wake.wait_for(lock, period, [this] { return helpers_stop; })) {
-      const auto now = std::chrono::steady_clock::now();
-      // A process that was stopped as a whole did not hang for that long.
-      const auto passed = std::min(now - last, 2 * period);
-      last = now;
-      for (std::size_t i = 0; i < tasks.size() && !hung; ++i) {
-        const auto beat = pulses[i]->beat();
-        if (beat != seen[i].beat) {
-          seen[i] = {beat, {}};
-        } else {
-          seen[i].lasted += passed;
-        }
-        if (beat % 2 == 0 || seen[i].lasted < options.handler_limit) continue;
-        hung = true;
-        error e{errc::quarantined, tasks[i].id.text(),
-                fmt::format("a handler has been running for more than {} ms; user code hangs",
-                            options.handler_limit.count())};
-        options.log_to(log_level::error, "a handler hangs",
-                       {{"task", e.subject}, {"error", e.message}});
-        board->update(i, [&](task_status& s) {
-          s.health = task_health::quarantined;
-          s.last_error = e;
-        });
-        board->fail(e);
-      }
-    }
   }
 
   // Waits until every task has stopped, or cannot: what is `stuck` is in a call that does not end.
@@ -377,19 +405,21 @@ struct host::inside {
   result<void> stop() {
     if (!system) return {};
     bool stuck = false;  // a thread that never ends cannot be joined
-    auto outcome = stop_tasks(stuck);
-    {
-      const std::lock_guard lock{helpers_mutex};
-      helpers_stop = true;
+    // First: it may wait for a task, and what it has not answered the next host will.
+    if (admin) {
+      auto answers_no_more = detail::end_of(admin);
+      detail::end_now(admin);
+      admin = nullptr;
+      stuck = answers_no_more.wait_for(patience) != std::future_status::ready;
     }
-    helpers_wake.notify_all();
-    if (watchdog.joinable()) watchdog.join();
-    if (retention.joinable()) retention.join();
+    auto outcome = stop_tasks(stuck);
+    if (watchdog) watchdog->stop();
+    if (retention) retention->stop();
     // The lane holds the app: it goes last, or another process could take the app, and open the
     // state, while a T2 is still being written here.
     auto no_more_snapshots = detail::end_of(state_thread);
     detail::end_now(state_thread);
-    stuck = stuck || hung;
+    stuck = stuck || (watchdog && watchdog->found_one());
     if (no_more_snapshots.wait_for(stuck ? patience_after_failure : patience) ==
         std::future_status::ready) {
       detail::end_now(lane);
@@ -461,7 +491,7 @@ struct host::inside {
 };
 
 host::host(const app& a, host_options options)
-    : in_{std::make_unique<inside>(a, std::move(options))} {}
+    : in_{std::make_unique<inside>(*this, a, std::move(options))} {}
 
 host::~host() {
   if (in_) (void)in_->stop();
@@ -521,6 +551,9 @@ result<state_entries> host::query_all(const std::string& stage, std::size_t limi
 std::vector<task_status> host::status() const {
   return in_->board ? in_->board->all() : std::vector<task_status>{};
 }
+
+const std::string& host::instance() const { return in_->instance; }
+timestamp host::started_at() const { return in_->started; }
 
 std::optional<error> host::failure() const {
   return in_->board ? in_->board->failure() : std::nullopt;

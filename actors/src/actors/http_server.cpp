@@ -9,7 +9,9 @@
 
 #include <fmt/format.h>
 
-#include "kappa/stream/window.hpp"
+#include "actors/admin_status.hpp"
+#include "actors/state_answer.hpp"
+#include "kappa/core/json_traits.hpp"
 
 namespace kappa::detail {
 namespace {
@@ -30,12 +32,10 @@ std::string json_string(std::string_view text) {
   return out + "\"";
 }
 
-std::string as_of_json(const read_position& p) {
+std::string as_of_json(const admin::found& found) {
   std::string out = "{";
-  for (std::size_t i = 0; i < p.inputs.size(); ++i) {
-    out +=
-        fmt::format("{}{}:{}", i == 0 ? "" : ",", json_string(p.inputs[i]), p.positions[i].value);
-  }
+  for (const auto& p : found.as_of)
+    out += fmt::format("{}{}:{}", out.size() == 1 ? "" : ",", json_string(p.topic), p.next);
   return out + "}";
 }
 
@@ -81,6 +81,8 @@ class server final : public http_server {
       return httplib::Server::HandlerResponse::Handled;
     });
     http_.Get("/health", [this](const httplib::Request&, httplib::Response& rs) { health(rs); });
+    http_.Get("/status",
+              [this](const httplib::Request& rq, httplib::Response& rs) { status(rq, rs); });
     http_.Get("/metrics", [this](const httplib::Request&, httplib::Response& rs) {
       rs.set_content(host_.metrics(), "text/plain; version=0.0.4");
     });
@@ -88,9 +90,10 @@ class server final : public http_server {
               [this](const httplib::Request& rq, httplib::Response& rs) { state(rq, rs); });
     http_.set_error_handler([](const httplib::Request& rq, httplib::Response& rs) {
       if (rs.body.empty()) {
-        json(rs, fmt::format(R"({{"error":{}}})",
-                             json_string("no such path: " + rq.path +
-                                         "; there are /state/{stage}/{key}, /metrics, /health")));
+        json(rs, fmt::format(
+                     R"({{"error":{}}})",
+                     json_string("no such path: " + rq.path +
+                                 "; there are /state/{stage}/{key}, /status, /metrics, /health")));
       }
     });
   }
@@ -135,72 +138,48 @@ class server final : public http_server {
     json(rs, fmt::format(R"({{"status":"{}","tasks":[{}]}})", good ? "up" : "failing", tasks));
   }
 
-  void state(const httplib::Request& rq, httplib::Response& rs) {
-    const auto stage_name = rq.matches[1].str();
-    const auto key_text = rq.matches[2].str();
-    const auto* stage = host_.topology().find(stage_name);
-    if (stage == nullptr || !stage->state) {
-      std::string all;
-      for (const auto& s : host_.topology().stages()) {
-        if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-      }
-      return refuse(rs, error{errc::not_found, stage_name,
-                              "no such stage with keyed state; there are: " + all});
-    }
-    for (const auto& [name, value] : rq.params) {
-      if (name == "level" && (value == "committed" || value == "latest")) continue;
-      if (name == "window" && stage->windowed) continue;
-      const auto* const what = name == "level"    ? "expected committed or latest"
-                               : name == "window" ? "the stage has no windows"
-                                                  : "no such parameter; there are level, window";
-      return refuse(rs, error{errc::invalid_argument, name, what});
-    }
-    auto key = stage->key_from_text(key_text);
-    if (!key) return refuse(rs, key.error());
-    query_options options;
-    if (rq.get_param_value("level") == "latest") options.level = read_level::latest;
-    if (!stage->windowed) return single(rs, *stage, key_text, *key, *key, std::nullopt, options);
-    if (rq.has_param("window")) {
-      const auto start = parse_time(rq.get_param_value("window"));
-      if (!start) {
-        return refuse(
-            rs, error{errc::invalid_argument, "window", "expected a time, 2001-01-01T08:00:00Z"});
-      }
-      return single(rs, *stage, key_text, *key, window_state_key(*key, *start), start, options);
-    }
-    bytes from;
-    append_ordered(from, *key);
-    bytes to = from;
-    to.back() = '\x02';
-    auto found = host_.query_range(stage_name, *key, from, to, 10'000, options);
-    if (!found) return refuse(rs, found.error());
-    std::string windows;
-    for (const auto& e : found->entries) {
-      const auto parts = split_window_state_key(e.key);
-      auto value = stage->state_json(e.value);
-      if (!value) return refuse(rs, value.error());
-      windows += fmt::format(R"({}{{"window":"{}","value":{}}})", windows.empty() ? "" : ",",
-                             parts ? format_time(parts->start) : "", *value);
-    }
-    json(rs, fmt::format(R"({{"stage":{},"key":{},"windows":[{}],"stale":{},"as_of":{}}})",
-                         json_string(stage_name), json_string(key_text), windows,
-                         found->as_of.front().stale, as_of_json(found->as_of.front())));
+  void status(const httplib::Request& rq, httplib::Response& rs) {
+    auto all = describe(host_, rq.get_param_value("stage"));
+    if (!all) return refuse(rs, all.error());
+    json(rs, json_traits<admin::status>::to_json(*all));
   }
 
-  void single(httplib::Response& rs, const stage_spec& stage, const std::string& key_text,
-              const bytes& key, const bytes& state_key, std::optional<timestamp> window,
-              const query_options& options) {
-    auto found = host_.query_bytes(stage.name, key, state_key, options);
+  void state(const httplib::Request& rq, httplib::Response& rs) {
+    state_question q;
+    q.stage = rq.matches[1].str();
+    q.key = rq.matches[2].str();
+    for (const auto& [name, value] : rq.params) {
+      if (name == "level" && (value == "committed" || value == "latest")) continue;
+      if (name == "window") {
+        q.window = value;
+        continue;
+      }
+      const auto* const what = name == "level" ? "expected committed or latest"
+                                               : "no such parameter; there are level, window";
+      return refuse(rs, error{errc::invalid_argument, name, what});
+    }
+    if (rq.get_param_value("level") == "latest") q.options.level = read_level::latest;
+    const auto found = answer_state(host_, q);
     if (!found) return refuse(rs, found.error());
-    if (!found->value)
-      return refuse(rs,
-                    error{errc::not_found, stage.name + "/" + key_text, "no state under this key"});
-    auto value = stage.state_json(*found->value);
-    if (!value) return refuse(rs, value.error());
-    json(rs, fmt::format(R"({{"stage":{},"key":{},{}"value":{},"stale":{},"as_of":{}}})",
-                         json_string(stage.name), json_string(key_text),
-                         window ? "\"window\":" + json_string(format_time(*window)) + "," : "",
-                         *value, found->as_of.stale, as_of_json(found->as_of)));
+    const auto head =
+        fmt::format(R"({{"stage":{},"key":{},)", json_string(q.stage), json_string(q.key));
+    const auto tail = fmt::format(R"("stale":{},"as_of":{}}})", found->stale, as_of_json(*found));
+    if (found->windowed && !q.window) {
+      std::string windows;
+      for (const auto& e : found->entries) {
+        windows += fmt::format(R"({}{{"window":"{}","value":{}}})", windows.empty() ? "" : ",",
+                               format_time(e.window), e.value);
+      }
+      return json(rs, fmt::format(R"({}"windows":[{}],{})", head, windows, tail));
+    }
+    if (found->entries.empty()) {
+      return refuse(rs, error{errc::not_found, q.stage + "/" + q.key, "no state under this key"});
+    }
+    const auto& e = found->entries.front();
+    json(rs, fmt::format(
+                 R"({}{}"value":{},{})", head,
+                 found->windowed ? "\"window\":" + json_string(format_time(e.window)) + "," : "",
+                 e.value, tail));
   }
 
   host& host_;

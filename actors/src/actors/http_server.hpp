@@ -2,6 +2,7 @@
 //
 //   GET /state/{stage}/{key}             the value, JSON (windowed stages: all windows of the key)
 //   GET /state/{stage}/{key}?window=T    one window
+//   GET /status[?stage=NAME]             stages and tasks, as admin replies tell them
 //   GET /metrics, /health
 //
 // Threading: threads of its own.

@@ -115,9 +115,18 @@ class state_actor final : public caf::event_based_actor {
         [](const open_ptr& o) {
           auto opened = std::make_shared<task_opened>();
           opened->life = o->life;
-          auto task = caught(o->task, [&] { return o->open(); });
+          if (o->rebuild) {
+            auto can = caught(o->task, [&] { return o->opener.check_rebuild(); });
+            if (!can) {
+              opened->refused = can.error();
+              post(o->from, opened);
+              return;
+            }
+          }
+          auto task = caught(o->task, [&] { return o->opener.open(o->rebuild); });
           if (task) {
             opened->task = std::move(*task);
+            opened->rebuilt = o->rebuild;
           } else {
             opened->failed = task.error();
           }

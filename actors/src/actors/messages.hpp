@@ -14,6 +14,7 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/type_id.hpp>
 
+#include "actors/pending_replay.hpp"
 #include "kappa/actors/host.hpp"
 #include "kappa/task/runnable.hpp"
 
@@ -52,16 +53,39 @@ struct snapshot_written {
   std::uint64_t life = 0;
   std::optional<error> failed;
 };
+/// What opens a task, now and after every failure, and what can be asked before.
+struct task_opener {
+  /// `rebuild`: its state is erased first.
+  std::function<result<std::unique_ptr<runnable_task>>(bool rebuild)> open;
+  /// Why that is refused.
+  std::function<result<void>()> check_rebuild;
+};
 /// Task → state thread: open the task.
 struct open_request {
   std::string task;
-  std::function<result<std::unique_ptr<runnable_task>>()> open;
+  task_opener opener;
+  bool rebuild = false;
   caf::actor from;
   std::uint64_t life = 0;
 };
 struct task_opened {
   std::uint64_t life = 0;
   task_ptr task;
+  bool rebuilt = false;
+  std::optional<error> refused;  // it cannot be rebuilt; nothing was touched
+  std::optional<error> failed;
+};
+/// Admin → task: build the state anew, and tell how that goes. Tasks answer `from` with
+/// state_rebuilt; a later request takes the place of an earlier one.
+struct rebuild_state {
+  offset request;
+  bool erase = true;  // false: that is done, only tell when the replay is over
+  caf::actor from;
+};
+struct state_rebuilt {
+  offset request;
+  partition task;
+  rebuild_step step = rebuild_step::waiting;
   std::optional<error> failed;
 };
 /// Host → task.
@@ -84,6 +108,8 @@ using write_ptr = std::shared_ptr<write_snapshot>;
 using written_ptr = std::shared_ptr<snapshot_written>;
 using open_ptr = std::shared_ptr<open_request>;
 using opened_ptr = std::shared_ptr<task_opened>;
+using rebuild_ptr = std::shared_ptr<rebuild_state>;
+using rebuilt_ptr = std::shared_ptr<state_rebuilt>;
 using read_ptr = std::shared_ptr<read_request>;
 using stop_ptr = std::shared_ptr<stop_request>;
 
@@ -98,6 +124,8 @@ CAF_ADD_TYPE_ID(kappa, (kappa::detail::write_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::written_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::open_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::opened_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::rebuild_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::rebuilt_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::read_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::stop_ptr))
 CAF_ADD_ATOM(kappa, kappa::detail, drain_atom)   // there may be something to do
@@ -114,5 +142,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::write_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::written_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::open_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::opened_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::rebuild_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::rebuilt_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::read_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::stop_ptr)

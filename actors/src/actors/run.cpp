@@ -23,7 +23,7 @@
 #include "actors/logfmt.hpp"
 #include "actors/passing_state.hpp"
 #include "actors/progress_line.hpp"
-#include "actors/suggest.hpp"
+#include "kappa/core/suggest.hpp"
 #include "kappa/log/open_log.hpp"
 
 namespace kappa {
@@ -152,6 +152,12 @@ struct runner::inside {
     cli.add_flag("--until-end", options.until_end, "Topics from outside end where they end now");
     cli.add_flag("--adopt-state-position", options.adopt_state_position,
                  "Believe the state where the log has lost a position");
+    cli.add_option("--replay", options.replay,
+                   "Before it goes live, erase this stage's state and build it anew from the log; "
+                   "may be repeated")
+        ->allow_extra_args(false);
+    cli.add_flag("--replay-only", options.replay_only,
+                 "Build the stages that --replay names anew, save them, and end");
     cli.add_flag("--keep-running", keep_running,
                  "Stay up when everything is done, and answer queries");
     cli.add_flag("--fresh", fresh, "Start over: delete the app's log and state");
@@ -169,7 +175,7 @@ struct runner::inside {
       for (const auto& l : o->get_lnames()) known.push_back("--" + l);
     }
     const auto stripped = wrong.substr(0, wrong.find('='));
-    return detail::nearest(stripped.starts_with("--") ? stripped : "--" + stripped, known);
+    return detail::suggestion(stripped.starts_with("--") ? stripped : "--" + stripped, known);
   }
 
   std::optional<int> parse(int argc, char** argv) {
@@ -212,6 +218,15 @@ struct runner::inside {
       return complain(
           {errc::bad_config, "--log-level", "expected debug, info, warning or error, not " + level},
           exit_usage);
+    }
+    if (options.replay_only && options.replay.empty()) {
+      return complain({errc::bad_config, "--replay-only", "name the stages with --replay STAGE"},
+                      exit_usage);
+    }
+    if (fresh && !options.replay.empty()) {
+      return complain({errc::bad_config, "--replay",
+                       "--fresh deletes what a replay would read: give one of the two"},
+                      exit_usage);
     }
     const auto& l = options.limits;
     if (l.commit_interval.count() < 1 || l.commit_interval > std::chrono::hours{1}) {
@@ -279,7 +294,7 @@ struct runner::inside {
         auto topics = (*log)->topics();
         if (!topics) return fail(topics.error());
         for (const auto& t : *topics) {
-          if (t.owner == app_name) continue;
+          if (t.owner == app_name || t.name == admin_topic(app_name)) continue;
           return fail(errc::bad_config, "--fresh",
                       fmt::format("the log in {} also holds topic {}, which is not the app's: use "
                                   "a log of the app's own",
@@ -386,6 +401,7 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
       told = true;
       progress.show(host.status());
       progress.end();
+      if (in_->options.replay_only) break;
       bool anew = false;
       for (const auto& t : host.status())
         anew = anew || t.progress.records_in > 0 || t.progress.epochs > 0;

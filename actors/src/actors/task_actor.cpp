@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -74,12 +75,24 @@ class task_actor final : public caf::event_based_actor {
           if (!being_written_) let_go();
         },
         [this](reopen_atom) { reopen(); },
+        [this](const rebuild_ptr& r) { rebuild(r); },
         [this](const opened_ptr& o) {
           if (o->life != life_) return;
-          if (o->failed) {
+          opening_ = false;
+          if (o->refused) {
+            rebuild_over(rebuild_step::failed, *o->refused);
+            reopen();
+          } else if (o->failed) {
             failed(*o->failed);
           } else {
+            if (o->rebuilt) {
+              to_erase_ = false;
+              options_.board->update(options_.index, [now = o->task->progress()](task_status& s) {
+                s.progress = now;
+              });
+            }
             begin(o->task);
+            if (o->rebuilt) tell(rebuild_step::erased, std::nullopt);
           }
         },
     };
@@ -102,7 +115,54 @@ class task_actor final : public caf::event_based_actor {
     }
     subscriptions_ = std::move(*subscribed);
     set_health(task_health::running);
+    if (to_erase_) {  // it was asked for while the task was being opened
+      leave();
+      return;
+    }
     queue_drain();
+  }
+
+  // ── a state that is built anew ──
+
+  void rebuild(const rebuild_ptr& r) {
+    if (stopping_) return;  // it is noted down: the next host does it
+    rebuild_ = r;
+    to_erase_ = r->erase;
+    if (!to_erase_) {
+      if (task_) queue_drain();  // it may be live already
+      return;
+    }
+    if (quarantined_) {
+      quarantined_ = false;
+      failures_ = 0;
+      reopen();
+    } else if (task_ && !letting_go_) {
+      leave();
+    }  // else the next opening does it
+  }
+
+  // As after a failure, but nobody failed.
+  void leave() {
+    leaving_ = true;
+    let_go_soon();
+    set_health(task_health::starting);
+    if (options_.aligner) options_.aligner->leave(member());
+  }
+
+  void rebuild_over(rebuild_step how, std::optional<error> e) {
+    to_erase_ = false;
+    tell(how, std::move(e));
+    rebuild_.reset();
+  }
+
+  void tell(rebuild_step step, std::optional<error> e) {
+    if (!rebuild_) return;
+    auto m = std::make_shared<state_rebuilt>();
+    m->request = rebuild_->request;
+    m->task = options_.id.partition;
+    m->step = step;
+    m->failed = std::move(e);
+    post(rebuild_->from, std::move(m));
   }
 
   std::function<void()> waker() {
@@ -130,15 +190,22 @@ class task_actor final : public caf::event_based_actor {
 
   result<void> turn() {
     bool more = false;
+    bool rebuilt = false;
     if (!stopping_) {
       const auto began = std::chrono::steady_clock::now();
       if (options_.aligner) task_->set_time_limit(options_.aligner->limit());
       auto status = run();
       if (!status) return fail(status.error());
       more = status->more;
-      if (options_.aligner)
-        (void)options_.aligner->report(member(), status->watermark,
-                                       more || status->blocked || status->paused, status->paused);
+      rebuilt = rebuild_ && !to_erase_ && !status->replaying;
+      if (options_.aligner) {
+        if (status->replaying) {  // what it does again opens nothing downstream
+          options_.aligner->leave(member());
+        } else {
+          (void)options_.aligner->report(member(), status->watermark,
+                                         more || status->blocked || status->paused, status->paused);
+        }
+      }
       fit_turn(status->steps, std::chrono::steady_clock::now() - began);
     }
     const auto now = options_.clock();
@@ -165,7 +232,9 @@ class task_actor final : public caf::event_based_actor {
         write_snapshot_now();
       }
     }
+    if (rebuilt) published_at_.reset();
     publish(now);
+    if (rebuilt) rebuild_over(rebuild_step::done, std::nullopt);
     if (stopping_) {
       if (quiet()) stopped({});
       return {};
@@ -219,6 +288,10 @@ class task_actor final : public caf::event_based_actor {
       s.failures = failures_;
       s.health = task_health::backing_off;
     });
+    let_go_soon();
+  }
+
+  void let_go_soon() {
     subscriptions_.clear();
     letting_go_ = true;
     forgotten_ = false;
@@ -235,10 +308,19 @@ class task_actor final : public caf::event_based_actor {
     final_closed_ = false;
     published_finished_ = false;
     tick_at_.reset();
+    const bool left = std::exchange(leaving_, false);
     if (stopping_) {
+      if (left) {
+        stopped({});
+        return;
+      }
       stopped(fail(
           errc::stopped, name_,
           fmt::format("it had failed ({}); its last epochs will be replayed", last_error_.text())));
+      return;
+    }
+    if (left) {
+      reopen();
       return;
     }
     if (failures_ >= options_.failures_until_quarantine) {
@@ -246,6 +328,7 @@ class task_actor final : public caf::event_based_actor {
       if (options_.aligner) options_.aligner->leave(member());
       quarantined_ = true;
       set_health(task_health::quarantined);
+      rebuild_over(rebuild_step::failed, last_error_);
       return;
     }
     const auto wait = std::min(options_.last_backoff,
@@ -254,10 +337,11 @@ class task_actor final : public caf::event_based_actor {
   }
 
   void reopen() {
-    if (task_ || stopping_) return;
+    if (task_ || stopping_ || opening_ || quarantined_) return;
+    opening_ = true;
     set_health(task_health::starting);
-    post(options_.state_thread, std::make_shared<open_request>(
-                                    open_request{name_, options_.open, caf::actor{this}, life_}));
+    post(options_.state_thread, std::make_shared<open_request>(open_request{
+                                    name_, options_.opener, to_erase_, caf::actor{this}, life_}));
   }
 
   void write_snapshot_now() {
@@ -370,6 +454,10 @@ class task_actor final : public caf::event_based_actor {
   bool letting_go_ = false;
   bool forgotten_ = false;  // the lane has none of its epochs any more
   bool quarantined_ = false;
+  bool opening_ = false;  // the state thread is at it
+  bool leaving_ = false;  // letting go because of `rebuild_`
+  rebuild_ptr rebuild_;   // until it was told that it is over
+  bool to_erase_ = false;
   stop_ptr stopping_;
   bool final_closed_ = false;
   std::optional<timestamp> published_at_;

@@ -3,10 +3,9 @@
 //
 // States: opening (the state thread opens the task) → running → (an error) letting go (the lane
 // forgets its epochs, a T2 under way ends) → backing off → opening …, or quarantined after too many
-// errors in a row.
+// errors in a row. A state that is to be rebuilt: running → letting go → opening, the state erased.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include <caf/actor.hpp>
@@ -22,7 +21,7 @@ namespace kappa::detail {
 struct task_actor_options {
   std::size_t index = 0;  // on the board
   task_id id;
-  std::function<result<std::unique_ptr<runnable_task>>()> open;
+  task_opener opener;
   task_ptr first;  // opened already
   step_pulse* pulse = nullptr;
   caf::actor lane;

@@ -47,6 +47,11 @@ const std::vector<std::string_view>& names() {
       // retention
       "retention.after_removal",
       "retention.after_commit",
+      // a request to build a state anew, and what becomes of it
+      "admin.accepted",
+      "rebuild.before_erase",
+      "rebuild.after_erase",
+      "admin.rebuilt",
       // start
       "recover.plan",
       "recover.replay",

@@ -224,13 +224,14 @@ result<topology> topology::compile(const app& a) {
       if (n.kind == op_kind::hop) {
         hop_topics[id] = s.prefix() + n.name;
         hop_writers[id].push_back(s.name);
-        s.ports.push_back({port_kind::internal, hop_topics[id], n.schema, n.check});
+        s.ports.push_back({port_kind::internal, hop_topics[id], n.schema, n.key_schema, n.check});
       } else if (n.kind == op_kind::to) {
-        s.ports.push_back({port_kind::public_topic, n.topic, n.schema, n.check});
+        s.ports.push_back({port_kind::public_topic, n.topic, n.schema, n.key_schema, n.check});
       } else if (n.kind == op_kind::window_fold) {
         s.ports.push_back({port_kind::late,
                            n.topic.empty() ? fmt::format("{}.{}.late", g->app, n.name) : n.topic,
                            {"bytes", 0, 1, "bytes", nullptr},
+                           std::nullopt,
                            nullptr});
       }
       s.output_delay = std::max(s.output_delay, n.output_delay);
@@ -238,6 +239,7 @@ result<topology> topology::compile(const app& a) {
     if (c.state) {
       s.state = g->ops[*c.state].name;
       s.state_schema = g->ops[*c.state].state->schema;
+      s.state_key_schema = g->ops[*c.state].state->key_schema;
       s.state_check = g->ops[*c.state].state->check;
       s.state_json = g->ops[*c.state].state->to_json;
       s.key_from_text = g->ops[*c.state].state->key_from_text;
@@ -259,6 +261,7 @@ result<topology> topology::compile(const app& a) {
       input_spec in;
       in.root = id;
       in.schema = n.schema;
+      in.key_schema = n.key_schema;
       if (n.kind == op_kind::source) {
         in.topic = n.name;
         s.source = n.source;
@@ -312,7 +315,7 @@ result<topology> topology::compile(const app& a) {
   for (const auto& s : t.stages_) {
     for (const auto& port : s.ports) {
       if (port.topic == t.dead_letters_topic() || port.topic == t.admin_topic() ||
-          port.topic == t.admin_replies_topic()) {
+          port.topic == t.admin_replies_topic() || port.topic == schemas_topic(t.app_name())) {
         problems.push_back(
             fmt::format("topic \"{}\" is Kappa's own: name another one in .to", port.topic));
       }

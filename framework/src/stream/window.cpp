@@ -27,7 +27,7 @@ std::optional<windowed_record_key> split_window_state_key(bytes_view state_key) 
 namespace detail {
 namespace {
 
-// "name\nfingerprint\ndescription of the value": the value's own rules decide.
+// Records between stages are of one shape: equal or nothing.
 result<void> can_read_wrapped(const schema_info& present, const schema_info& stored, read_as) {
   if (present.name != stored.name) {
     return fail(errc::incompatible, stored.name,
@@ -43,10 +43,19 @@ result<void> can_read_wrapped(const schema_info& present, const schema_info& sto
 schema_info wrapped_schema(const char* wrapper, const schema_info& key, const schema_info& value) {
   schema_info s;
   s.name = fmt::format("{}<{},{}>", wrapper, key.name, value.name);
-  s.description = fmt::format("{}\n{}", key.description, value.description);
+  s.description = fmt::format("{} {}\n{}{}", wrapper, key.description.size(), key.description,
+                              value.description);
   s.fingerprint = checksum(s.description, key.fingerprint ^ (value.fingerprint * 31));
   if (value.id != 0) s.id = checksum(wrapper, value.id);
   s.can_read = can_read_wrapped;
+  return s;
+}
+
+schema_info window_key_schema(const schema_info& key) {
+  schema_info s;
+  s.name = fmt::format("window-key<{}>", key.name);
+  s.description = fmt::format("window-key {}\n{}", key.description.size(), key.description);
+  s.fingerprint = checksum(s.description);
   return s;
 }
 

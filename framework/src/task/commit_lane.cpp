@@ -110,4 +110,13 @@ result<void> commit_lane::commit_now(const std::vector<epoch_ptr>& epochs) {
   return {};
 }
 
+result<void> commit_lane::append(const topic_partition& to, record_batch records) {
+  if (records.empty()) return {};
+  log_transaction tx;
+  tx.appends.push_back({to, std::make_shared<const record_batch>(std::move(records))});
+  auto receipt = writer_->commit(tx);
+  if (!receipt) return fail(receipt.error());
+  return {};
+}
+
 }  // namespace kappa

@@ -116,6 +116,10 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
   return layout;
 }
 
+position_key admin_position(const std::string& app) {
+  return {app, "kappa.admin", generation{1}, partition{0}, admin_topic(app)};
+}
+
 result<void> lay_out_admin(const topology& t, event_log& log) {
   topic_config requests;
   requests.name = t.admin_topic();

@@ -209,6 +209,8 @@ class source_task final : public runnable_task {
     p.watermark = last_watermark_;
     const auto s = source_->progress();
     if (s.bytes_total > s.bytes_done) p.lag = s.bytes_total - s.bytes_done;
+    p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
+    p.inputs.push_back({stage_->inputs.front().topic, rows_, p.lag});
     return p;
   }
 
@@ -307,6 +309,11 @@ class source_task final : public runnable_task {
     d.time = r.time;
     builder_.add(d);
     ++counters_.dead_letters;
+    options_.log_to(log_level::warning, "dead letter",
+                    {{"task", name_},
+                     {"operator", op},
+                     {"position", position},
+                     {"error", failed->reason.text()}});
     return {};
   }
 

@@ -294,11 +294,13 @@ void task_impl::snapshot_done() {
   frozen_.reset();
   snapshot_running_ = false;
   ++counters_.snapshots;
+  counters_.snapshot_at = options_.clock();
 }
 
 // ── for others ────────────────────────────────────────────────────────────────────────────────
 
 bool task_impl::finished() const {
+  if (options_.replay_only) return phase_ != task_phase::replaying;
   return phase_ != task_phase::replaying && all_ended() && !check_timers_ && !open_ &&
          in_flight_.empty();
 }
@@ -310,10 +312,14 @@ task_progress task_impl::progress() const {
   p.dirty_bytes = dirty_bytes();
   for (const auto* t : tables_) p.cache_bytes += t->cache_bytes();
   p.watermark = real_watermark_;
+  p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
+  if (auto stats = store_->stats()) p.state = *stats;
   for (const auto& in : inputs_) {
-    if (auto b = options_.log->bounds(in->where())) {
-      p.lag += static_cast<std::uint64_t>(std::max<std::int64_t>(0, b->latest - in->next()));
-    }
+    input_progress i{in->spec().topic, in->next()};
+    if (auto b = options_.log->bounds(in->where()))
+      i.lag = static_cast<std::uint64_t>(std::max<std::int64_t>(0, b->latest - in->next()));
+    p.lag += i.lag;
+    p.inputs.push_back(std::move(i));
   }
   return p;
 }

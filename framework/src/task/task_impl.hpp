@@ -32,6 +32,7 @@ class task_impl final : public runnable_task {
   explicit task_impl(task_options options);
 
   [[nodiscard]] result<void> open();
+  [[nodiscard]] result<void> check_rebuild();
 
   const task_id& id() const override { return id_; }
   result<run_status> run(std::size_t budget) override;
@@ -75,6 +76,9 @@ class task_impl final : public runnable_task {
   // start
   result<void> open_store(bool fresh);
   result<void> read_epochs_topic(std::optional<birth_record>& birth);
+  result<std::optional<snapshot_record>> open_state();
+  result<recovery_facts> find_facts(const std::optional<snapshot_record>& snapshot);
+  result<void> open_inputs(const recovery_facts& facts);
   result<epoch_record> epoch_record_of(const record_view& r) const;
   result<void> read_more_script();
   result<void> restore(const recovery_plan& plan);

@@ -16,6 +16,13 @@ result<std::unique_ptr<runnable_task>> open_task(task_options options) {
   return std::unique_ptr<runnable_task>{std::move(t)};
 }
 
+result<void> check_rebuild(task_options options) {
+  if (options.topology->find(options.stage) == nullptr) {
+    return fail(errc::not_found, options.stage, "no such stage");
+  }
+  return detail::task_impl{std::move(options)}.check_rebuild();
+}
+
 namespace detail {
 namespace {
 
@@ -140,20 +147,42 @@ result<void> task_impl::read_more_script() {
   return {};
 }
 
-result<void> task_impl::open() {
-  if (auto opened = open_store(false); !opened) return opened;
-
-  std::optional<snapshot_record> snapshot;
-  if (const auto raw = store_->snapshot()) {
-    snapshot = decode_snapshot(*raw);
-    if (!snapshot || snapshot->epoch != store_->epoch()) {
-      return fail(
-          errc::corrupt, id_.text(),
-          "the state's snapshot record is malformed; delete the state folder to rebuild it");
-    }
-    epochs_next_ = snapshot->epochs_next;
+// What the log has must do, before anything is deleted.
+result<void> task_impl::check_rebuild() {
+  epochs_next_ = offset{INT64_MAX};  // nothing of the epochs topic but the birth record
+  auto facts = find_facts(std::nullopt);
+  epochs_next_ = offset{0};
+  if (!facts) return fail(facts.error());
+  if (!facts->birth) {
+    return fail(errc::refused_start, id_.text(),
+                "it has committed nothing yet: there is nothing to rebuild the state from");
   }
+  auto plan = plan_recovery(*facts);
+  if (!plan) return fail(plan.error());
+  return {};
+}
 
+// The state, emptied if it is to be rebuilt, and what its last snapshot says.
+result<std::optional<snapshot_record>> task_impl::open_state() {
+  if (options_.rebuild) {
+    if (auto good = check_rebuild(); !good) return fail(good.error());
+    failpoint::hit("rebuild.before_erase");
+  }
+  if (auto opened = open_store(options_.rebuild); !opened) return fail(opened.error());
+  if (options_.rebuild) failpoint::hit("rebuild.after_erase");
+  std::optional<snapshot_record> snapshot;
+  const auto raw = store_->snapshot();
+  if (!raw) return snapshot;
+  snapshot = decode_snapshot(*raw);
+  if (!snapshot || snapshot->epoch != store_->epoch()) {
+    return fail(errc::corrupt, id_.text(),
+                "the state's snapshot record is malformed; delete the state folder to rebuild it");
+  }
+  epochs_next_ = snapshot->epochs_next;
+  return snapshot;
+}
+
+result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record>& snapshot) {
   recovery_facts facts;
   facts.task = id_;
   facts.log_id = options_.log->id();
@@ -163,11 +192,9 @@ result<void> task_impl::open() {
     facts.state_log_id = facts.log_id;  // the store has compared it
     facts.state_epoch = snapshot->epoch;
   }
-  if (auto read = read_epochs_topic(facts.birth); !read) return read;
-
+  if (auto read = read_epochs_topic(facts.birth); !read) return fail(read.error());
   for (std::size_t i = 0; i < stage_->inputs.size(); ++i) {
     const auto& spec = stage_->inputs[i];
-    const topic_partition where{spec.topic, id_.partition};
     input_facts in;
     in.name = spec.topic;
     if (snapshot) {
@@ -177,7 +204,7 @@ result<void> task_impl::open() {
       }
       in.in_state = snapshot->positions[i];
     }
-    auto bounds = options_.log->bounds(where);
+    auto bounds = options_.log->bounds({spec.topic, id_.partition});
     if (!bounds) return fail(bounds.error());
     in.first = bounds->earliest;
     in.latest = bounds->latest;
@@ -196,15 +223,33 @@ result<void> task_impl::open() {
       facts.committed_epoch = std::max(facts.committed_epoch.value_or(epoch_number{}), meta->epoch);
     }
     facts.inputs.push_back(std::move(in));
+  }
+  return facts;
+}
 
+result<void> task_impl::open_inputs(const recovery_facts& facts) {
+  for (std::size_t i = 0; i < stage_->inputs.size(); ++i) {
+    const auto& spec = stage_->inputs[i];
+    const topic_partition where{spec.topic, id_.partition};
     auto reader = options_.log->open_reader(where);
     if (!reader) return fail(reader.error());
     auto clock =
         spec.internal ? input_clock::internal(options_.layout.writers[i]) : input_clock::outside();
     inputs_.push_back(std::make_unique<task_input>(spec, where, std::move(*reader),
                                                    std::move(clock), options_.limits.read_bytes));
-    if (options_.until_end && !spec.internal) inputs_.back()->end_bound = bounds->latest;
+    if (options_.until_end && !spec.internal) inputs_.back()->end_bound = facts.inputs[i].latest;
   }
+  return {};
+}
+
+result<void> task_impl::open() {
+  auto state = open_state();
+  if (!state) return fail(state.error());
+  auto& snapshot = *state;
+  auto found = find_facts(snapshot);
+  if (!found) return fail(found.error());
+  auto& facts = *found;
+  if (auto opened = open_inputs(facts); !opened) return opened;
 
   if (failpoint::broken("t2-before-t1")) {
     for (auto& in : facts.inputs) {

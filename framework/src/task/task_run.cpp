@@ -45,6 +45,7 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
       if (status.steps == budget) status.more = true;
       continue;
     }
+    if (options_.replay_only) break;
     const bool too_dirty =
         snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
     if (full_ || too_dirty || flags_pending()) {
@@ -66,7 +67,8 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
   }
   status.paused = paused_;
   status.watermark = real_watermark_;
-  if (phase_ == task_phase::replaying) {
+  status.replaying = phase_ == task_phase::replaying;
+  if (status.replaying) {
     for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
     ++replay_rounds_;
     if (!status.blocked) status.more = true;

@@ -6,8 +6,8 @@
 //   host.stop();                                      // commits, snapshots
 //
 // Threads: CAF's workers (`worker_threads`) run the task actors; besides, one thread each for the
-// commit lane (T1), the state (T2 and opening), every source, the watchdog, retention, and the
-// log's own.
+// commit lane (T1), the state (T2 and opening), every source, admin requests, the watchdog,
+// retention, and the log's own.
 //
 // Threading: start, stop and the destructor on any thread, one after the other; everything else
 // from any thread. Ownership: owns tasks and state; the log may be shared.
@@ -45,6 +45,12 @@ struct host_options {
   task_limits limits{};
   std::size_t frame_bytes = 64 << 10;
   failure_policy on_failure = failure_policy::dead_letter;
+  /// Stages whose state is erased and built anew from the log at the start. Refused before anything
+  /// is erased when the log has not what it takes.
+  std::vector<std::string> replay{};
+  /// Do that and nothing else: no other stage is opened, nothing new is processed, no admin request
+  /// is answered. Those tasks then count as finished.
+  bool replay_only = false;
   bool until_end = false;  // topics from outside end where they end at the start
   bool adopt_state_position = false;
   /// A task that is further ahead in event time than this of the slowest one of its stage (of
@@ -175,6 +181,9 @@ class host {
                                                 query_options options = {});
 
   [[nodiscard]] std::vector<task_status> status() const;
+  /// Who this is, for others that want the app: "pid 4711".
+  [[nodiscard]] const std::string& instance() const;
+  [[nodiscard]] timestamp started_at() const;
   /// What keeps the host from going on, if anything.
   [[nodiscard]] std::optional<error> failure() const;
   [[nodiscard]] const kappa::topology& topology() const;

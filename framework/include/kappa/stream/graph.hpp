@@ -103,6 +103,7 @@ result<bytes> key_bytes_of_text(std::string_view text) {
 
 struct state_spec {
   schema_info schema;
+  schema_info key_schema;
   check_fn check = nullptr;
   json_fn to_json = nullptr;
   key_from_text_fn key_from_text = nullptr;
@@ -122,6 +123,7 @@ struct op_node {
   std::optional<state_spec> state;
   std::string topic;                       // stream, to; late topic of a window (may be empty)
   schema_info schema;                      // of the values in the topic (stream, hop, to)
+  std::optional<schema_info> key_schema;   // of its keys, where the operator makes them (hop, to)
   check_fn check = nullptr;                // of those values
   std::string parameters;                  // part of the fingerprint: window size, lateness, …
   milliseconds output_delay{0};            // how far results lag behind the watermark

@@ -57,7 +57,11 @@ struct passed_on<std::vector<O>> {
 template <class K, class S>
 state_spec state_of() {
   static_assert(encodable<S>, "the state needs a kappa::codec");
-  return {codec<S>::schema(), testing::check_stored<S>, json_of_bytes<S>, key_bytes_of_text<K>,
+  return {codec<S>::schema(),
+          codec<K>::schema(),
+          testing::check_stored<S>,
+          json_of_bytes<S>,
+          key_bytes_of_text<K>,
           [](state_store& store, std::size_t table, const keyed_table_options& options) {
             return std::make_unique<keyed_table<S>>(store, table, options);
           }};
@@ -139,6 +143,7 @@ class stream {
     node.name = std::move(name);
     node.inputs = {op_};
     node.schema = codec<T>::schema();
+    node.key_schema = codec<K>::schema();
     node.check = testing::check_stored<T>;
     node.make = [key_of](const detail::op_build& b, const detail::children&) {
       return std::make_shared<detail::hop_op<K, T, F>>(b.op, b.port, key_of);
@@ -174,6 +179,7 @@ class stream {
     node.topic = std::move(topic);
     node.inputs = {op_};
     node.schema = codec<value>::schema();
+    if constexpr (record_traits<T>::has_own_key) node.key_schema = record_traits<T>::key_schema();
     node.check = testing::check_stored<value>;
     node.make = [](const detail::op_build& b, const detail::children&) {
       return std::make_shared<detail::to_op<T>>(b.op, b.port);

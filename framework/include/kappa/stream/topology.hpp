@@ -25,6 +25,7 @@ struct input_spec {
   bool internal = false;             // written by stages of this app, with markers
   std::vector<std::string> writers;  // those stages
   schema_info schema;
+  std::optional<schema_info> key_schema;   // where it is known: of hops
   std::optional<milliseconds> idle_after;  // outside topics
   detail::op_id root = 0;
 };
@@ -40,6 +41,7 @@ struct port_spec {
   port_kind kind{};
   std::string topic;
   schema_info schema;
+  std::optional<schema_info> key_schema;  // nothing: that of whatever the element was made from
   detail::check_fn check = nullptr;
 };
 
@@ -59,6 +61,7 @@ struct stage_spec {
   std::vector<port_spec> ports;
   std::optional<std::string> state;  // name of the keyed state
   schema_info state_schema;
+  schema_info state_key_schema;  // without the window
   detail::check_fn state_check = nullptr;
   detail::json_fn state_json = nullptr;
   detail::key_from_text_fn key_from_text = nullptr;
@@ -83,6 +86,8 @@ struct stage_program {
 [[nodiscard]] inline std::string admin_replies_topic(const std::string& app) {
   return app + ".admin.replies";
 }
+/// What the app's topics and states hold (kappa/task/stored_schemas.hpp).
+[[nodiscard]] inline std::string schemas_topic(const std::string& app) { return app + ".schemas"; }
 
 class topology {
  public:

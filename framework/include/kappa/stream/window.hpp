@@ -63,6 +63,17 @@ struct windowed {
   friend bool operator==(const windowed&, const windowed&) = default;
 };
 
+namespace detail {
+
+/// `wrapper`: "keyed" or "windowed". The description: wrapper and size of the key's description on
+/// a line, then the two descriptions.
+[[nodiscard]] schema_info wrapped_schema(const char* wrapper, const schema_info& key,
+                                         const schema_info& value);
+/// Of the record keys of windowed results, in the same way.
+[[nodiscard]] schema_info window_key_schema(const schema_info& key);
+
+}  // namespace detail
+
 /// How an element names itself in a topic: its record key, the key that places it, its value.
 /// Plain values keep the key of the record that they were made from.
 template <class T>
@@ -78,6 +89,7 @@ struct record_traits<keyed<K, V>> {
   static constexpr bool has_own_key = true;
   static const V& value(const keyed<K, V>& v) { return v.value; }
   static void key(const keyed<K, V>& v, bytes& out) { codec<K>::encode(v.key, out); }
+  static schema_info key_schema() { return codec<K>::schema(); }
   static void partition_key(const keyed<K, V>& v, bytes& out) { codec<K>::encode(v.key, out); }
 };
 
@@ -92,6 +104,7 @@ struct record_traits<windowed<K, V>> {
     codec<K>::encode(v.key, out);
     append_ordered(out, std::int64_t{v.window.start.time_since_epoch().count()});
   }
+  static schema_info key_schema() { return detail::window_key_schema(codec<K>::schema()); }
   static void partition_key(const windowed<K, V>& v, bytes& out) { codec<K>::encode(v.key, out); }
 };
 
@@ -105,13 +118,6 @@ struct windowed_record_key {
 /// The state key of (key, window start): ordered by key, then start.
 [[nodiscard]] bytes window_state_key(bytes_view key, timestamp start);
 [[nodiscard]] std::optional<windowed_record_key> split_window_state_key(bytes_view state_key);
-
-namespace detail {
-
-[[nodiscard]] schema_info wrapped_schema(const char* wrapper, const schema_info& key,
-                                         const schema_info& value);
-
-}  // namespace detail
 
 /// Form between stages: u32 key size, key, value.
 template <class K, class V>

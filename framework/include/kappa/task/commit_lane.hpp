@@ -29,6 +29,10 @@ class commit_lane {
   /// the same epochs may be given again. Otherwise the app must stop.
   [[nodiscard]] result<std::vector<std::vector<offset>>> commit(std::span<const epoch_ptr> epochs);
 
+  /// Appends what belongs to no epoch, before the first one; nothing to do when there is none.
+  /// After an error open again.
+  [[nodiscard]] result<void> append(const topic_partition& to, record_batch records);
+
  private:
   using bases_of_epochs = std::vector<std::vector<offset>>;
 

@@ -43,6 +43,9 @@ using app_layout = std::map<std::string, stage_layout>;  // by stage
 /// How long requests to an app and their replies are kept, unless the topics say otherwise.
 inline constexpr milliseconds admin_retention = std::chrono::hours{7 * 24};
 
+/// Which requests the app has answered; the metadata has what is under way.
+[[nodiscard]] position_key admin_position(const std::string& app);
+
 /// The topics of admin messages, made and checked as above. What is there keeps its retention.
 [[nodiscard]] result<void> lay_out_admin(const topology& t, event_log& log);
 

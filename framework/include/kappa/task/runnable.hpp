@@ -34,7 +34,15 @@ struct run_status {
   bool blocked = false;
   /// Waits because its watermark is past the time limit.
   bool paused = false;
+  /// It does again what was committed before.
+  bool replaying = false;
   timestamp watermark = min_time;
+};
+
+struct input_progress {
+  std::string topic;
+  offset next;            // to be processed
+  std::uint64_t lag = 0;  // offsets behind it; of a source: bytes
 };
 
 struct task_progress {
@@ -55,6 +63,10 @@ struct task_progress {
   std::size_t dirty_bytes = 0;
   std::size_t cache_bytes = 0;
   timestamp watermark = min_time;
+  std::vector<input_progress> inputs;
+  epoch_number epoch;                // the last one whose T1 is durable
+  timestamp snapshot_at = min_time;  // of the last T2 since the task was opened
+  state_stats state;                 // as of the last T2
 };
 
 /// As of which positions an answer is.

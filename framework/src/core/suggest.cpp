@@ -1,4 +1,4 @@
-#include "actors/suggest.hpp"
+#include "kappa/core/suggest.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -24,7 +24,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-std::string nearest(const std::string& wrong, const std::vector<std::string>& words) {
+std::string suggestion(const std::string& wrong, const std::vector<std::string>& words) {
   std::string best;
   std::size_t least = wrong.size() / 2 + 1;
   for (const auto& w : words) {

@@ -1,0 +1,45 @@
+#include "actors/retention_keeper.hpp"
+
+#include <string>
+#include <utility>
+
+#include "kappa/core/caught.hpp"
+
+namespace kappa::detail {
+
+retention_keeper::retention_keeper(std::shared_ptr<event_log> log,
+                                   std::chrono::milliseconds interval, clock_fn clock,
+                                   log_sink log_to)
+    : log_{std::move(log)},
+      interval_{interval},
+      clock_{std::move(clock)},
+      log_to_{std::move(log_to)},
+      thread_{[this] { keep(); }} {}
+
+retention_keeper::~retention_keeper() { stop(); }
+
+void retention_keeper::stop() {
+  {
+    const std::lock_guard lock{mutex_};
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void retention_keeper::keep() {
+  std::unique_lock lock{mutex_};
+  while (!wake_.wait_for(lock, interval_, [this] { return stop_; })) {
+    lock.unlock();
+    auto done = caught(log_->name(), [&] { return log_->apply_retention(clock_()); });
+    if (!done) {
+      log_to_(log_level::error, "retention failed", {{"error", done.error().text()}});
+    } else if (done->records > 0) {
+      log_to_(log_level::info, "retention",
+              {{"records", std::to_string(done->records)}, {"bytes", std::to_string(done->bytes)}});
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace kappa::detail

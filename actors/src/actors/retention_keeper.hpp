@@ -1,0 +1,41 @@
+// Applies retention to a log now and then.
+//
+// Threading: a thread of its own; `stop` from one other. Ownership: shares the log.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "kappa/core/logger.hpp"
+#include "kappa/core/time.hpp"
+#include "kappa/log/event_log.hpp"
+
+namespace kappa::detail {
+
+class retention_keeper {
+ public:
+  retention_keeper(std::shared_ptr<event_log> log, std::chrono::milliseconds interval,
+                   clock_fn clock, log_sink log_to);
+  ~retention_keeper();
+  retention_keeper(const retention_keeper&) = delete;
+  retention_keeper& operator=(const retention_keeper&) = delete;
+
+  void stop();
+
+ private:
+  void keep();
+
+  std::shared_ptr<event_log> log_;
+  std::chrono::milliseconds interval_;
+  clock_fn clock_;
+  log_sink log_to_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace kappa::detail

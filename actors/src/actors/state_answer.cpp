@@ -1,0 +1,80 @@
+#include "actors/state_answer.hpp"
+
+#include <utility>
+
+#include "kappa/core/codec.hpp"
+#include "kappa/stream/window.hpp"
+
+namespace kappa::detail {
+namespace {
+
+constexpr std::size_t most_windows = 10'000;
+
+result<const stage_spec*> keyed_stage(const topology& t, const std::string& name) {
+  const auto* stage = t.find(name);
+  if (stage != nullptr && stage->state) return stage;
+  std::string all;
+  for (const auto& s : t.stages()) {
+    if (s.state) all += (all.empty() ? "" : ", ") + s.name;
+  }
+  return fail(errc::not_found, name, "no such stage with keyed state; there are: " + all);
+}
+
+void say_as_of(admin::found& out, const read_position& p) {
+  out.stale = p.stale;
+  for (std::size_t i = 0; i < p.inputs.size(); ++i)
+    out.as_of.push_back({p.inputs[i], p.positions[i].value});
+}
+
+result<admin::found> one(host& h, const stage_spec& stage, admin::found out, const bytes& key,
+                         std::optional<timestamp> window, const query_options& options) {
+  auto found =
+      h.query_bytes(stage.name, key, window ? window_state_key(key, *window) : key, options);
+  if (!found) return fail(found.error());
+  say_as_of(out, found->as_of);
+  if (!found->value) return out;
+  auto value = stage.state_json(*found->value);
+  if (!value) return fail(value.error());
+  out.entries.push_back({window.value_or(timestamp{}), std::move(*value)});
+  return out;
+}
+
+}  // namespace
+
+result<admin::found> answer_state(host& h, const state_question& q) {
+  auto named = keyed_stage(h.topology(), q.stage);
+  if (!named) return fail(named.error());
+  const auto& stage = **named;
+  if (q.window && !stage.windowed)
+    return fail(errc::invalid_argument, "window", "the stage has no windows");
+  auto key = stage.key_from_text(q.key);
+  if (!key) return fail(key.error());
+  admin::found out;
+  out.stage = q.stage;
+  out.key = q.key;
+  out.windowed = stage.windowed;
+  if (!stage.windowed) return one(h, stage, std::move(out), *key, std::nullopt, q.options);
+  if (q.window) {
+    const auto start = parse_time(*q.window);
+    if (!start) {
+      return fail(errc::invalid_argument, "window", "expected a time, 2001-01-01T08:00:00Z");
+    }
+    return one(h, stage, std::move(out), *key, *start, q.options);
+  }
+  bytes from;
+  append_ordered(from, *key);
+  bytes to = from;
+  to.back() = '\x02';
+  auto found = h.query_range(q.stage, *key, from, to, most_windows, q.options);
+  if (!found) return fail(found.error());
+  say_as_of(out, found->as_of.front());
+  for (const auto& e : found->entries) {
+    const auto parts = split_window_state_key(e.key);
+    auto value = stage.state_json(e.value);
+    if (!value) return fail(value.error());
+    out.entries.push_back({parts ? parts->start : timestamp{}, std::move(*value)});
+  }
+  return out;
+}
+
+}  // namespace kappa::detail

@@ -1,0 +1,25 @@
+// What is kept under a key, for those who ask in words: HTTP and admin messages.
+//
+// Threading: any thread; blocks until the task answers.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "kappa/actors/host.hpp"
+#include "kappa/admin.kappa.hpp"
+
+namespace kappa::detail {
+
+struct state_question {
+  std::string stage;
+  std::string key;                    // as text
+  std::optional<std::string> window;  // its start, as text; none: all windows
+  query_options options;
+};
+
+/// Values as JSON. No entries: no state under the key. errc::not_found: no such stage with state;
+/// errc::invalid_argument: key or window.
+[[nodiscard]] result<admin::found> answer_state(host& h, const state_question& q);
+
+}  // namespace kappa::detail

@@ -1,0 +1,43 @@
+// The description of a schema, taken apart (its form: kappa/serialization/evolution.hpp).
+//
+// Ownership: the parts point into the text. Threading: plain values.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace kappa::detail {
+
+struct described_field {
+  unsigned ordinal = 0;
+  std::string_view type;
+  std::string_view place;
+  std::string_view fallback;
+  std::string_view when;  // which alternatives of which unions
+  std::string_view name;
+};
+struct described_struct {
+  std::string_view name;
+  std::vector<described_field> fields;  // in the order of the schema; no ordinal twice
+};
+struct described_enum {
+  std::string_view name;
+  std::vector<std::string_view> values;
+};
+struct description {
+  std::vector<described_struct> structs;  // the root first; not empty
+  std::vector<described_enum> enums;
+};
+
+/// Nothing when it is not of this form: written by another version of Kappa, or no schema.
+[[nodiscard]] std::optional<description> parse_description(std::string_view text);
+
+template <class T>
+[[nodiscard]] bool parse_number(std::string_view text, T& v) {
+  const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
+  return !text.empty() && r.ec == std::errc{} && r.ptr == text.data() + text.size();
+}
+
+}  // namespace kappa::detail

@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""The `kappa` command on the flights job, running and stopped.
+
+kappa_test.py KAPPA FLIGHTS [unittest arguments]
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PAGE = os.path.join(HERE, "../../docs/reference/kappa.md")
+HEADER = "scheduled,delay,distance,origin,destination"
+# Two hours of ORD, one of LAX, what closes their windows, and rows that are refused: three with NO_TEXT.
+ROWS = [
+    "2001-01-01T08:00:00Z,5,300,ORD,LAX",
+    "2001-01-01T08:10:00Z,15,300,ORD,LAX",
+    "2001-01-01T08:20:00Z,7,300,LAX,ORD",
+    "2001-01-01T09:00:00Z,60,300,ORD,JFK",
+    "2001-01-01T09:30:00Z,9999,300,ORD,JFK",
+    "2001-01-01T09:31:00Z,late,300,ORD,JFK",
+    "2001-01-01T12:00:00Z,1,300,JFK,ORD",
+]
+NO_TEXT = b"2001-01-01T12:01:00Z,1,300,\xff\xfe,ORD"
+KAPPA = FLIGHTS = None
+
+
+class Tool(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="kappa-tools-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        with open(self.path("in.csv"), "wb") as file:
+            file.write("\n".join([HEADER, *ROWS]).encode() + b"\n" + NO_TEXT + b"\n")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def flights(self, *arguments):
+        return [FLIGHTS, "--quiet", "--input", self.path("in.csv"), "--log", "lmdb:" + self.path("log"),
+                "--state", self.path("state"), "--out", self.path("out"), *arguments]
+
+    def run_job(self, *arguments):
+        subprocess.run(self.flights("--log-level", "error", *arguments), check=True, timeout=300,
+                       stdout=subprocess.DEVNULL)
+
+    def command(self, name, *arguments, state=True):
+        places = ["--log", "lmdb:" + self.path("log")]
+        return [KAPPA, name, *places, *(["--state", self.path("state")] if state else []), *arguments]
+
+    def kappa(self, name, *arguments, status=0):
+        """What it says on standard output; errors are in self.errors."""
+        done = subprocess.run(self.command(name, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=300, check=False)
+        self.errors = done.stderr
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout
+
+    def json(self, name, *arguments, status=0):
+        return json.loads(self.kappa(name, *arguments, "--json", status=status))
+
+    def lines(self, name, *arguments):
+        return [json.loads(line) for line in self.kappa(name, *arguments).splitlines()]
+
+    def refused(self, name, *arguments, status, words):
+        self.kappa(name, *arguments, status=status)
+        self.assertTrue(self.errors.startswith("error: "), self.errors)
+        for word in words:
+            self.assertIn(word, self.errors)
+
+
+class CommandLine(Tool):
+    def plain(self, *arguments, status):
+        done = subprocess.run([KAPPA, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=60, check=False, cwd=self.folder)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout, done.stderr
+
+    def commands(self):
+        told = self.plain("--help", status=0)[0].split("Subcommands:")[1]
+        return re.findall(r"^  ([a-z][a-z-]*) ", told, re.MULTILINE)
+
+    def test_wrong_words_are_told_the_nearest_right_one(self):
+        self.assertIn("did you mean topics?", self.plain("topcs", status=2)[1])
+        self.assertIn("did you mean --follow?", self.plain("tail", "x", "--folow", status=2)[1])
+        self.assertIn("TOPIC is required", self.plain("tail", status=2)[1])
+        self.assertIn("--log", self.plain("topics", "--log", "kafka:x", status=2)[1])
+        self.assertIn("only replay takes a program", self.plain("topics", "--", "true", status=2)[1])
+
+    def test_without_a_command_the_help_is_shown(self):
+        self.assertIn("topics", self.plain(status=2)[1])
+
+    def test_a_log_that_is_not_there_is_neither_found_nor_made(self):
+        said = self.plain("topics", status=3)[1]
+        self.assertIn("there is no log in", said)
+        self.assertIn("--log lmdb:FOLDER", said)
+        self.assertEqual(os.listdir(self.folder), ["in.csv"])
+
+    def test_a_log_without_an_app_says_so(self):
+        os.mkdir(self.path("log"))
+        with open(self.path("log/data.mdb"), "wb") as file:
+            file.write(b"this is no log")
+        self.refused("status", status=3, words=["log"])
+
+    def test_help_and_the_reference_name_the_same_commands_and_flags(self):
+        with open(PAGE, encoding="utf-8") as file:
+            page = file.read()
+        parts = re.split(r"^## kappa ([a-z-]+).*$", page, flags=re.MULTILINE)
+        told_of = dict(zip(parts[1::2], parts[2::2]))
+        common = set(re.findall(r"^\| `(--[a-z-]+)", parts[0], re.MULTILINE))
+        self.assertEqual(sorted(told_of), sorted(self.commands()))
+        for name, text in told_of.items():
+            shown = set(re.findall(r"^ +(?:-\w,)?(--[a-z-]+)", self.plain(name, "--help", status=0)[0], re.MULTILINE))
+            written = set(re.findall(r"^\| `(?:-\w, )?(--[a-z-]+)", text, re.MULTILINE))
+            self.assertEqual(sorted(shown - {"--help"} - common), sorted(written - common), name)
+
+
+class Stopped(Tool):
+    def setUp(self):
+        super().setUp()
+        self.run_job()
+
+    def test_topics_are_listed_with_their_records(self):
+        found = {t["topic"]: t for t in self.json("topics")}
+        self.assertEqual(found["flights.dead-letters"]["records"], 3)
+        self.assertEqual(found["hourly-delays"]["owner"], "flights")
+        self.assertEqual(len(found["hourly-delays"]["partitions"]), 4)
+        self.assertEqual(found["hourly-delays"]["records"], 4)
+        table = self.kappa("topics")
+        self.assertRegex(table, r"(?m)^flights\.dead-letters +flights +1 +3 +for ever +no$")
+
+    def test_what_an_app_writes_is_decoded(self):
+        records = self.lines("tail", "hourly-delays", "--from", "earliest")
+        ord_ = [r for r in records if r["key"]["key"] == "ORD"]
+        self.assertEqual([r["key"]["window"] for r in ord_], ["2001-01-01T08:00:00Z", "2001-01-01T09:00:00Z"])
+        self.assertEqual(ord_[0]["value"]["flights"], 2)
+        self.assertEqual(ord_[0]["headers"]["kappa.schema"], "flights.capnp:HourFields")
+        self.assertEqual(ord_[0]["time"], "2001-01-01T08:59:59.999Z")
+        self.assertEqual(self.lines("tail", "hourly-delays", "--from", "earliest", "--key", "ORD"), ord_)
+        self.assertEqual(self.lines("tail", "hourly-delays", "--key", "ORD", "-n", "1"), ord_[1:])
+        partition = ord_[0]["partition"]
+        self.assertEqual(
+            {r["partition"] for r in self.lines("tail", "hourly-delays", "--partition", str(partition))}, {partition})
+        self.assertEqual(self.lines("tail", "hourly-delays", "--from", "2001-01-01T11:00:00Z", "--key", "ORD"), [])
+
+    def test_internal_topics_are_decoded_and_markers_are_hidden_until_asked_for(self):
+        hop = self.lines("tail", "flights.ingest.g1.origin", "--from", "earliest")
+        self.assertEqual([r["value"]["delay"] for r in hop if r["key"] == "ORD"], [5, 15, 60])
+        both = self.lines("tail", "flights.ingest.g1.origin", "--from", "earliest", "--markers")
+        markers = [r["headers"]["kappa.marker"] for r in both if "kappa.marker" in r["headers"]]
+        self.assertEqual(len(both) - len(markers), len(hop))
+        self.assertIn("end", {m["kind"] for m in markers})
+        between = self.lines("tail", "flights.hourly-delays.g1.origin-of-hour", "--from", "earliest")
+        self.assertEqual({r["value"]["key"] for r in between}, {"ORD", "LAX", "JFK"})
+        self.assertIn("window", between[0]["value"])
+        epochs = self.lines("tail", "flights.hourly-delays.g1.epochs", "--from", "earliest")
+        self.assertIn("birth", epochs[0]["value"])
+        schemas = self.lines("tail", "flights.schemas", "--from", "earliest")
+        self.assertIn("state/hourly-delays.g1", [r["key"] for r in schemas])
+
+    def test_dead_letters_are_listed_and_shown_whole(self):
+        table = self.kappa("dead-letters")
+        self.assertEqual(len(table.splitlines()), 3)
+        self.assertIn("plausible", table)
+        self.assertIn("delay", table)
+        records = [json.loads(line) for line in self.kappa("dead-letters", "--json").splitlines()]
+        self.assertEqual(records[0]["value"], ROWS[4])
+        position = records[1]["headers"]["kappa.position"]
+        self.assertEqual(json.loads(self.kappa("dead-letters", "show", position)), records[1])
+        self.assertEqual(json.loads(self.kappa("dead-letters", "show", "0")), records[0])
+        self.assertEqual(self.kappa("dead-letters", "-n", "1").splitlines(), table.splitlines()[2:])
+        self.assertEqual(self.kappa("dead-letters", "--stage", "delay-alerts"), "")
+        self.assertIn("no dead letters of stage delay-alerts", self.errors)
+        self.refused("dead-letters", "show", "77", status=1, words=["no such dead letter"])
+        self.refused("dead-letters", "list", status=2, words=["show POSITION"])
+
+    def test_state_is_read_and_says_as_of_what(self):
+        found = self.json("get", "hourly-delays", "ORD")
+        self.assertEqual([e["window"] for e in found["entries"]], ["2001-01-01T08:00:00Z", "2001-01-01T09:00:00Z"])
+        self.assertEqual(found["entries"][0]["value"]["flights"], 2)
+        self.assertFalse(found["running"])
+        ((where, position),) = found["as_of"].items()
+        self.assertTrue(where.startswith("flights.ingest.g1.origin["), where)
+        self.assertGreater(position, 0)
+        one = self.kappa("get", "hourly-delays", "ORD", "--window", "2001-01-01T09:00:00Z")
+        self.assertEqual(json.loads(one.split("  ", 1)[1])["flights"], 1)
+        self.assertIn("not running", self.errors)
+        self.assertEqual(self.json("get", "delay-alerts", "LAX")["entries"][0]["value"]["hours"], 0)
+
+    def test_state_that_is_not_there_is_told_from_a_wrong_question(self):
+        self.refused("get", "hourly-delays", "XXX", status=1, words=["no state under key XXX"])
+        self.refused("get", "hourly-delay", "ORD", status=1, words=["did you mean hourly-delays?"])
+        self.refused("get", "delay-alerts", "ORD", "--window", "2001-01-01", status=2, words=["has no windows"])
+        self.refused("get", "hourly-delays", "ORD", "--window", "noon", status=2, words=["--window", "not noon"])
+        shutil.rmtree(self.path("state"))
+        self.refused("get", "hourly-delays", "ORD", status=3, words=["there is no state in", "--state"])
+
+    def test_status_comes_from_log_and_state(self):
+        told = self.json("status")
+        self.assertFalse(told["running"])
+        stages = {s["name"]: s for s in told["status"]["stages"]}
+        self.assertEqual(sorted(stages), ["delay-alerts", "hourly-delays", "ingest"])
+        tasks = stages["hourly-delays"]["tasks"]
+        self.assertEqual(len(tasks), 4)
+        self.assertEqual({t["health"] for t in tasks}, {"stopped"})
+        self.assertEqual({t["lag"] for t in tasks}, {0})
+        self.assertGreater(min(t["epoch"] for t in tasks), 0)
+        self.assertTrue(stages["ingest"]["source"])
+        text = self.kappa("status", "hourly-delays")
+        self.assertIn("not running", text)
+        self.assertNotIn("delay-alerts", text)
+        self.refused("status", "ingst", status=1, words=["did you mean ingest?"])
+
+    def test_a_wrong_topic_or_place_in_it_is_refused(self):
+        self.refused("tail", "hourly-delay", status=1, words=["did you mean hourly-delays?"])
+        self.refused("tail", "hourly-delays", "--from", "noon", status=2, words=["--from", "not noon"])
+        self.refused("tail", "hourly-delays", "--partition", "4", status=2, words=["partitions 0 … 3"])
+        self.refused("status", "--app", "flihgts", status=1, words=["did you mean flights?"])
+
+    def test_a_reader_that_has_seen_enough_ends_it_quietly(self):
+        process = subprocess.Popen(self.command("tail", "hourly-delays", "--from", "earliest", "--follow"),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        self.assertIn("hourly-delays", process.stdout.readline())
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=120), 0)
+        self.assertEqual(process.stderr.read(), "")
+        process.stderr.close()
+
+    def test_a_replay_of_a_stopped_app_is_noted_down(self):
+        self.assertIn("next start", self.kappa("replay", "hourly-delays"))
+        requests = self.lines("tail", "flights.admin", "--from", "earliest")
+        self.assertEqual(requests[-1]["value"]["replay"]["stage"], "hourly-delays")
+        self.refused("replay", "ingest", status=2, words=["it keeps no keyed state"])
+        self.refused("replay", "hourly-delays", "--partition", "9", status=2, words=["partitions 0 … 3"])
+
+    def test_a_program_is_run_with_the_replay_asked_of_it(self):
+        said = self.kappa("replay", "hourly-delays", "--", "/bin/echo", "--quiet")
+        self.assertEqual(said, "--quiet --replay hourly-delays --replay-only\n")
+        self.refused("replay", "hourly-delays", "--", self.path("none"), status=3, words=["cannot be run"])
+
+    def test_bytes_that_are_no_text_are_base64(self):
+        value = json.loads(self.kappa("dead-letters", "show", "2"))["value"]
+        self.assertEqual(base64.b64decode(value["base64"]), NO_TEXT)
+
+
+class Running(Tool):
+    def setUp(self):
+        super().setUp()
+        self.job = subprocess.Popen(self.flights("--keep-running", "--log-level", "info"),
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.job.stderr.close)
+        self.addCleanup(self.job.wait)
+        self.addCleanup(self.job.kill)
+        for line in self.job.stderr:
+            if 'msg="started"' in line:
+                break
+        else:
+            self.fail("the job did not start")
+
+    def until(self, ask, good):
+        """Asks until the answer is good. Each question waits for the host's answer."""
+        for _ in range(2000):
+            answer = ask()
+            if good(answer):
+                return answer
+        self.fail(answer)
+
+    def finished(self):
+        return self.until(lambda: self.json("status"), lambda told: all(
+            t["health"] == "finished" for s in told["status"]["stages"] for t in s["tasks"]))
+
+    def test_status_is_the_hosts(self):
+        told = self.finished()
+        self.assertTrue(told["running"])
+        self.assertIn(f"pid {self.job.pid}", told["holder"])
+        self.assertIn("run by", self.kappa("status"))
+        self.refused("status", "ingst", status=1, words=["ingest"])
+
+    def test_state_is_the_hosts(self):
+        self.finished()
+        found = self.json("get", "hourly-delays", "ORD")
+        self.assertTrue(found["running"])
+        self.assertEqual([e["value"]["flights"] for e in found["entries"]], [2, 1])
+        self.refused("get", "hourly-delays", "XXX", status=1, words=["no state under key XXX"])
+        self.refused("get", "hourly-delay", "ORD", status=1, words=["hourly-delays"])
+
+    def test_a_replay_is_followed_until_it_is_done(self):
+        self.finished()
+        before = self.json("get", "hourly-delays", "ORD")["entries"]
+        steps = [json.loads(line) for line in self.kappa("replay", "hourly-delays", "--json").splitlines()]
+        self.assertEqual(steps[-1]["state"], "done")
+        self.assertEqual(self.json("get", "hourly-delays", "ORD")["entries"], before)
+        self.refused("replay", "ingest", status=2, words=["ingest", "hourly-delays"])
+
+    def test_topics_are_read_beside_the_host_and_followed_until_ctrl_c(self):
+        tail = subprocess.Popen(self.command("tail", "hourly-delays", "--from", "earliest", "--follow"),
+                                stdout=subprocess.PIPE, text=True)
+        self.addCleanup(tail.stdout.close)
+        self.addCleanup(tail.kill)
+        seen = [json.loads(tail.stdout.readline()) for _ in range(4)]
+        self.assertEqual({r["topic"] for r in seen}, {"hourly-delays"})
+        tail.send_signal(signal.SIGINT)
+        self.assertEqual(tail.wait(timeout=120), 130)
+
+
+if __name__ == "__main__":
+    KAPPA = sys.argv.pop(1)
+    FLIGHTS = sys.argv.pop(1)
+    unittest.main()

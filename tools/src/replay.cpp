@@ -1,0 +1,141 @@
+// kappa replay: erases a stage's state and builds it again from the log.
+
+#include <unistd.h>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "commands.hpp"
+#include "decoding.hpp"
+#include "host_of.hpp"
+#include "output.hpp"
+#include "progress_note.hpp"
+#include "stopped_app.hpp"
+
+namespace kappa::tools {
+namespace {
+
+struct replay_options {
+  std::string stage;
+  std::int32_t partition = -1;
+};
+
+std::string text_of_progress(const admin::replay_progress& p) {
+  auto out = fmt::format("{}: {} of {}", p.stage, p.done, p.total);
+  if (p.seconds_left >= 0) out += fmt::format(", {:.0f} s left", p.seconds_left);
+  return out;
+}
+
+// Until the host says that it is done.
+int follow_replay(const app_at_hand& at, admin_call& call, const common_options& common) {
+  progress_note note{"replaying"};
+  bool accepted = false;
+  for (std::chrono::milliseconds silent{0};;) {
+    constexpr std::chrono::milliseconds beat{1000};
+    auto reply = call.next(beat);
+    if (!reply) return complain(reply.error());
+    if (!*reply) {
+      silent += beat;
+      auto holder = at.log->holder(at.app);
+      if (!holder) return complain(holder.error());
+      if (!*holder) {
+        note.clear();
+        return complain({errc::unavailable, "app " + at.app,
+                         accepted ? "has stopped: the replay goes on at its next start"
+                                  : "has stopped: the replay is done at its next start"});
+      }
+      if (!accepted && silent >= answer_patience) {
+        note.clear();
+        return complain({errc::timed_out, "app " + at.app,
+                         fmt::format("{} has it and does not answer", **holder)});
+      }
+      continue;
+    }
+    accepted = true;
+    note.clear();
+    if (const auto* p = std::get_if<admin::problem>(&(*reply)->which)) {
+      return complain(error_of(*p));
+    }
+    const auto* progress = std::get_if<admin::replay_progress>(&(*reply)->which);
+    if (progress == nullptr) {
+      return complain({errc::decode, "app " + at.app, "answered something else than a replay"});
+    }
+    if (common.json && !put(to_json(*progress) + "\n")) return exit_failed;
+    if (!(*reply)->last) {
+      note.show(text_of_progress(*progress));
+      continue;
+    }
+    for (const auto& t : progress->tasks) {
+      if (t.state == admin::task_replay_state::failed) {
+        return complain({errc::refused_start, fmt::format("{}[{}]", progress->stage, t.partition),
+                         "could not be replayed; kappa status tells why"});
+      }
+    }
+    if (!common.json) fmt::print("replayed {} records of {}\n", progress->done, progress->stage);
+    return exit_done;
+  }
+}
+
+int run_program(const common_options& common, const replay_options& o) {
+  if (o.partition >= 0) {
+    return complain({errc::bad_config, "--partition",
+                     "a program replays all partitions of a stage: leave it out, or leave the "
+                     "program out"},
+                    exit_usage);
+  }
+  auto words = common.program;
+  words.insert(words.end(), {"--replay", o.stage, "--replay-only"});
+  std::vector<char*> argv;
+  for (auto& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  ::execvp(argv[0], argv.data());
+  return complain({errc::io, words.front(), fmt::format("cannot be run: {}", std::strerror(errno))},
+                  exit_refused);
+}
+
+int replay(const common_options& common, const replay_options& o) {
+  if (!common.program.empty()) return run_program(common, o);
+  auto at = open_app(common, true);
+  if (!at) return complain(at.error());
+  if (!at->holder) {
+    auto stage = find_keyed_stage(*at->log, at->app, o.stage);
+    if (!stage) return complain(stage.error());
+    if (o.partition >= stage->tasks) {
+      return complain({errc::bad_config, "--partition",
+                       fmt::format("{} has partitions 0 … {}", o.stage, stage->tasks - 1)});
+    }
+  }
+  const admin_client client{at->log, at->app};
+  auto call = client.send(admin::replay_request{.stage = o.stage, .partition = o.partition});
+  if (!call) return complain(call.error());
+  if (at->holder) return follow_replay(*at, *call, common);
+  if (common.json) {
+    return put(fmt::format("{{\"stage\":{},\"state\":\"requested\"}}\n", json_text(o.stage)))
+               ? exit_done
+               : exit_failed;
+  }
+  return put(fmt::format(
+             "app {} is not running: the replay of {} is done at its next start, before "
+             "it goes live.\nTo do it now: kappa replay {} -- PROGRAM ARGUMENTS…\n",
+             at->app, o.stage, o.stage))
+             ? exit_done
+             : exit_failed;
+}
+
+}  // namespace
+
+void add_replay(command_line& line) {
+  auto o = std::make_shared<replay_options>();
+  auto& cli = line.add("replay", "Builds the state of a stage again from the log",
+                       [o](const common_options& common) { return replay(common, *o); });
+  cli.add_option("STAGE", o->stage, "See kappa status")->required();
+  cli.add_option("--partition", o->partition, "This one only")->check(CLI::NonNegativeNumber);
+  cli.footer(
+      "A running app does it while it goes on, a stopped one at its next start.\n"
+      "kappa replay STAGE -- PROGRAM ARGUMENTS… runs the stopped app's program for it now.");
+}
+
+}  // namespace kappa::tools

@@ -1,0 +1,158 @@
+#include "selection.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <deque>
+
+#include <fmt/format.h>
+
+#include "command_line.hpp"
+#include "follow.hpp"
+#include "job.hpp"
+
+namespace kappa::tools {
+namespace {
+
+struct start {
+  kappa::partition partition;
+  offset at;
+  partition_bounds bounds;
+};
+
+result<offset> start_of(event_log& log, const topic_partition& tp, const partition_bounds& bounds,
+                        const std::string& from) {
+  if (from == "earliest") return bounds.earliest;
+  if (from == "latest") return bounds.latest;
+  std::int64_t number = 0;
+  const auto* const end = from.data() + from.size();
+  const auto r = std::from_chars(from.data(), end, number);
+  if (r.ec == std::errc{} && r.ptr == end && number >= 0) {
+    return std::clamp(offset{number}, bounds.earliest, bounds.latest);
+  }
+  if (const auto t = parse_time(from)) return log.offset_for_time(tp, *t);
+  return fail(errc::bad_config, "--from",
+              fmt::format("expected earliest, latest, an offset, or a time like "
+                          "2001-01-01T08:00:00Z, not {}",
+                          from));
+}
+
+result<std::vector<start>> starts_of(event_log& log, const selection& what) {
+  auto config = find_topic(log, what.topic);
+  if (!config) return fail(config.error());
+  if (what.only && (*what.only < 0 || *what.only >= config->partitions)) {
+    return fail(errc::bad_config, "--partition",
+                fmt::format("{} has partitions 0 … {}", what.topic, config->partitions - 1));
+  }
+  std::vector<start> all;
+  for (std::int32_t p = 0; p < config->partitions; ++p) {
+    if (what.only && *what.only != p) continue;
+    const topic_partition tp{what.topic, partition{p}};
+    auto bounds = log.bounds(tp);
+    if (!bounds) return fail(bounds.error());
+    auto at =
+        what.from.empty() ? result<offset>{bounds->latest} : start_of(log, tp, *bounds, what.from);
+    if (!at) return fail(at.error());
+    all.push_back({partition{p}, *at, *bounds});
+  }
+  return all;
+}
+
+std::vector<std::pair<partition, offset>> places(const std::vector<start>& starts) {
+  std::vector<std::pair<partition, offset>> out;
+  for (const auto& s : starts) out.emplace_back(s.partition, s.at);
+  return out;
+}
+
+// Moves the starts back until the last `count` wanted records lie behind them; tells how many more
+// than those there are. Looks at twice as many each time: most records may be markers.
+result<std::uint64_t> back_up(event_log& log, const selection& what, std::uint64_t count,
+                              std::vector<start>& starts) {
+  const auto ends = starts;
+  for (std::int64_t back = static_cast<std::int64_t>(count);; back *= 2) {
+    bool whole = true;
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      const auto& b = starts[i].bounds;
+      starts[i].at = back < b.latest - b.earliest ? b.latest - back : b.earliest;
+      whole = whole && starts[i].at == b.earliest;
+    }
+    auto walk = topic_walk::open(log, what.topic, places(starts));
+    if (!walk) return fail(walk.error());
+    std::uint64_t found = 0;
+    for (;;) {
+      auto r = walk->next();
+      if (!r) return fail(r.error());
+      if (!*r) break;
+      const auto& end = *std::find_if(ends.begin(), ends.end(), [&](const start& s) {
+        return s.partition == (*r)->where.partition;
+      });
+      // What came meanwhile is shown too, but does not count.
+      if ((*r)->record.offset < end.bounds.latest && what.wanted((*r)->record)) ++found;
+    }
+    if (whole || found >= count) return found > count ? found - count : 0;
+    if (back > (std::int64_t{1} << 60)) return std::uint64_t{0};
+  }
+}
+
+}  // namespace
+
+result<topic_config> find_topic(event_log& log, const std::string& name) {
+  auto found = log.find_topic(name);
+  if (!found) return fail(found.error());
+  if (*found) return std::move(**found);
+  auto topics = log.topics();
+  if (!topics) return fail(topics.error());
+  std::vector<std::string> names;
+  for (const auto& t : *topics) names.push_back(t.name);
+  const auto near = did_you_mean(name, names);
+  return fail(errc::not_found, "topic " + name,
+              fmt::format("not in {}{}", log.name(),
+                          near.empty() ? "; kappa topics lists what is there" : near));
+}
+
+int show_records(event_log& log, const selection& what,
+                 const std::function<result<bool>(const topic_walk::found&)>& show) {
+  std::optional<follower> following;
+  if (what.follow) following.emplace();
+  auto starts = starts_of(log, what);
+  if (!starts) return complain(starts.error());
+  std::uint64_t skip = 0;
+  auto left = what.count;
+  if (what.from.empty()) {
+    constexpr std::uint64_t usual = 10;
+    auto more = back_up(log, what, what.count.value_or(usual), *starts);
+    if (!more) return complain(more.error());
+    skip = *more;
+    left.reset();
+  }
+  auto walk = topic_walk::open(log, what.topic, places(*starts));
+  if (!walk) return complain(walk.error());
+  for (const auto& s : *starts) {
+    if (!following) break;
+    auto watched = following->watch(log, {what.topic, s.partition});
+    if (!watched) return complain(watched.error());
+  }
+  while (!left || *left > 0) {
+    if (following) {
+      if (const auto n = following->look(); n != follower::news::records) return exit_code_of(n);
+    }
+    auto r = walk->next();
+    if (!r) return complain(r.error());
+    if (!*r) {
+      if (!following) break;
+      if (const auto n = following->wait(); n != follower::news::records) return exit_code_of(n);
+      continue;
+    }
+    if (!what.wanted((*r)->record)) continue;
+    if (skip > 0) {
+      --skip;
+      continue;
+    }
+    auto more = show(**r);
+    if (!more) return complain(more.error());
+    if (!*more) break;
+    if (left) --*left;
+  }
+  return exit_done;
+}
+
+}  // namespace kappa::tools

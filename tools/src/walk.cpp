@@ -1,0 +1,64 @@
+#include "walk.hpp"
+
+namespace kappa::tools {
+
+struct topic_walk::lane {
+  topic_partition where;
+  std::unique_ptr<log_reader> reader;
+  offset next;
+  read_batch batch;
+  read_batch::cursor at;
+
+  /// The next record, read when needed; null: none for now.
+  result<const record_view*> head() {
+    constexpr std::size_t read_bytes = 256 << 10;
+    for (;;) {
+      if (const auto* r = at.peek()) return r;
+      auto read = reader->read(next, read_bytes);
+      if (!read) return fail(read.error());
+      const bool more = read->next() > next;
+      next = read->next();
+      batch = std::move(*read);
+      at = read_batch::cursor{batch};
+      if (!more) return static_cast<const record_view*>(nullptr);
+    }
+  }
+};
+
+topic_walk::topic_walk() = default;
+topic_walk::~topic_walk() = default;
+topic_walk::topic_walk(topic_walk&&) noexcept = default;
+
+result<topic_walk> topic_walk::open(event_log& log, const std::string& topic,
+                                    const std::vector<std::pair<partition, offset>>& from) {
+  topic_walk walk;
+  for (const auto& [p, start] : from) {
+    auto l = std::make_unique<lane>();
+    l->where = {topic, p};
+    auto reader = log.open_reader(l->where);
+    if (!reader) return fail(reader.error());
+    l->reader = std::move(*reader);
+    l->next = start;
+    walk.lanes_.push_back(std::move(l));
+  }
+  return walk;
+}
+
+result<std::optional<topic_walk::found>> topic_walk::next() {
+  lane* first = nullptr;
+  const record_view* record = nullptr;
+  for (const auto& l : lanes_) {
+    auto head = l->head();
+    if (!head) return fail(head.error());
+    if (*head && (!record || (*head)->time < record->time)) {
+      first = l.get();
+      record = *head;
+    }
+  }
+  if (!record) return std::optional<found>{};
+  const found out{first->where, *record};
+  first->at.pop();
+  return std::optional{out};
+}
+
+}  // namespace kappa::tools

@@ -1,0 +1,40 @@
+// The records of a topic's partitions in one order: each partition's own, and among the partitions
+// by time.
+//
+// Ownership: the log must outlive the walk. Threading: one thread; it blocks on the disk.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kappa/core/error.hpp"
+#include "kappa/log/event_log.hpp"
+
+namespace kappa::tools {
+
+class topic_walk {
+ public:
+  /// `from`: where to start in each partition, and with which partitions.
+  [[nodiscard]] static result<topic_walk> open(
+      event_log& log, const std::string& topic,
+      const std::vector<std::pair<partition, offset>>& from);
+  ~topic_walk();
+  topic_walk(topic_walk&&) noexcept;
+
+  struct found {
+    topic_partition where;
+    record_view record;  // valid until the next call
+  };
+  /// Nothing: no more for now. Records that are appended later are found by later calls.
+  [[nodiscard]] result<std::optional<found>> next();
+
+ private:
+  struct lane;
+  topic_walk();
+  std::vector<std::unique_ptr<lane>> lanes_;
+};
+
+}  // namespace kappa::tools
