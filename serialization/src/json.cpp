@@ -120,26 +120,16 @@ void json_writer::integer(std::uint64_t v) {
   separate();
   fmt::format_to(std::back_inserter(out_), "{}", v);
 }
-// A zero with a sign is written with a fraction: "-0" is read as an integer, which has none.
-template <class T>
-static void append_number(std::string& out, T v) {
-  if (v == 0 && std::signbit(v)) {
-    out += "-0.0";
-  } else {
-    fmt::format_to(std::back_inserter(out), "{}", v);
-  }
-}
-
 void json_writer::number(double v) {
   if (std::isnan(v)) return raw("\"NaN\"");
   if (std::isinf(v)) return raw(v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
   separate();
-  append_number(out_, v);
+  fmt::format_to(std::back_inserter(out_), "{}", v + 0);  // -0 is 0, as when it is encoded
 }
 void json_writer::number(float v) {
   if (std::isnan(v) || std::isinf(v)) return number(static_cast<double>(v));
   separate();
-  append_number(out_, v);
+  fmt::format_to(std::back_inserter(out_), "{}", v + 0);
 }
 void json_writer::text(std::string_view v) {
   separate();

@@ -73,13 +73,14 @@ int job::run(const start_options& options) {
   return *status;
 }
 
-bool job::kill_at(std::string_view point, std::uint64_t n) {
+bool job::kill_at(std::string_view point, std::uint64_t n,
+                  const std::vector<std::string>& arguments) {
   const auto mark = folder_ / "mark";
   std::filesystem::remove(mark);
   const auto status = run(
       {false,
        {fmt::format("KAPPA_FAILPOINT={}:{}", point, n), "KAPPA_FAILPOINT_MARK=" + mark.string()},
-       {}});
+       arguments});
   if (status == -SIGKILL && file_text(mark) == point) {
     killed_at_.push_back(counts().of(point).last_ns);
     return true;

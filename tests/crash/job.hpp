@@ -56,7 +56,8 @@ class job {
 
   /// Starts it and has it killed at the n-th hit of a failpoint. False: it ended before (see
   /// problems()).
-  bool kill_at(std::string_view point, std::uint64_t n);
+  bool kill_at(std::string_view point, std::uint64_t n,
+               const std::vector<std::string>& arguments = {});
   /// Starts it, has one thread held at the n-th hit while the others go on, and kills it when they
   /// have gone on for so long. False: it ended before it got there.
   bool hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseconds wait);

@@ -27,17 +27,23 @@ job random_job(lab& l, const reference& of, const std::string& name, int most,
 
 bool mostly_in_the_middle(const job& j) { return j.kills_in_the_middle() * 10 >= j.kills() * 8; }
 
-// State and results deleted half-way, and killed again and again while the state is rebuilt.
-job replay_job(lab& l, const reference& of, const std::string& name, int most,
+// Killed again and again while a state is rebuilt: state and results were deleted half-way, or a
+// replay was asked for.
+job replay_job(lab& l, const reference& of, const std::string& name, int most, bool asked,
                std::mt19937_64& rng) {
   auto j = l.make_job(of, name);
   const auto rows = static_cast<std::uint64_t>(of.rows);
   if (!j.kill_at("ingest.read", pick(rng, rows / 2, rows * 3 / 4)))
     j.problem("it was not killed half-way");
-  j.remove_results();
+  std::vector<std::string> arguments;
+  if (asked) {
+    arguments = {"--replay", "hourly-delays", "--replay-only"};
+  } else {
+    j.remove_results();
+  }
   while (j.kills() < most) {
     // Records that are replayed, of both keyed stages.
-    if (!j.kill_at("recover.replay", pick(rng, 1, rows / 20))) break;
+    if (!j.kill_at("recover.replay", pick(rng, 1, rows / 20), arguments)) break;
   }
   return j;
 }
@@ -70,8 +76,9 @@ void random_trials(lab& l, int kills) {
   for (int i = 1; counted() < kills && l.failures() < 5; ++i) {
     const int most = std::min(kills_in_a_trial, kills - counted());
     if (i % 6 == 3) {
-      const auto name = fmt::format("random-{}: replay", i);
-      auto j = replay_job(l, l.small(), fmt::format("random-{}", i), most, rng);
+      const bool asked = i % 12 == 9;
+      const auto name = fmt::format("random-{}: {}", i, asked ? "--replay" : "state deleted");
+      auto j = replay_job(l, l.small(), fmt::format("random-{}", i), most, asked, rng);
       if (j.problems().empty()) j.finish();
       const int n = j.kills();
       if (l.report(j, name) && n > 1) replay.add(n);  // the first one made the gap
@@ -108,9 +115,8 @@ void random_trials(lab& l, int kills) {
   fmt::print(
       "{} random kills{}, {} of these between first T1 and last{}{}{}; 0 lost, 0 doubled; {} "
       "trials passed over\n",
-      counted(), work.text("of the job at work"), in_the_middle,
-      replay.text("in the replay of a deleted state"), log.text("of outside appends and retention"),
-      salvage.text("of salvage"), passed_over);
+      counted(), work.text("of the job at work"), in_the_middle, replay.text("in a replay"),
+      log.text("of outside appends and retention"), salvage.text("of salvage"), passed_over);
 }
 
 void whole_trial(lab& l) {

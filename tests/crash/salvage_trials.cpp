@@ -36,14 +36,15 @@ void make_damaged_log(const std::filesystem::path& folder, const std::filesystem
 std::vector<std::string> records_of(const std::filesystem::path& folder) {
   embedded_log_options options;
   options.folder = folder;
+  options.read_only = true;
   auto log = open_embedded_log(options);
-  if (!log) throw std::runtime_error{log.error().text()};
+  if (!log) return {log.error().text()};
   std::vector<std::string> out{(*log)->id()};
   auto read = for_each_record(**log, "events", [&](const record_view& r) -> result<void> {
     out.push_back(fmt::format("{} {}", r.offset.value, r.value.value_or("")));
     return {};
   });
-  if (!read) throw std::runtime_error{read.error().text()};
+  if (!read) return {read.error().text()};
   return out;
 }
 
@@ -99,8 +100,8 @@ int salvage_kills(lab& l, const std::string& name, int most, std::mt19937_64& rn
     const auto found = records_of(folder / "to/copy");
     if (expected.size() < 100) problems.emplace_back("the undisturbed copy has next to nothing");
     if (found != expected)
-      problems.push_back(
-          fmt::format("the copy has {} records, expected {}", found.size(), expected.size()));
+      problems.push_back(fmt::format("the copy has {} records, expected {}{}", found.size(),
+                                     expected.size(), found.size() == 1 ? ": " + found[0] : ""));
   }
   if (!l.report(
           fmt::format("{}: salvage of {} steps: {} kills and losses of power", name, steps, kills),

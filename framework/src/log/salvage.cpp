@@ -359,6 +359,10 @@ result<void> give_name(const std::filesystem::path& part, const std::filesystem:
 result<salvage_report> salvage_log(const salvage_options& options) {
   std::error_code ec;
   if (std::filesystem::exists(options.to, ec) && !is_empty_folder(options.to)) {
+    // Perhaps of a salvage that died before its name was on disk: who is told that it is there
+    // goes on with it.
+    const auto above = std::filesystem::absolute(options.to, ec).parent_path();
+    if (auto synced = sync_folder(above); !synced) return fail(synced.error());
     return fail(errc::already_exists, options.to.string(),
                 "is there already: name a folder that is not");
   }
