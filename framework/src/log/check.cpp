@@ -330,7 +330,14 @@ result<log_check_report> check_log(const log_check_options& options) {
       if (options.progress) options.progress("a second process reads it");
       auto found = detail::read_in_second_process(options);
       if (!found) return fail(found.error());
-      for (auto& d : *found) report->damages.push_back(std::move(d));
+      // What the pages had shown already is not told twice.
+      const auto known = report->damages;
+      for (auto& d : *found) {
+        const bool told = std::any_of(known.begin(), known.end(), [&](const damage& k) {
+          return d.what.find(k.subject) != std::string::npos;
+        });
+        if (!told) report->damages.push_back(std::move(d));
+      }
     }
     return report;
   }

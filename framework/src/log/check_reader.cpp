@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -34,6 +35,7 @@ constexpr std::string_view damage_line = "damaged ";
 constexpr std::string_view end_line = "end";
 /// It could not be opened for a reason that is no damage, such as a folder that may not be written.
 constexpr std::string_view refused_line = "refused ";
+constexpr std::chrono::milliseconds start_patience{60000};
 
 /// A child with a pipe from its standard output; killed and waited for at the end.
 class reader_process {
@@ -111,13 +113,18 @@ result<std::vector<damage>> read_in_second_process(const log_check_options& opti
   std::string place = options.folder.string();
   std::string line;
   bool ended = false;
+  bool spoke = false;
   for (;;) {
-    const auto heard = child.line(line, options.reader_patience);
+    // To start may take long on a machine that is busy.
+    const auto patience =
+        spoke ? options.reader_patience : std::max(options.reader_patience, start_patience);
+    const auto heard = child.line(line, patience);
+    spoke = true;
     if (heard == reader_process::heard::silence) {
       (void)child.end(true);
       found.push_back(
           {place, fmt::format("reading it through LMDB hangs: nothing was heard of it for {} ms",
-                              options.reader_patience.count())});
+                              patience.count())});
       return found;
     }
     if (heard == reader_process::heard::end) break;
