@@ -124,7 +124,8 @@ void print_text(const check_arguments& a, const findings& f) {
     for (const auto& [name, entries] : r.tables) {
       tables += fmt::format("{}{} {}", tables.empty() ? "" : ", ", entries, name);
     }
-    fmt::print("state {} ({}): {}\n  {}; {}\n", r.name(), r.folder.string(),
+    fmt::print("state {} ({}, of log {}): {}\n  {}; {}\n", r.name(), r.folder.string(),
+               r.identity ? r.identity->log_id : "unknown",
                r.healthy() ? "healthy" : fmt::format("{} damages", r.damages.size()),
                r.epoch ? fmt::format("snapshot of epoch {}", *r.epoch) : "no snapshot yet", tables);
     print(r.damages);

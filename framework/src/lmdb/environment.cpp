@@ -13,8 +13,11 @@
 #include <map>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "kappa/core/failpoint.hpp"
 #include "kappa/core/folders.hpp"
+#include "lmdb/page_file.hpp"
 
 namespace kappa::lmdb {
 
@@ -96,6 +99,25 @@ int make_data_file(const std::filesystem::path& folder, std::uint64_t map_bytes)
   return rc != 0 && fs::exists(file, ec) ? 0 : rc;
 }
 
+// LMDB takes the size of pages and the places of its roots from the first two pages as they are: a
+// damaged one may crash it. What another process just writes is sound when it is read again.
+result<void> check_first_pages(const std::filesystem::path& data) {
+  constexpr int attempts = 4;
+  std::string fault;
+  for (int i = 0; i < attempts; ++i) {
+    const auto file = page_file::open(data);
+    // None yet, or none at all: LMDB makes it, or says so.
+    if (!file || file->file_bytes() < 2 * file->page_bytes()) return {};
+    fault.clear();
+    const auto metas = file->metas();
+    for (std::size_t n = 0; n < metas.size(); ++n) {
+      if (!metas[n].fault.empty()) fault = fmt::format("page {}: {}", n, metas[n].fault);
+    }
+    if (fault.empty()) return {};
+  }
+  return fail(errc::corrupt, data.string(), "damaged: " + fault);
+}
+
 }  // namespace
 
 std::filesystem::path data_file(const std::filesystem::path& folder) { return folder / "data.mdb"; }
@@ -143,6 +165,7 @@ result<std::shared_ptr<environment>> environment::open(const environment_options
 }
 
 result<std::shared_ptr<environment>> environment::open_new(const environment_options& options) {
+  if (auto ok = check_first_pages(data_file(options.folder)); !ok) return fail(ok.error());
   std::shared_ptr<environment> env{new environment};
   env->folder_ = options.folder;
   env->read_only_ = options.read_only;

@@ -258,9 +258,11 @@ page_account file_snapshot::account() {
       const bool sound = out.free_list_sound && walk_faults_ != 0;
       wrong(fmt::format("page {} is in use and in it: the next write would destroy it", p));
       out.free_list_sound = sound;
-    } else if (!free[p] && !used && p <= meta_.last_page) {
-      out.orphans.push_back(p);
     }
+  }
+  for (page_number p = 2; p <= std::min(last, meta_.last_page); ++p) {
+    const bool is_free = out.free_list_sound && free[p];
+    if (!is_free && used_.of(p) == 0 && own.of(p) == 0) out.orphans.push_back(p);
   }
   if (!out.orphans.empty()) {
     out.faults.push_back(

@@ -34,7 +34,8 @@ struct file_snapshot_options {
 struct page_account {
   std::uint64_t used = 0;
   std::uint64_t free = 0;
-  /// Pages that no tree reaches and that are not free; empty when that cannot be said.
+  /// Pages that no tree reaches and that are not free. With a damaged list of free pages, free
+  /// ones are among them.
   std::vector<page_number> orphans;
   /// The list of free pages can be believed.
   bool free_list_sound = true;
@@ -60,6 +61,8 @@ class file_snapshot {
   /// Takes a tree that was found by its looks.
   void add_tree(const std::string& name, const tree_record& tree) { trees_.emplace(name, tree); }
 
+  /// A walk, the one of that list included, has met something wrong.
+  [[nodiscard]] bool walks_had_faults() const { return walk_faults_ != 0; }
   void walk(const tree_record& tree, bytes_view from, const tree_walk::entry_fn& on_entry,
             const tree_walk::fault_fn& on_fault);
   /// As walk, for a tree that was walked before: uses are not counted.

@@ -6,7 +6,8 @@
 //  - a full map grows (`environment::write` repeats the transaction), a map that another process
 //    grew is taken over;
 //  - slots of readers that died are cleaned up;
-//  - a file that is shorter than its last used page is refused.
+//  - a file that is shorter than its last used page, or whose first two pages are damaged, is
+//    refused.
 //
 // Threading: an environment may be used from any thread. A read transaction belongs to one thread
 // at a time. A write transaction begins, writes and ends on one thread.
@@ -198,7 +199,8 @@ class environment : public std::enable_shared_from_this<environment> {
  public:
   /// Opens or makes it. The one of this process when it is open already (errc::invalid_argument
   /// when that one is read-only and a writable one is asked for). errc::not_found: read_only and
-  /// nothing there. errc::corrupt: not an LMDB file, or shorter than its last used page.
+  /// nothing there. errc::corrupt: not an LMDB file, one whose first pages are damaged, or one that
+  /// is shorter than its last used page.
   [[nodiscard]] static result<std::shared_ptr<environment>> open(
       const environment_options& options);
   ~environment();

@@ -18,8 +18,6 @@ using detail::log_tables;
 using detail::partition_id;
 using detail::partition_meta;
 
-/// Bytes of frames between two looks at whether the log has moved on, and two calls of `progress`.
-constexpr std::uint64_t look_bytes = std::uint64_t{64} << 20;
 /// A log whose folder this process may not write, and which another one writes, is read anew.
 constexpr int unpinned_attempts = 4;
 
@@ -178,7 +176,7 @@ result<void> log_check::check_frames(partition_walk& p) {
         [&](const lmdb::tree_entry& e) {
           if (e.carved) return true;
           if (!take_frame(p, e)) return true;
-          if (since_look_ < look_bytes) return true;
+          if (since_look_ < options_.view_bytes) return true;
           since_look_ = 0;
           if (options_.progress) {
             options_.progress(fmt::format("{}@{}", p.where.text(), p.expected));

@@ -30,7 +30,11 @@ result<std::unique_ptr<embedded_store>> embedded_store::open(const embedded_log_
   env_options.max_dbs = embedded_max_dbs;
   env_options.read_only = options.read_only;
   auto env = lmdb::environment::open(env_options);
-  if (!env) return fail(env.error());
+  if (!env) {
+    auto e = env.error();
+    if (e.code == errc::corrupt) e.message += "; `kappa salvage` copies what is sound";
+    return fail(std::move(e));
+  }
   std::unique_ptr<embedded_store> store{new embedded_store{*env, options.frame_bytes}};
   if (auto r = store->open_databases(); !r) return fail(r.error());
   return store;

@@ -88,9 +88,11 @@ bool log_tables::take(std::string_view which, bytes_view key, bytes_view stored)
   return true;
 }
 
-bool log_tables::take(bytes_view key, bytes_view stored) {
-  return std::any_of(std::begin(all_tables), std::end(all_tables),
-                     [&](const char* which) { return take(which, key, stored); });
+const char* log_tables::table_of(bytes_view key, bytes_view stored) {
+  const auto* const found =
+      std::find_if(std::begin(all_tables), std::end(all_tables),
+                   [&](const char* which) { return unseal(which, key, stored).has_value(); });
+  return found == std::end(all_tables) ? nullptr : *found;
 }
 
 bool log_tables::has(std::string_view which, bytes_view key) const {

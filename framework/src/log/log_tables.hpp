@@ -36,8 +36,8 @@ struct log_tables {
   /// Takes an entry of `table`; false when it is not a sound one. Of two for one key, which only
   /// damage brings about, the later of what only grows is kept.
   bool take(std::string_view table, bytes_view key, bytes_view stored);
-  /// Takes an entry that may be of any table.
-  bool take(bytes_view key, bytes_view stored);
+  /// The table that an entry belongs to by its checksum; null: none.
+  [[nodiscard]] static const char* table_of(bytes_view key, bytes_view stored);
   /// It has a sound entry of `table` with that key.
   [[nodiscard]] bool has(std::string_view table, bytes_view key) const;
   /// "orders[3]", or the number where the topic is not known.

@@ -202,7 +202,7 @@ std::vector<salvage::piece> salvage::plan(const topic_partition& where, partitio
   auto expected = meta.earliest;
   const auto gap_up_to = [&](offset end) {
     if (expected >= end) return;
-    out.push_back({{expected, end, 0, 0, true, false}, true});
+    out.push_back({{expected, end, 0, 0, 0, true, false}, true});
     report_.missing.push_back({{where.topic, where.partition, expected, end},
                                static_cast<std::uint64_t>(end - expected)});
   };

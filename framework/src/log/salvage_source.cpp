@@ -73,39 +73,45 @@ void salvage_source::walk_frames(const std::string& name) {
       [](const lmdb::tree_fault&) {});
 }
 
-void salvage_source::search_orphans() {
-  // Trees first, when their list was damaged: what they reach is no orphan then.
+// Trees that the damaged list of trees does not lead to any more.
+void salvage_source::find_trees() {
   bytes page;
-  if (!snapshot_->tree_faults().empty()) {
-    for (const auto number : snapshot_->account().orphans) {
-      if (!snapshot_->file().read_page(number, page)) continue;
-      lmdb::carve_entries(snapshot_->file(), page, number, [&](const lmdb::tree_entry& e) {
-        const auto tree = e.is_tree ? lmdb::tree_record::read(e.value) : std::nullopt;
-        const bool wanted = tree && is_tree_name(e.key) &&
-                            plausible(*tree, snapshot_->meta().last_page) &&
-                            !snapshot_->trees().contains(std::string{e.key});
-        if (wanted) snapshot_->add_tree(std::string{e.key}, *tree);
-      });
-    }
-    // Walks of the tables that were found: their pages are met twice now, which is no matter here.
-    bytes value;
-    for (const auto& [name, tree] : snapshot_->trees()) {
-      if (parse_frames_name(name)) {
-        if (!walked_.contains(name)) walk_frames(name);
-        continue;
-      }
-      snapshot_->walk(
-          tree, {},
-          [&](const lmdb::tree_entry& e) {
-            if (snapshot_->read_value(e, value)) (void)tables_.take(name, e.key, value);
-            return true;
-          },
-          [](const lmdb::tree_fault&) {});
-    }
+  for (const auto number : snapshot_->account().orphans) {
+    if (!snapshot_->file().read_page(number, page)) continue;
+    lmdb::carve_entries(snapshot_->file(), page, number, [&](const lmdb::tree_entry& e) {
+      const auto tree = e.is_tree ? lmdb::tree_record::read(e.value) : std::nullopt;
+      const bool wanted = tree && is_tree_name(e.key) &&
+                          plausible(*tree, snapshot_->meta().last_page) &&
+                          !snapshot_->trees().contains(std::string{e.key});
+      if (!wanted) return;
+      snapshot_->add_tree(std::string{e.key}, *tree);
+      carved_trees_.emplace(e.key);
+    });
   }
+  bytes value;
+  for (const auto& name : carved_trees_) {
+    if (parse_frames_name(name)) {
+      walk_frames(name);
+      continue;
+    }
+    snapshot_->walk(
+        snapshot_->trees().at(name), {},
+        [&](const lmdb::tree_entry& e) {
+          if (snapshot_->read_value(e, value)) (void)tables_.take(name, e.key, value);
+          return true;
+        },
+        [](const lmdb::tree_fault&) {});
+  }
+}
+
+void salvage_source::search_orphans() {
+  if (!snapshot_->tree_faults().empty()) find_trees();
   const auto account = snapshot_->account();
-  // With a damaged list of free pages, old pages could not be told from lost ones.
-  if (!account.free_list_sound) return;
+  // A damaged list of free pages leaves pages of the past among the orphans. Where the trees are
+  // whole they are not needed.
+  doubtful_ = !account.free_list_sound;
+  if (doubtful_ && !snapshot_->walks_had_faults()) return;
+  bytes page;
   lmdb::page_number behind = 0;
   for (const auto number : account.orphans) {
     if (number < behind || !snapshot_->file().read_page(number, page)) continue;
@@ -113,12 +119,31 @@ void salvage_source::search_orphans() {
         frame_at(number * snapshot_->file().page_bytes() + lmdb::page_head::stored_bytes);
     if (here) {
       orphans_.push_back(*here);
-      behind = number + snapshot_->file().overflow_pages(here->bytes);
+      // A page of the past may be followed by any other.
+      if (!doubtful_) behind = number + snapshot_->file().overflow_pages(here->bytes);
       continue;
     }
     search_page(number, page);
     frames_in_page(number, orphans_);
   }
+  take_found_entries();
+}
+
+bool salvage_source::is_whole(const char* which) const {
+  const auto tree = snapshot_->trees().find(which);
+  return tree != snapshot_->trees().end() && !carved_trees_.contains(which) &&
+         size_of(tables_, which) >= tree->second.entries;
+}
+
+// A table that is whole needs none of them: one that was erased must not come back.
+void salvage_source::take_found_entries() {
+  std::map<std::string, bool> whole;
+  for (const auto& [which, key, value] : found_) {
+    const auto [known, fresh] = whole.try_emplace(which, false);
+    if (fresh) known->second = is_whole(which);
+    if (!known->second) (void)tables_.take(which, key, value);
+  }
+  found_.clear();
 }
 
 std::optional<salvage_source::candidate> salvage_source::frame_at(std::uint64_t at) const {
@@ -151,7 +176,9 @@ void salvage_source::search_page(lmdb::page_number number, const bytes& page) {
       orphans_.push_back({offset{*first}, e.value_at, e.value_bytes});
     }
     if (e.value_bytes > most_table_bytes || !snapshot_->read_value(e, value)) return;
-    (void)tables_.take(e.key, value);
+    if (const auto* const which = log_tables::table_of(e.key, value)) {
+      found_.emplace_back(which, bytes{e.key}, value);
+    }
   });
 }
 
@@ -161,7 +188,9 @@ void salvage_source::tell_lost_entries(std::vector<damage>& losses) const {
                                   table::producers, table::apps}) {
     const auto tree = snapshot_->trees().find(which);
     const auto found = size_of(tables_, which);
-    if (tree != snapshot_->trees().end() && found >= tree->second.entries) continue;
+    const bool whole = tree != snapshot_->trees().end() && found >= tree->second.entries &&
+                       !(doubtful_ && carved_trees_.contains(which));
+    if (whole) continue;
     // Topics and partitions are told of one by one, as far as they are missed.
     if (which == table::topics || which == table::partitions || which == table::meta) continue;
     const auto had = tree == snapshot_->trees().end() ? std::string{"an unknown number of"}
@@ -191,46 +220,94 @@ std::optional<found_frame> salvage_source::verified(const candidate& c, std::uin
   if (!snapshot_->file().read(c.at, c.bytes, frame.data())) return std::nullopt;
   const auto h = check_frame(frame, seed, where, c.first);
   if (!h) return std::nullopt;
-  return found_frame{c.first, offset{h->last + 1}, c.at, c.bytes, h->is_gap(), false};
+  return found_frame{c.first, offset{h->last + 1}, c.at, c.bytes, h->checksum, h->is_gap(), false};
+}
+
+std::vector<found_frame> salvage_source::frames_of_tree(partition_id id, std::uint64_t seed,
+                                                        const topic_partition& where) {
+  std::vector<found_frame> all;
+  const auto tree =
+      snapshot_->trees().find(frames_name(static_cast<std::uint32_t>(id >> 32), where.partition));
+  if (tree == snapshot_->trees().end()) return all;
+  std::set<lmdb::page_number> faulty;
+  snapshot_->walk_again(
+      tree->second,
+      [&](const lmdb::tree_entry& e) {
+        const auto first = read_ordered(e.key);
+        std::optional<found_frame> f;
+        if (first) f = verified({offset{*first}, e.value_at, e.value_bytes}, seed, where);
+        if (!f) {
+          // Its key or its length may be what is wrong.
+          if (const auto c = frame_at(e.value_at)) f = verified(*c, seed, where);
+        }
+        if (f) all.push_back(*f);
+        return true;
+      },
+      [&](const lmdb::tree_fault& f) { faulty.insert(f.page); });
+  std::vector<candidate> more;
+  for (const auto page : faulty) frames_in_page(page, more);
+  for (const auto& c : more) {
+    if (auto f = verified(c, seed, where)) all.push_back(*f);
+  }
+  return all;
+}
+
+namespace {
+
+void in_order(std::vector<found_frame>& frames) {
+  std::sort(frames.begin(), frames.end(), [](const found_frame& a, const found_frame& b) {
+    return std::tie(a.first, a.orphan, a.end) < std::tie(b.first, b.orphan, b.end);
+  });
+  const auto same = [](const found_frame& a, const found_frame& b) {
+    return a.first == b.first && a.end == b.end && a.checksum == b.checksum;
+  };
+  frames.erase(std::unique(frames.begin(), frames.end(), same), frames.end());
+}
+
+/// Of two frames for one offset one was never committed, and it cannot be said which.
+void drop_contradictions(std::vector<found_frame>& frames) {
+  std::vector<bool> gone(frames.size());
+  for (std::size_t i = 0, reach = 0; i < frames.size(); ++i) {
+    if (i != 0 && frames[i].first < frames[reach].end) gone[i] = gone[reach] = true;
+    if (frames[i].end > frames[reach].end || i == 0) reach = i;
+  }
+  std::vector<found_frame> kept;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (!gone[i] || !frames[i].orphan) kept.push_back(frames[i]);
+  }
+  frames = std::move(kept);
+}
+
+}  // namespace
+
+// Only for offsets that the tree does not give: there may be very many of them.
+void salvage_source::add_orphans(std::vector<found_frame>& frames, std::uint64_t seed,
+                                 const topic_partition& where,
+                                 const std::optional<partition_meta>& meta) const {
+  std::vector<found_frame> more;
+  for (const auto& c : orphans_) {
+    if (meta && (c.first < meta->earliest || c.first >= meta->latest)) continue;
+    const auto behind =
+        std::upper_bound(frames.begin(), frames.end(), c.first,
+                         [](offset at, const found_frame& f) { return at < f.first; });
+    if (behind != frames.begin() && c.first < std::prev(behind)->end) continue;
+    if (auto f = verified(c, seed, where)) {
+      f->orphan = true;
+      more.push_back(*f);
+    }
+  }
+  if (more.empty()) return;
+  frames.insert(frames.end(), more.begin(), more.end());
+  in_order(frames);
+  if (doubtful_) drop_contradictions(frames);
 }
 
 std::vector<found_frame> salvage_source::frames(partition_id id, const topic_partition& where) {
   const auto seed = frame_seed(where);
-  std::vector<found_frame> all;
-  const auto tree =
-      snapshot_->trees().find(frames_name(static_cast<std::uint32_t>(id >> 32), where.partition));
-  if (tree != snapshot_->trees().end()) {
-    std::set<lmdb::page_number> faulty;
-    snapshot_->walk_again(
-        tree->second,
-        [&](const lmdb::tree_entry& e) {
-          const auto first = read_ordered(e.key);
-          std::optional<found_frame> f;
-          if (first) f = verified({offset{*first}, e.value_at, e.value_bytes}, seed, where);
-          if (!f) {
-            // Its key or its length may be what is wrong.
-            if (const auto c = frame_at(e.value_at)) f = verified(*c, seed, where);
-          }
-          if (f) all.push_back(*f);
-          return true;
-        },
-        [&](const lmdb::tree_fault& f) { faulty.insert(f.page); });
-    std::vector<candidate> more;
-    for (const auto page : faulty) frames_in_page(page, more);
-    for (const auto& c : more) {
-      if (auto f = verified(c, seed, where)) all.push_back(*f);
-    }
-  }
-  for (const auto& c : orphans_) {
-    if (auto f = verified(c, seed, where)) {
-      f->orphan = true;
-      all.push_back(*f);
-    }
-  }
-  std::sort(all.begin(), all.end(), [](const found_frame& a, const found_frame& b) {
-    return a.first != b.first ? a.first < b.first : a.orphan < b.orphan;
-  });
   const auto meta = bounds(id);
+  auto all = frames_of_tree(id, seed, where);
+  in_order(all);
+  add_orphans(all, seed, where, meta);
   std::vector<found_frame> out;
   for (const auto& f : all) {
     if (meta && (f.first < meta->earliest || f.end > meta->latest)) continue;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "kappa/log/salvage.hpp"
@@ -24,6 +25,7 @@ struct found_frame {
   offset end;
   std::uint64_t at = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t checksum = 0;
   bool is_gap = false;
   /// No tree leads to it.
   bool orphan = false;
@@ -58,7 +60,14 @@ class salvage_source {
   void read_all(std::vector<damage>& losses);
   void walk_frames(const std::string& name);
   void search_orphans();
+  void find_trees();
   void search_page(lmdb::page_number page, const bytes& content);
+  void take_found_entries();
+  [[nodiscard]] bool is_whole(const char* table) const;
+  [[nodiscard]] std::vector<found_frame> frames_of_tree(partition_id id, std::uint64_t seed,
+                                                        const topic_partition& where);
+  void add_orphans(std::vector<found_frame>& frames, std::uint64_t seed,
+                   const topic_partition& where, const std::optional<partition_meta>& meta) const;
   /// What looks like a frame at that place of the file.
   [[nodiscard]] std::optional<candidate> frame_at(std::uint64_t at) const;
   void frames_in_page(lmdb::page_number page, std::vector<candidate>& out) const;
@@ -72,6 +81,11 @@ class salvage_source {
   std::unique_ptr<lmdb::file_snapshot> snapshot_;
   log_tables tables_;
   std::set<std::string> walked_;
+  std::set<std::string> carved_trees_;
+  /// Entries of tables in pages that no tree reaches: table, key, value.
+  std::vector<std::tuple<const char*, bytes, bytes>> found_;
+  /// Pages of the past may be among the orphans.
+  bool doubtful_ = false;
   std::vector<candidate> orphans_;
   std::map<std::uint32_t, std::int32_t> nameless_;
 };

@@ -87,7 +87,13 @@ result<std::unique_ptr<lmdb_store>> lmdb_store::open(const state_store_options& 
   env.max_dbs = static_cast<unsigned>(options.tables.size()) + 16;  // tables of other versions
   env.read_only = options.read_only;
   auto opened = lmdb::environment::open(env);
-  if (!opened) return fail(std::move(opened.error()));
+  if (!opened) {
+    auto e = opened.error();
+    if (e.code == errc::corrupt) {
+      e.message += fmt::format("; remove {} to rebuild the state from the log", store->folder_);
+    }
+    return fail(std::move(e));
+  }
   store->env_ = std::move(*opened);
 
   auto meta = store->env_->find_dbi(meta_name);

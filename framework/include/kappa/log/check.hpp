@@ -28,6 +28,9 @@ namespace kappa {
 struct log_check_options {
   std::filesystem::path folder;
   progress_fn progress{};
+  /// Bytes of frames after which a log that was written meanwhile is seen as it is now: what an
+  /// older view holds cannot be used again.
+  std::uint64_t view_bytes = std::uint64_t{64} << 20;
   /// A program, and its first arguments, that calls `read_log_for_check` with the folder as its
   /// last argument. Empty: the log is not read through LMDB.
   std::vector<std::string> reader{};
