@@ -43,7 +43,7 @@ target_compile_options(
             -Woverloaded-virtual
             # g++ 12 sees overlaps in std::string's operator+ that are not there (its bug 105651), and unset
             # members in variants that are moved.
-            -Wno-restrict -Wno-maybe-uninitialized)
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict$<SEMICOLON>-Wno-maybe-uninitialized>)
 if(PROJECT_IS_TOP_LEVEL)
   target_compile_options(kappa_compile INTERFACE -Werror)
 endif()
@@ -58,10 +58,17 @@ elseif(KAPPA_SANITIZE STREQUAL "thread")
 elseif(KAPPA_SANITIZE)
   message(FATAL_ERROR "KAPPA_SANITIZE is '${KAPPA_SANITIZE}'; it may be empty, address or thread")
 endif()
+if(KAPPA_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR NOT KAPPA_SANITIZE STREQUAL "address")
+    message(FATAL_ERROR "KAPPA_FUZZ needs clang and KAPPA_SANITIZE=address: ./dev build fuzz")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
 if(KAPPA_SANITIZE)
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "") # assertions stay on
   # The instrumentation makes g++ 12 guess wrong; the plain build has this one as an error.
-  target_compile_options(kappa_compile INTERFACE -Wno-stringop-overflow)
+  target_compile_options(kappa_compile INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
 endif()
 
 # One precompiled header for the three layers, one with Boost.Test for the tests. Only system headers, in angle

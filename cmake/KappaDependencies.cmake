@@ -35,7 +35,7 @@ if(NOT CAF_FOUND OR CAF_VERSION VERSION_LESS 0.18.7)
   message(FATAL_ERROR "CAF >= 0.18.7 is not there (looked in ${KAPPA_CACHE}/${KAPPA_CAF} and CMake's places): run ./dev")
 endif()
 if(KAPPA_BUILD_BENCH)
-  find_package(benchmark CONFIG QUIET)
+  find_package(benchmark CONFIG REQUIRED)
 endif()
 include(KappaVendors)
 

@@ -16,6 +16,7 @@ readonly packages=(
   liblmdb-dev libxxhash-dev libzstd-dev capnproto libcapnp-dev
   libspdlog-dev libcli11-dev libcpp-httplib-dev prometheus-cpp-dev libssl-dev zlib1g-dev
   libbenchmark-dev
+  clang-14 libclang-rt-14-dev # the fuzzers; later clangs of Debian 12 cannot compile its Cap'n Proto as C++20
 )
 readonly rdkafka_packages=(libcurl4-openssl-dev libsasl2-dev liblz4-dev)
 

@@ -1,3 +1,5 @@
+#include <set>
+
 #include <fmt/format.h>
 
 #include "annotations.hpp"
@@ -31,6 +33,7 @@ class header_emitter {
     }
     for (const auto* s : model_.structs) line("struct {};", s->record.cpp_name);
     for (const auto* e : model_.enums) enumeration(*e);
+    open_.insert(model_.structs.begin(), model_.structs.end());
     for (const auto* s : model_.structs) records_of(s->record, s);
     close_namespace();
 
@@ -88,6 +91,7 @@ class header_emitter {
         wrapper(*m);
       }
     }
+    if (decl != nullptr) open_.erase(decl);  // complete for the initializers of its own members
     record(r, decl != nullptr);
   }
 
@@ -137,7 +141,11 @@ class header_emitter {
 
   void data_member(const member& m, const std::string& name) {
     const auto type = cpp_type_of(m.type);
-    if (m.initializer.empty()) {
+    const auto* element = &m.type;
+    while (element->element) element = element->element.get();
+    if (open_.contains(element->structure)) {
+      line("  {} {};", type, name);  // clang would make the empty list here and now
+    } else if (m.initializer.empty()) {
       line("  {} {}{{}};", type, name);
     } else {
       line("  {} {} = {};", type, name, m.initializer);
@@ -188,6 +196,7 @@ class header_emitter {
   }
 
   const file_model& model_;
+  std::set<const struct_decl*> open_;  // not yet complete
   std::string out_;
 };
 

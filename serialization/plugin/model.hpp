@@ -94,6 +94,17 @@ struct record_type {
   std::vector<alias> aliases;  // nested types, by their short names
 };
 
+/// Calls f with the type of every field, groups' and lists' elements too.
+template <class F>
+void for_each_type(const record_type& r, F&& f) {
+  const auto look = [&](const member& m) {
+    if (m.group) return for_each_type(*m.group, f);
+    for (const auto* t = &m.type; t != nullptr; t = t->element.get()) f(*t);
+  };
+  for (const auto& m : r.members) look(*m);
+  for (const auto& m : r.alternatives) look(*m);
+}
+
 struct enum_decl {
   std::string schema_name;
   std::string cpp_name;

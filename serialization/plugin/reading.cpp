@@ -273,7 +273,33 @@ void schema_reader::order_structs(file_model& model) {
   };
   // By value only from file to file: imports cannot go round in C++ headers.
   for (auto* s : model.structs) visit(s);
-  model.structs = std::move(ordered);
+
+  // Elements of lists come first too, as far as they can: clang wants them complete where a list
+  // has an initializer. Of structs that hold lists of each other one has to be first.
+  std::map<const struct_decl*, std::set<const struct_decl*>> held;
+  for (const auto* s : ordered) {
+    for_each_type(s->record, [&](const type_ref& t) {
+      if (t.structure != nullptr && t.structure != s) held[s].insert(t.structure);
+    });
+  }
+  model.structs.clear();
+  while (!ordered.empty()) {
+    const auto is_left = [&](const struct_decl* s) {
+      return std::find(ordered.begin(), ordered.end(), s) != ordered.end();
+    };
+    auto next = std::find_if(ordered.begin(), ordered.end(), [&](const struct_decl* s) {
+      return std::none_of(held[s].begin(), held[s].end(), is_left);
+    });
+    if (next == ordered.end()) {
+      next = std::find_if(ordered.begin(), ordered.end(), [&](const struct_decl* s) {
+        std::set<const struct_decl*> values;
+        needs(s->record, values);
+        return std::none_of(values.begin(), values.end(), is_left);
+      });
+    }
+    model.structs.push_back(*next);
+    ordered.erase(next);
+  }
 }
 
 }  // namespace kappa::plugin

@@ -124,12 +124,12 @@ void json_writer::number(double v) {
   if (std::isnan(v)) return raw("\"NaN\"");
   if (std::isinf(v)) return raw(v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
   separate();
-  fmt::format_to(std::back_inserter(out_), "{}", v);
+  fmt::format_to(std::back_inserter(out_), "{}", v + 0);  // -0 is 0, as when it is encoded
 }
 void json_writer::number(float v) {
   if (std::isnan(v) || std::isinf(v)) return number(static_cast<double>(v));
   separate();
-  fmt::format_to(std::back_inserter(out_), "{}", v);
+  fmt::format_to(std::back_inserter(out_), "{}", v + 0);
 }
 void json_writer::text(std::string_view v) {
   separate();

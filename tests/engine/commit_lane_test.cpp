@@ -108,4 +108,46 @@ BOOST_AUTO_TEST_CASE(what_was_found_committed_is_answered_also_when_the_rest_fai
   BOOST_TEST((l.in_log() == offset{2}));
 }
 
+BOOST_AUTO_TEST_CASE(records_in_the_epochs_topic_are_found_over_unused_offsets) {
+  lane_on_a_log l;
+  topic_config c;
+  c.name = "epochs";
+  c.owner = "shop";
+  must(l.memory->create_topic(c));
+  std::vector<epoch_ptr> both;
+  for (const std::uint64_t number : {1, 2}) {
+    auto e = std::make_shared<closed_epoch>(*l.epoch(number));
+    e->epochs_append = e->appends.size();
+    e->appends.push_back({{"epochs", partition{0}}, e->appends.front().records});
+    both.push_back(std::move(e));
+  }
+  l.next_commit(commit_fault::indefinite_applied);
+  l.log->writers_refused = 1;
+  BOOST_TEST(!l.lane.commit(both));
+  l.memory->skip_offsets({"epochs", partition{0}}, 3);  // as a transaction's own marker
+  const auto bases = l.lane.commit(both);
+  BOOST_REQUIRE(bases);
+  BOOST_TEST((bases->at(0).at(1) == offset{0}));
+  BOOST_TEST((bases->at(1).at(1) == offset{1}));
+}
+
+BOOST_AUTO_TEST_CASE(an_owner_overtaken_while_in_doubt_does_not_take_the_app_back) {
+  lane_on_a_log l;
+  const std::vector<epoch_ptr> first{l.epoch(1)};
+  l.next_commit(commit_fault::indefinite_lost);
+  l.log->writers_refused = 1;
+  BOOST_TEST(!l.lane.commit(first));
+  {
+    commit_lane other{l.log, {"shop", "other"}};
+    l.memory->lose_lock("shop");
+    must(other.open());
+    BOOST_REQUIRE(other.commit(first));  // its own life of the same task, for what it matters
+  }
+  const std::vector<epoch_ptr> second{l.epoch(1)};
+  const auto failed = l.lane.commit(second);
+  BOOST_TEST(refused(failed, errc::fenced, {"another owner"}));
+  BOOST_TEST(!failed.error().retriable);
+  BOOST_TEST((l.in_log() == offset{1}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -357,6 +357,12 @@ BOOST_AUTO_TEST_CASE(an_end_behind_unused_offsets_is_replayed) {
     h.settle(1, snapshots);
     BOOST_TEST(h.finished());
     BOOST_TEST(h.lines("out").size() == 2u);
+    offset at{0};
+    for (const auto& r : h.epoch_records("sums")) {  // positions move in epochs only
+      BOOST_TEST((r.inputs.front().from >= at));
+      at = r.inputs.front().to;
+    }
+    BOOST_TEST((at == must(h.log().bounds({"in", partition{0}})).latest));
     const auto picture = h.picture();
     const auto end = h.log_end();
     for (const bool until_end : {true, false}) {
@@ -397,6 +403,19 @@ BOOST_AUTO_TEST_CASE(unused_offsets_at_the_committed_position_do_no_harm) {
       BOOST_TEST(same(picture, h.picture()));
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(event_time_of_a_source_that_is_moved_by_hand_is_in_its_epoch_record) {
+  auto rows = std::make_shared<source_rows>();
+  app a{"shop"};
+  a.source<reading>("ingest", list_source(rows)).to("rows");
+  manual_host h{a};
+  h.open();
+  h.task("ingest").advance_event_time(minute(30));
+  h.settle();
+  const auto records = h.epoch_records("ingest");
+  BOOST_REQUIRE_EQUAL(records.size(), 1u);
+  BOOST_TEST((records.front().advance == minute(30)));
 }
 
 BOOST_AUTO_TEST_CASE(a_source_logs_its_end_with_its_last_rows) {

@@ -426,6 +426,22 @@ BOOST_AUTO_TEST_CASE(a_killed_source_still_knows_the_largest_time_of_its_valid_r
   BOOST_TEST(h.dead_letters().size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_source_finds_its_birth_record_behind_unused_offsets) {
+  auto rows = std::make_shared<source_rows>();
+  for (int i = 0; i < 3; ++i) rows->add({"a", minute(i), i});
+  manual_host h{ingest_app(rows)};
+  h.log().skip_offsets({h.topology().find("ingest")->epochs_topic(), partition{0}}, 2);
+  h.open();  // offsets, but no record yet
+  h.run(h.at("ingest"), 2);
+  h.close(h.at("ingest"));
+  h.commit(h.at("ingest"));
+  rows->ended = true;
+  h.open();
+  h.settle();
+  BOOST_TEST(h.finished());
+  BOOST_TEST(h.records("rows").size() == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(a_killed_source_neither_skips_nor_repeats_a_row) {
   auto rows = std::make_shared<source_rows>();
   for (int i = 0; i < 10; ++i) rows->add({"a", minute(i), i});

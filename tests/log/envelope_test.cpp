@@ -1,6 +1,8 @@
 #include "kappa/log/envelope.hpp"
 
 #include <array>
+#include <limits>
+#include <optional>
 
 #include <boost/test/unit_test.hpp>
 
@@ -50,6 +52,21 @@ BOOST_AUTO_TEST_CASE(a_cause_is_text_that_a_person_can_read) {
        {"", "@", "orders", "orders@1", "[3]@1", "orders[]@1", "orders[3]@", "orders[x]@1",
         "orders[3]@1x", "orders[-3]@1", "orders[3]@-1", "orders[3] @1", "orders[99999999999]@1"}) {
     BOOST_TEST(!record_address::parse(bad), bad);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_repeated_envelope_is_encoded_as_a_single_one) {
+  const kappa::topic_partition orders{"orders", kappa::partition{3}};
+  const kappa::topic_partition other{"a-topic-with-a-longer-name", kappa::partition{12}};
+  for (const auto& schema : {std::optional{kappa::schema_reference{7, 99, "flights.capnp:Flight"}},
+                             std::optional<kappa::schema_reference>{}}) {
+    kappa::repeated_envelope repeated{schema};
+    for (const std::int64_t at : {9L, 10L, 812L, 9L, std::numeric_limits<std::int64_t>::max()}) {
+      for (const auto& where : {orders, other, other}) {
+        const envelope single{.schema = schema, .cause = record_address{where, kappa::offset{at}}};
+        BOOST_TEST((repeated.of(where, kappa::offset{at}) == wire(single)));
+      }
+    }
   }
 }
 

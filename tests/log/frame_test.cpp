@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(a_batch_is_cut_at_record_borders) {
     const auto r = detail::split_batch(batch, limit, [&](const detail::frame_part& part) {
       BOOST_TEST(part.first_delta == records);
       BOOST_TEST((part.body.size() <= limit || part.count == 1));
-      BOOST_TEST(detail::valid_records(part.body, part.count));
+      BOOST_TEST(detail::valid_records(part.body, part.count, part.first_delta));
       BOOST_TEST((part.max_time == at(1000 - static_cast<std::int64_t>(records))));
       records += part.count;
       together += part.body;

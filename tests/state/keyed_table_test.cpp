@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 
+#include <array>
+
 #include <boost/test/unit_test.hpp>
 
 #include "state/state_support.hpp"
@@ -274,6 +276,39 @@ BOOST_AUTO_TEST_CASE(a_cached_key_is_not_read_again) {
   text_table t{store, 0};
   for (int i = 0; i < 3; ++i) BOOST_TEST(*must(t.find("a")) == "stored");
   BOOST_TEST(store.gets == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_expected_and_what_comes_may_differ) {
+  map_store store;
+  text_table t{store, 0};
+  for (const auto* key : {"a", "b", "c", "d"}) put(t, 1, key, key);
+  const std::array<bytes_view, 5> keys{"a", "b", "absent", "c", "d"};
+  for (const auto& asked : std::vector<std::vector<std::string>>{
+           {"a", "b", "absent", "c", "d"}, {"b", "d"}, {"d", "a"}, {"a", "a"}, {"z"}, {}}) {
+    t.expect(keys);
+    for (const auto& key : asked) {
+      const auto* const v = must(t.find(key));
+      BOOST_TEST((v != nullptr) == (key != "absent" && key != "z"));
+      if (v != nullptr) BOOST_TEST(*v == key);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(expected_keys_may_be_evicted_before_they_are_asked_for) {
+  map_store store;
+  text_table t{store, 0, {.cache_bytes = 64 << 10}};
+  put(t, 1, "x", "kept");
+  const auto frozen = t.freeze();
+  t.durable(epoch_number{1});
+  commit(store, 1, {frozen});
+  t.thaw();
+  const std::array<bytes_view, 1> keys{"x"};
+  t.expect(keys);
+  for (int i = 0; i < 4000; ++i) BOOST_REQUIRE(must(t.find(std::to_string(i))) == nullptr);
+  // Its slot is free, or another's, by now: neither is mistaken for it, nor for the empty key.
+  put(t, 2, "", "empty");
+  BOOST_TEST(*must(t.find("x")) == "kept");
+  BOOST_TEST(*must(t.find("")) == "empty");
 }
 
 BOOST_AUTO_TEST_CASE(a_scan_stops_when_told_and_keeps_to_its_bounds) {

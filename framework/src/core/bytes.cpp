@@ -1,5 +1,8 @@
 #include "kappa/core/bytes.hpp"
 
+// Inline, because most of what is hashed is a short key, for which a call costs as much as the
+// work.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <fmt/format.h>

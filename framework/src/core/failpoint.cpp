@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -114,7 +115,15 @@ void count(hit_count& c) {
   std::atomic_ref{c.last_ns}.store(ns, std::memory_order_relaxed);
 }
 
+// Set by a program of one thread, before anything can hit.
+std::function<void(std::string_view)>& observer() {
+  static std::function<void(std::string_view)> present;
+  return present;
+}
+
 }  // namespace
+
+void set_observer(std::function<void(std::string_view)> o) { observer() = std::move(o); }
 
 bool broken(std::string_view name) {
   static const std::string which = [] {
@@ -125,6 +134,7 @@ bool broken(std::string_view name) {
 }
 
 void hit(std::string_view name) {
+  if (observer()) observer()(name);
   auto* const point = armed();
   auto* const table = counts();
   if (point == nullptr && table == nullptr) return;

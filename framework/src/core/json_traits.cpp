@@ -127,7 +127,7 @@ void append_json_text(std::string& out, std::string_view v) {
     const auto n = utf8_length(v);
     const char c = v[0];
     if (n == 0) {
-      out.append("\\ufffd");
+      out.append("\xef\xbf\xbd");  // as it would be written when it is read back
       v.remove_prefix(1);
       continue;
     }

@@ -26,6 +26,8 @@ constexpr std::size_t meta_bytes = transaction_at + 8;
 constexpr std::uint32_t right_magic = 0xBEEFC0DE;
 constexpr std::uint32_t right_version = 1;
 constexpr std::uint16_t integer_key = 0x08;  // the order of the tree of free pages
+// Kept there too, without meaning: how the environment was opened when the file was made.
+constexpr std::uint16_t made_as_file = 0x4000;
 constexpr std::size_t least_page_bytes = 256;
 constexpr std::size_t most_page_bytes = 32768;
 
@@ -163,7 +165,7 @@ meta_page page_file::read_meta(page_number which) const {
     m.fault = fmt::format("its version is {}", load<std::uint32_t>(in, version_at));
   } else if (m.free.pad != page_bytes_) {
     m.fault = fmt::format("it says that pages have {} bytes", m.free.pad);
-  } else if (m.free.flags != integer_key || m.main.flags != 0) {
+  } else if ((m.free.flags & ~made_as_file) != integer_key || m.main.flags != 0) {
     m.fault = "the flags of its trees are wrong";
   } else if (!m.usable || !points_into(m.free, m.last_page) || !points_into(m.main, m.last_page)) {
     m.fault = "its roots point nowhere";

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <charconv>
+#include <iterator>
+#include <limits>
 #include <span>
 
 #include <fmt/format.h>
@@ -52,6 +54,34 @@ void encode_envelope(bytes& out, const envelope& e) {
   if (!e.id.empty()) list[n++] = {envelope_header::id, e.id};
   if (!e.correlation.empty()) list[n++] = {envelope_header::correlation, e.correlation};
   encode_headers(out, std::span{list}.first(n));
+}
+
+repeated_envelope::repeated_envelope(const std::optional<schema_reference>& schema) {
+  encode_envelope(headers_, {.schema = schema});
+  schema_bytes_ = headers_.size();
+}
+
+bytes_view repeated_envelope::of(const topic_partition& where, offset at) {
+  // The header's value is where + "@" + offset: what changes are its last digits, and its size,
+  // which stands 4 bytes into the header (record.hpp).
+  constexpr std::size_t size_at = 4;
+  constexpr std::size_t name_at = 8;
+  if (fixed_bytes_ == 0 || where != where_) {
+    where_ = where;
+    headers_.resize(schema_bytes_);
+    const auto text = where.text() + "@";
+    const header_view header{envelope_header::cause, text};
+    encode_headers(headers_, std::span{&header, 1});
+    fixed_bytes_ = headers_.size();
+  }
+  headers_.resize(fixed_bytes_);
+  char digits[std::numeric_limits<std::int64_t>::digits10 + 2];
+  const auto end = std::to_chars(digits, std::end(digits), at.value).ptr;
+  headers_.append(digits, static_cast<std::size_t>(end - digits));
+  const auto size = static_cast<std::uint32_t>(headers_.size() - schema_bytes_ - name_at -
+                                               envelope_header::cause.size());
+  std::memcpy(headers_.data() + schema_bytes_ + size_at, &size, sizeof size);
+  return headers_;
 }
 
 result<schema_reference> decode_schema(bytes_view header) {

@@ -69,10 +69,12 @@ result<frame_header> check_frame(bytes_view stored, std::uint64_t seed, const to
   if (h->checksum != sum(stored, seed)) return damaged(tp, at, "its checksum is wrong");
   // What the checksum says is as it was written; that it was written well is checked too, because
   // readers walk the records without looking at bounds.
+  const bool in_order = h->base >= 0 && h->first >= h->base && h->last >= h->first;
   const bool well_counted =
-      h->is_gap() ? h->last >= h->first : h->last - h->first + 1 == std::int64_t{h->count};
-  if (h->first != at.value || !well_counted || h->first < h->base ||
-      !valid_records(stored.substr(sizeof(frame_header)), h->count)) {
+      in_order && (h->is_gap() || h->last - h->first == std::int64_t{h->count} - 1);
+  if (h->first != at.value || !well_counted ||
+      !valid_records(stored.substr(sizeof(frame_header)), h->count,
+                     static_cast<std::uint64_t>(h->first - h->base))) {
     return damaged(tp, at, "its records are malformed");
   }
   return *h;

@@ -1,9 +1,12 @@
 // Group commit: what several threads want to commit at the same time shares one transaction and
 // one fsync. The first to come does it (the leader); those who come meanwhile are the next group.
+// Those whom a commit lets go come back at once, most often, so the next leader waits an instant
+// for them: else two halves would take turns, each waiting for the other's fsync besides its own.
 //
 // Threading: any thread. Blocks until durable.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -32,6 +35,7 @@ class group_commit {
   [[nodiscard]] result<void> run(commit_work& work);
 
  private:
+  void gather(std::unique_lock<std::mutex>& lock);
   void commit(const std::vector<commit_work*>& group);
   [[nodiscard]] result<void> attempt(const std::vector<commit_work*>& group);
 
@@ -39,8 +43,12 @@ class group_commit {
   wake_file* wake_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable arrived_;
   std::vector<commit_work*> queue_;
   bool leading_ = false;
+  std::size_t expected_ = 0;    // participants that the leader waits for
+  std::size_t last_group_ = 0;  // participants of the last commit
+  std::chrono::steady_clock::duration last_took_{};
 };
 
 }  // namespace kappa::detail

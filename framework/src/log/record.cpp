@@ -76,10 +76,9 @@ void encode_headers(bytes& out, std::span<const header_view> headers) {
 
 namespace detail {
 
-bool valid_records(bytes_view body, std::uint32_t count) {
+bool valid_records(bytes_view body, std::uint32_t count, std::uint64_t first_delta) {
   const char* p = body.data();
   std::size_t left = body.size();
-  std::int64_t last_delta = -1;
   std::uint32_t seen = 0;
   while (left != 0) {
     wire_record_head head;
@@ -88,8 +87,7 @@ bool valid_records(bytes_view body, std::uint32_t count) {
     if (head.size > left || head.size % 8 != 0 || head.value_size < -1 || head.key_size < -1) {
       return false;
     }
-    if (head.offset_delta <= last_delta) return false;
-    last_delta = head.offset_delta;
+    if (head.offset_delta != first_delta + seen) return false;
     const auto value = head.value_size < 0 ? 0 : padded8(static_cast<std::size_t>(head.value_size));
     const auto key = head.key_size < 0 ? 0 : static_cast<std::size_t>(head.key_size);
     if (padded8(sizeof head + value + key + head.headers_size) != head.size) return false;

@@ -15,6 +15,7 @@ constexpr std::size_t evicted_per_load = 64;
 constexpr std::size_t evicted_per_epoch = 8192;
 // How far a walk over cold entries asks for memory ahead.
 constexpr std::size_t prefetched = 8;
+constexpr int most_vain_expectations = 16;
 
 }  // namespace
 
@@ -23,6 +24,28 @@ keyed_cache::keyed_cache(state_store& store, std::size_t table, keyed_table_opti
     : store_{store}, table_{table}, options_{options}, sizes_{sizes} {}
 
 void keyed_cache::outside_step() { bug("state was changed outside a step"); }
+
+void keyed_cache::expect(std::span<const bytes_view> keys) {
+  if (vain_expectations_ > most_vain_expectations) return;
+  // Keys that are new, or not cached, say nothing of the guess.
+  const auto end = expected_.begin() + static_cast<std::ptrdiff_t>(expected_count_);
+  const bool found =
+      std::any_of(expected_.begin(), end, [](const auto* e) { return e != nullptr; });
+  if (next_expected_ != 0) {
+    vain_expectations_ = 0;
+  } else if (found) {
+    ++vain_expectations_;
+  }
+  expected_count_ = next_expected_ = 0;
+  for (const auto key : keys.first(std::min(keys.size(), most_expected))) {
+    const auto it = index_.find(hashed_key{key, checksum(key)});
+    expected_[expected_count_++] = it == index_.end() ? nullptr : *it;
+  }
+  for (std::size_t i = 0; i < expected_count_; ++i) {
+    if (expected_[i] == nullptr) continue;
+    __builtin_prefetch(reinterpret_cast<const char*>(expected_[i]) + 64, 1);
+  }
+}
 
 void keyed_cache::begin_step(epoch_number open_epoch) {
   if (in_step_) bug("a step begins inside a step");
@@ -104,6 +127,7 @@ void keyed_cache::release_entry(cached_entry& e) {
   index_.erase(&e);
   cached_bytes_ -= e.charge;
   if (last_ == &e) last_ = nullptr;
+  std::replace(expected_.begin(), expected_.end(), &e, static_cast<cached_entry*>(nullptr));
   clear_value(e);
   e.clear_key();
   e.present = false;

@@ -47,7 +47,6 @@ struct kept_timer {
   bytes rest;
 
   friend bool operator<(const kept_timer& a, const kept_timer& b) { return a.place < b.place; }
-  friend bool operator==(const kept_timer& a, const kept_timer& b) { return a.place == b.place; }
 };
 
 struct place_before {

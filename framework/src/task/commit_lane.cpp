@@ -1,5 +1,7 @@
 #include "kappa/task/commit_lane.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "kappa/core/failpoint.hpp"
@@ -13,7 +15,14 @@ result<void> commit_lane::open() {
   writer_.reset();
   auto writer = log_->open_writer(options_);
   if (!writer) return fail(writer.error());
+  // Another owner in between has gone on from where this one's tasks were; that it is gone again
+  // does not make them right.
+  if (term_ && (*writer)->term() != *term_ + 1) {
+    return fail(errc::fenced, options_.app,
+                "another owner had the app since; what this one has processed is out of date");
+  }
   writer_ = std::move(*writer);
+  term_ = writer_->term();
   return {};
 }
 
@@ -21,30 +30,59 @@ result<void> commit_lane::open() {
 result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     std::span<const epoch_ptr> epochs) {
   std::vector<std::vector<offset>> bases;
+  std::map<topic_partition, std::int64_t> written;  // records in the epochs topics
   for (const auto& e : epochs) {
     auto position = log_->position(e->moves.at(0).key);
     if (!position) return fail(position.error());
     const auto meta = *position ? decode_metadata((*position)->metadata) : std::nullopt;
     if (!meta || meta->epoch < e->number) return std::optional<std::vector<std::vector<offset>>>{};
-    // Only this task writes its partition of the epochs topic, so its records are the last ones.
-    std::vector<offset> own(e->appends.size(), offset{-1});
-    if (e->epochs_append) {
-      const auto& a = e->appends[*e->epochs_append];
-      auto bounds = log_->bounds(a.to);
-      if (!bounds) return fail(bounds.error());
-      std::int64_t later = 0;
-      bool passed = false;
-      for (const auto& other : epochs) {
-        if (passed && other->task == e->task && other->epochs_append) {
-          later += other->appends[*other->epochs_append].records->count();
-        }
-        if (other == e) passed = true;
-      }
-      own[*e->epochs_append] = bounds->latest - later - std::int64_t{a.records->count()};
-    }
-    bases.push_back(std::move(own));
+    bases.emplace_back(e->appends.size(), offset{-1});
+    if (!e->epochs_append) continue;
+    const auto& a = e->appends[*e->epochs_append];
+    written[a.to] += a.records->count();
+  }
+  // Only its task writes a partition of the epochs topic, so the last records are theirs.
+  std::map<topic_partition, std::vector<offset>> last;
+  for (const auto& [where, count] : written) {
+    auto found = last_records(where, static_cast<std::size_t>(count));
+    if (!found) return fail(found.error());
+    last[where] = std::move(*found);
+  }
+  std::map<topic_partition, std::size_t> next;
+  for (std::size_t i = 0; i < epochs.size(); ++i) {
+    const auto& e = epochs[i];
+    if (!e->epochs_append) continue;
+    const auto& a = e->appends[*e->epochs_append];
+    bases[i][*e->epochs_append] = last.at(a.to).at(next[a.to]);
+    next[a.to] += a.records->count();
   }
   return std::optional{std::move(bases)};
+}
+
+// Offsets of the last `count` records; unused ones may lie between and behind them.
+result<std::vector<offset>> commit_lane::last_records(const topic_partition& where,
+                                                      std::size_t count) {
+  auto bounds = log_->bounds(where);
+  if (!bounds) return fail(bounds.error());
+  auto reader = log_->open_reader(where);
+  if (!reader) return fail(reader.error());
+  for (auto span = static_cast<std::int64_t>(count);; span *= 2) {
+    const auto from = std::max(bounds->earliest, bounds->latest - span);
+    std::vector<offset> all;
+    for (auto at = from; at < bounds->latest;) {
+      auto batch = (*reader)->read(at, 64 << 10);
+      if (!batch) return fail(batch.error());
+      for (const auto& r : batch->records()) all.push_back(r.offset);
+      if (batch->next() == at) break;
+      at = batch->next();
+    }
+    if (all.size() >= count) {
+      all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(count));
+      return all;
+    }
+    if (from == bounds->earliest)
+      return fail(errc::corrupt, where.text(), "records of a committed epoch are missing");
+  }
 }
 
 // Asks the log what became of the epochs in doubt. After an error they are in doubt still.

@@ -23,7 +23,11 @@ epoch_builder::epoch_builder(task_id task, std::vector<port_layout> ports,
     : task_{std::move(task)},
       ports_{std::move(ports)},
       dead_letters_topic_{std::move(dead_letters_topic)} {
-  for (const auto& p : ports_) slots_.emplace_back(static_cast<std::size_t>(p.partitions));
+  for (const auto& p : ports_) {
+    slots_.emplace_back(static_cast<std::size_t>(p.partitions));
+    const bool named = p.spec.kind == port_kind::public_topic;
+    envelopes_.emplace_back(named ? std::optional{reference_to(p.spec.schema)} : std::nullopt);
+  }
 }
 
 epoch_builder::slot& epoch_builder::slot_of(std::size_t port, partition p) {
@@ -43,38 +47,11 @@ record_batch& epoch_builder::batch_of(std::size_t port, partition p) {
   return *s.batch;
 }
 
-void epoch_builder::begin_step(const step_origin* origin) {
-  origin_ = origin;
-  ++step_;
-  touched_.clear();
-  records_in_step_ = 0;
-  bytes_before_step_ = bytes_;
-}
-
-void epoch_builder::commit_step() {
-  records_ += records_in_step_;
-  origin_ = nullptr;
-}
-
 void epoch_builder::rollback_step() {
   for (auto* s : touched_) s->batch->rewind(s->before);
   touched_.clear();
   bytes_ = bytes_before_step_;
   origin_ = nullptr;
-}
-
-// The schema of the port's values and the record that caused this one, encoded once a step.
-bytes_view epoch_builder::envelope_of(detail::port_index port) {
-  if (headers_step_ == step_ && headers_port_ == port) return headers_;
-  headers_step_ = step_;
-  headers_port_ = port;
-  headers_.clear();
-  envelope e;
-  if (ports_[port].spec.kind == port_kind::public_topic)
-    e.schema = reference_to(ports_[port].spec.schema);
-  e.cause = record_address{origin_->where, origin_->offset};
-  encode_envelope(headers_, e);
-  return headers_;
 }
 
 void epoch_builder::emit(detail::port_index port, std::optional<bytes_view> placed_by,
@@ -83,7 +60,9 @@ void epoch_builder::emit(detail::port_index port, std::optional<bytes_view> plac
   const auto to = placed_by ? partition_of(*placed_by, layout.partitions)
                             : partition{task_.partition.value % layout.partitions};
   // Records between stages stay bare; public ones know their cause.
-  const auto headers = layout.spec.kind == port_kind::internal ? bytes_view{} : envelope_of(port);
+  const auto headers = layout.spec.kind == port_kind::internal
+                           ? bytes_view{}
+                           : envelopes_[port].of(*origin_->where, origin_->offset);
   const auto size = sizeof(detail::wire_record_head) + value.size() + (key ? key->size() : 0) +
                     headers.size() + 16;
   if (size > layout.max_record_bytes) {

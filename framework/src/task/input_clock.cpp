@@ -24,13 +24,13 @@ input_clock input_clock::internal(
   return c;
 }
 
-void input_clock::observe(timestamp event_time) {
-  largest_ = std::max(largest_, event_time);
-  if (!outside_) return;
+bool input_clock::observe_outside(timestamp event_time) {
   auto& only = channels_.front();
-  if (only.state == state::ended) return;
+  if (only.state == state::ended) return false;
+  if (only.state == state::live && event_time <= only.watermark) return false;
   only.state = state::live;
   only.watermark = std::max(only.watermark, event_time);
+  return true;
 }
 
 result<void> input_clock::observe(const marker& m) {

@@ -105,6 +105,10 @@ result<bool> local_runner::run_until_quiet(const pass_options& options) {
         if (!status) return fail(status.error());
         more = status->more || status->blocked;
         committed_ = false;
+        if (options.when_due && more && !status->blocked && !t->should_close(options_.clock())) {
+          any = true;
+          continue;
+        }
         if (auto done = commit(*t, options.snapshots); !done) return fail(done.error());
         if (status->steps > 0 || committed_) any = true;
         if (!committed_ && status->blocked) {

@@ -66,17 +66,20 @@ class source_task final : public runnable_task {
     facts.log_id = options_.log->id();
     auto bounds = options_.log->bounds(where);
     if (!bounds) return fail(bounds.error());
-    if (bounds->latest > bounds->earliest) {
-      auto reader = options_.log->open_reader(where);
-      if (!reader) return fail(reader.error());
-      auto batch = (*reader)->read(bounds->earliest, 4096);
+    auto reader = options_.log->open_reader(where);
+    if (!reader) return fail(reader.error());
+    // The first record, wherever it is: there may be unused offsets before it.
+    for (auto at = bounds->earliest; !facts.birth && at < bounds->latest;) {
+      auto batch = (*reader)->read(at, 4096);
       if (!batch) return fail(batch.error());
-      for (const auto& r : batch->records()) {
-        if (!facts.birth && is_birth(r.value.value_or(bytes_view{})))
-          facts.birth = decode_birth(*r.value);
+      const auto records = batch->records();
+      if (!records.empty()) {
+        facts.birth = decode_birth(records.front().value.value_or(bytes_view{}));
+        if (!facts.birth)
+          return fail(errc::corrupt, where.text(), "the birth record is missing or malformed");
       }
-      if (!facts.birth)
-        return fail(errc::corrupt, where.text(), "the birth record is missing or malformed");
+      if (batch->next() == at) break;
+      at = batch->next();
     }
     auto position = options_.log->position(position_of_source());
     if (!position) return fail(position.error());
@@ -195,6 +198,7 @@ class source_task final : public runnable_task {
     if (clock_.ended() || (now && *now >= t)) return;
     open_epoch();
     clock_.advance(t);
+    record_.advance = t;
   }
 
   std::optional<state_delta> snapshot_ready() override { return std::nullopt; }
@@ -249,7 +253,7 @@ class source_task final : public runnable_task {
     m.task = id_.partition;
     m.kind = clock_.ended() ? marker_kind::end : marker_kind::watermark;
     m.watermark = last_watermark_;
-    m.through[{stage_->inputs.front().topic, partition{0}}] = rows_;
+    m.through[where_] = rows_;
     return m;
   }
 
@@ -273,7 +277,7 @@ class source_task final : public runnable_task {
       failed = step_error{
           {errc::user_code, "", "the process died at this row time and again"}, true, true};
     } else {
-      const step_origin origin{{stage_->inputs.front().topic, partition{0}}, number, &r};
+      const step_origin origin{&where_, number, &r};
       ctx_.clock = {clock_.largest(), watermark()};
       ctx_.record_time = r.time;
       ctx_.key.reset();
@@ -321,6 +325,7 @@ class source_task final : public runnable_task {
   const stage_spec* stage_;
   task_id id_;
   std::string name_ = id_.text();  // for the step watcher
+  topic_partition where_{stage_->inputs.front().topic, partition{0}};
   epoch_builder builder_;
   step_context ctx_;
   stage_program program_;

@@ -47,7 +47,10 @@ result<bool> task_impl::open_epoch(bool only_with_work) {
   // What was decided holds from the opening on: a logged fact, so that replay sees it at the same
   // place.
   for (const auto i : flag_idle_) inputs_[i]->clock().set_idle();
-  for (const auto i : flag_ended_) inputs_[i]->clock().set_end();
+  for (const auto i : flag_ended_) {
+    inputs_[i]->skip_to(*inputs_[i]->end_bound);  // over a gap: in an epoch, as any move is
+    inputs_[i]->clock().set_end();
+  }
   if (flag_advance_) {
     for (auto& in : inputs_) in->clock().advance(*flag_advance_);
   }
@@ -73,7 +76,9 @@ void task_impl::find_flags(timestamp now) {
       in.last_record_at = now;
     }
     if (in.spec().internal || in.clock().ended()) continue;
-    if (in.end_bound && in.next() >= *in.end_bound) {
+    const bool all_taken = in.next() >= in.end_bound.value_or(offset{INT64_MAX}) ||
+                           (!several_inputs_ && in.drained);  // what is left is a gap
+    if (in.end_bound && all_taken) {
       flag_ended_.push_back(static_cast<std::uint32_t>(i));
     } else if (in.spec().idle_after && in.drained && !in.clock().idle() &&
                now - in.last_record_at >= *in.spec().idle_after) {

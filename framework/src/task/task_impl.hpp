@@ -16,6 +16,7 @@
 #include "kappa/task/recovery.hpp"
 #include "kappa/task/task.hpp"
 #include "task/task_input.hpp"
+#include "task/user_failure.hpp"
 
 namespace kappa::detail {
 
@@ -88,6 +89,12 @@ class task_impl final : public runnable_task {
 
   // steps
   result<run_status> run_steps(std::size_t budget);
+  bool records_only() const;
+  /// A snapshot is on its way and the next one is overdue: wait.
+  bool too_dirty() const {
+    return snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
+  }
+  result<std::size_t> run_records(std::size_t budget);
   result<bool> replay_step();
   result<bool> live_step();
   result<bool> pick_single();
@@ -107,7 +114,9 @@ class task_impl final : public runnable_task {
   result<std::optional<fired_timer>> due_timer();
   result<void> fire(const fired_timer& due);
   result<void> give_up(const fired_timer& due);
-  void begin_step(const step_origin& origin);
+  void begin_step(const topic_partition& where, kappa::offset at, const record_view* record);
+  result<void> apply_record(task_input& in, record_receiver& root, const record_view& record);
+  result<void> record_failed(task_input& in, const record_view& record, const step_error& failed);
   void commit_step();
   void rollback_step();
   void update_watermark();
@@ -143,6 +152,7 @@ class task_impl final : public runnable_task {
   std::unique_ptr<timer_table> closing_;
   std::unique_ptr<timer_table> timers_;
   std::vector<state_table*> tables_;
+  std::vector<state_table*> step_tables_;  // those of them that a step can change
   stage_program program_;
   epoch_builder builder_;
   step_context ctx_;
@@ -151,7 +161,9 @@ class task_impl final : public runnable_task {
   // event time
   timestamp real_watermark_ = min_time;
   timestamp time_limit_ = max_time;
-  bool paused_ = false;  // past it
+  bool inputs_ended_ = false;  // as of the last update_watermark
+  bool paused_ = false;        // past it
+  bool has_timers_ = true;     // an operator of the stage uses them
   bool check_timers_ = true;
   std::optional<marker> last_marker_;
 

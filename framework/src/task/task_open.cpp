@@ -40,6 +40,7 @@ task_impl::task_impl(task_options options)
 result<void> task_impl::open_store(bool fresh) {
   if (fresh) {
     tables_.clear();
+    step_tables_.clear();
     program_ = {};
     table_.reset();
     closing_.reset();
@@ -68,6 +69,10 @@ result<void> task_impl::open_store(bool fresh) {
   tables_.push_back(closing_.get());
   tables_.push_back(timers_.get());
   program_ = options_.topology->make_program(*stage_, table_.get());
+  step_tables_ = tables_;
+  has_timers_ = std::any_of(program_.timers.begin(), program_.timers.end(),
+                            [](const auto* op) { return op != nullptr; });
+  if (!has_timers_) step_tables_.resize(tables_.size() - 2);
   ctx_.out = &builder_;
   ctx_.closing_timers = closing_.get();
   ctx_.timers = timers_.get();

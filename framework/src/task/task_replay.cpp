@@ -18,6 +18,7 @@ bool task_impl::replay_bounds_reached() const {
 // What an epoch declared at its opening.
 void task_impl::declare(script_entry& s) {
   s.opened = true;
+  changed_since_snapshot_ = true;
   for (const auto i : s.record.idle) inputs_[i]->clock().set_idle();
   for (const auto i : s.record.ended) inputs_[i]->clock().set_end();
   for (auto& in : inputs_) {

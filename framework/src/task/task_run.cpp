@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <span>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -28,6 +30,15 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
   run_status status;
   paused_ = false;
   while (status.steps < budget) {
+    if (records_only()) {
+      auto steps = run_records(budget - status.steps);
+      if (!steps) return fail(steps.error());
+      status.steps += *steps;
+      if (status.steps == budget) {
+        status.more = true;
+        break;
+      }
+    }
     if (phase_ == task_phase::replaying) {
       auto done = replay_step();
       if (!done) return fail(done.error());
@@ -46,12 +57,11 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
       continue;
     }
     if (options_.replay_only) break;
-    const bool too_dirty =
-        snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
-    if (full_ || too_dirty || flags_pending()) {
+    const bool dirty = too_dirty();
+    if (full_ || dirty || flags_pending()) {
       status.blocked =
-          too_dirty || (open_ && in_flight_.size() >= options_.limits.max_epochs_in_flight);
-      if (open_ || too_dirty) {
+          dirty || (open_ && in_flight_.size() >= options_.limits.max_epochs_in_flight);
+      if (open_ || dirty) {
         status.more = !status.blocked;
         break;
       }
@@ -79,14 +89,16 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
 // ── live ──────────────────────────────────────────────────────────────────────────────────────
 
 result<bool> task_impl::live_step() {
-  auto due = due_timer();
-  if (!due) return fail(due.error());
-  if (*due) {
-    if (auto opened = open_epoch(false); !opened) return fail(opened.error());
-    if (auto fired = fire(**due); !fired) return fail(fired.error());
-    return true;
+  if (check_timers_) {
+    auto due = due_timer();
+    if (!due) return fail(due.error());
+    if (*due) {
+      if (auto opened = open_epoch(false); !opened) return fail(opened.error());
+      if (auto fired = fire(**due); !fired) return fail(fired.error());
+      return true;
+    }
   }
-  ended_quiet_ = all_ended();
+  ended_quiet_ = inputs_ended_;
   if (ended_quiet_) return false;
   paused_ = real_watermark_ > time_limit_;
   if (paused_) return false;
@@ -95,11 +107,16 @@ result<bool> task_impl::live_step() {
 
 result<bool> task_impl::pick_single() {
   auto& in = *inputs_.front();
-  auto head = in.head(in.end_bound.value_or(offset{INT64_MAX}));
-  if (!head) return fail(head.error());
-  if (*head == nullptr) {
+  const auto limit = in.end_bound.value_or(offset{INT64_MAX});
+  const auto* record = in.ready(limit);
+  if (record == nullptr) {
+    auto head = in.head(limit);
+    if (!head) return fail(head.error());
+    record = *head;
+  }
+  if (record == nullptr) {
     in.drained = true;
-    if (in.end_bound) in.skip_to(*in.end_bound);
+    if (in.end_bound && open_) in.skip_to(*in.end_bound);
     find_flags(options_.clock());
     if (open_ || !flags_pending()) return false;
     return open_epoch(false);
@@ -110,7 +127,7 @@ result<bool> task_impl::pick_single() {
     if (auto opened = open_epoch(false); !opened) return fail(opened.error());
     if (check_timers_) return true;  // event time was moved: what is due comes before the record
   }
-  if (auto done = apply(in, **head); !done) return fail(done.error());
+  if (auto done = apply(in, *record); !done) return fail(done.error());
   return true;
 }
 
@@ -198,22 +215,24 @@ result<void> task_impl::apply_marker(task_input& in, const marker& m) {
   return {};
 }
 
-void task_impl::begin_step(const step_origin& origin) {
-  origin_ = origin;
+void task_impl::begin_step(const topic_partition& where, offset at, const record_view* record) {
+  origin_.where = &where;
+  origin_.offset = at;
+  origin_.record = record;
   const auto epoch = phase_ == task_phase::replaying ? last_epoch_ : last_epoch_ + 1;
-  for (auto* t : tables_) t->begin_step(table_epoch(epoch));
+  for (auto* t : step_tables_) t->begin_step(table_epoch(epoch));
   late_before_step_ = ctx_.late_records;
   builder_.begin_step(&origin_);
 }
 
 void task_impl::commit_step() {
-  for (auto* t : tables_) t->commit_step();
+  for (auto* t : step_tables_) t->commit_step();
   builder_.commit_step();
   origin_.record = nullptr;
 }
 
 void task_impl::rollback_step() {
-  for (auto* t : tables_) t->rollback_step();
+  for (auto* t : step_tables_) t->rollback_step();
   ctx_.late_records = late_before_step_;
   builder_.rollback_step();
   origin_.record = nullptr;
@@ -246,46 +265,110 @@ result<void> task_impl::run_step(task_input& in, const record_view& record) {
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, ""});
     return {};
   }
-  ctx_.clock = {in.clock().largest(), real_watermark_};
+  return apply_record(in, *program_.roots[index_of(in)], record);
+}
+
+inline result<void> task_impl::apply_record(task_input& in, record_receiver& root,
+                                            const record_view& record) {
+  ctx_.clock.largest = in.clock().largest();
+  ctx_.clock.watermark = real_watermark_;
   ctx_.record_time = record.time;
   ctx_.key.reset();
   if (options_.watcher != nullptr)
     options_.watcher->step_begins(name_, in.spec().topic, record.offset, &ctx_.op);
-  begin_step({in.where(), record.offset, &record});
-  std::optional<step_error> failed;
+  begin_step(in.where(), record.offset, &record);
   try {
-    program_.roots[index_of(in)]->receive(record, ctx_);
+    root.receive(record, ctx_);
     commit_step();  // measures values with the user's codec
   } catch (...) {
-    failed = current_step_error();
+    return record_failed(in, record, current_step_error());
   }
   if (options_.watcher != nullptr) options_.watcher->step_ended();
-  if (!failed) {
-    in.clock().observe(ctx_.record_time);
-    if (!in.spec().internal) update_watermark();
-    return {};
-  }
+  if (in.clock().observe(ctx_.record_time)) update_watermark();
+  return {};
+}
+
+result<void> task_impl::record_failed(task_input& in, const record_view& record,
+                                      const step_error& failed) {
+  if (options_.watcher != nullptr) options_.watcher->step_ended();
   rollback_step();
   const auto& op = stage_->ops[ctx_.op].name;
   const auto position = fmt::format("{}@{}", in.where().text(), record.offset);
-  if (!failed->of_the_record) return fail(failed->reason);
-  if (replaying) {
-    if (!failed->users) return {};  // it failed the first time too
+  if (!failed.of_the_record) return fail(failed.reason);
+  if (phase_ == task_phase::replaying) {
+    if (!failed.users) return {};  // it failed the first time too
     return fail(errc::user_code, position,
                 fmt::format("replay: operator \"{}\" failed ({}) where it did not at first: it is "
                             "not deterministic",
-                            op, failed->reason.message));
+                            op, failed.reason.message));
   }
   if (options_.on_failure == failure_policy::stop) {
-    return fail(failed->reason.code, position,
-                fmt::format("operator \"{}\": {}", op, failed->reason.text()));
+    return fail(failed.reason.code, position,
+                fmt::format("operator \"{}\": {}", op, failed.reason.text()));
   }
   // Replay emits nothing, so it would not find an output too large.
-  if (failed->users || failed->reason.code == errc::too_large) {
+  if (failed.users || failed.reason.code == errc::too_large) {
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, op});
   }
-  to_dead_letters(failed->reason, op, in, record);
+  to_dead_letters(failed.reason, op, in, record);
   return {};
+}
+
+// ── the usual case ────────────────────────────────────────────────────────────────────────────
+
+// Whether the next steps can only be records of the one input: no timer to look for, nothing that
+// an epoch record says, nobody suspected. All else goes step by step.
+bool task_impl::records_only() const {
+  if (several_inputs_ || check_timers_ || inputs_ended_ || !options_.suspects.empty()) return false;
+  if (phase_ == task_phase::replaying)
+    return script_.empty() && script_next_ >= script_end_ && failed_records_.empty();
+  return open_ && !full_ && !flags_pending() && !too_dirty();
+}
+
+// Takes records until something else needs attention; gives their number, which may be 0.
+result<std::size_t> task_impl::run_records(std::size_t budget) {
+  auto& in = *inputs_.front();
+  auto& root = *program_.roots.front();
+  const bool replaying = phase_ == task_phase::replaying;
+  const auto limit = replaying ? live_from_.front() : in.end_bound.value_or(offset{INT64_MAX});
+  // What is too dirty is looked at between calls.
+  if (replaying || snapshot_pending()) budget = std::min<std::size_t>(budget, 255);
+  // A window's state is not under the record's key.
+  auto* const table = stage_->windowed ? nullptr : table_.get();
+  std::array<bytes_view, keyed_table_base::most_expected> keys;
+  std::size_t done = 0;
+  while (done < budget && !check_timers_ && (replaying || real_watermark_ <= time_limit_)) {
+    const auto* record = in.ready(limit);
+    if (record == nullptr || (in.spec().internal && !record->headers.empty())) break;
+    if (table != nullptr && done % keys.size() == 0)
+      table->expect(std::span{keys}.first(in.upcoming_keys(keys.size(), keys)));
+    in.order = std::max(in.order, record->time);
+    const auto at = record->offset;
+    if (auto ran = apply_record(in, root, *record); !ran) return fail(ran.error());
+    in.pop(at);
+    ++done;
+    if (replaying) {
+      failpoint::hit("recover.replay");
+      continue;
+    }
+    const bool bounds_checked = (++steps_ & 1023) == 0;
+    if (builder_.size_bytes() >= options_.limits.max_epoch_bytes ||
+        (bounds_checked && epoch_full())) {
+      full_ = true;
+      break;
+    }
+  }
+  if (done == 0) return done;
+  in.had_record = true;
+  in.drained = false;
+  changed_since_snapshot_ = true;
+  ended_quiet_ = false;
+  if (replaying) {
+    counters_.replayed += done;
+  } else {
+    counters_.records_in += done;
+  }
+  return done;
 }
 
 // ── timers ────────────────────────────────────────────────────────────────────────────────────
@@ -320,9 +403,9 @@ result<void> task_impl::fire(const fired_timer& due) {
   ctx_.key.reset();
   ctx_.op = due.timer.op;
   auto& in = *inputs_.front();
-  if (origin_.where.topic.empty()) origin_ = {in.where(), in.next(), nullptr};
+  if (origin_.where == nullptr) origin_ = {&in.where(), in.next(), nullptr};
   changed_since_snapshot_ = true;
-  begin_step({origin_.where, origin_.offset, nullptr});
+  begin_step(*origin_.where, origin_.offset, nullptr);
   std::optional<step_error> failed;
   const auto place = place_of(due);
   const bool deadly =
@@ -361,7 +444,7 @@ result<void> task_impl::fire(const fired_timer& due) {
       dead_letter d;
       d.reason = failed->reason;
       d.op = name;
-      d.position = fmt::format("{}@{}", origin_.where.text(), origin_.offset);
+      d.position = fmt::format("{}@{}", origin_.where->text(), origin_.offset);
       d.key = due.timer.key;
       if (state) d.value = *state;
       d.time = due.timer.time;
@@ -389,7 +472,7 @@ result<void> task_impl::fire(const fired_timer& due) {
 
 result<void> task_impl::give_up(const fired_timer& due) {
   changed_since_snapshot_ = true;
-  begin_step({origin_.where, origin_.offset, nullptr});
+  begin_step(*origin_.where, origin_.offset, nullptr);
   try {
     (due.closing ? closing_ : timers_)->remove(due.timer);
     program_.timers.at(due.timer.op)->give_up(due.timer, due.closing, ctx_);
@@ -412,12 +495,13 @@ void task_impl::update_watermark() {
   }
   if (least && *least > real_watermark_) {
     real_watermark_ = *least;
-    check_timers_ = true;
+    check_timers_ = has_timers_;
   }
-  const auto effective = all_ended() ? max_time : real_watermark_;
+  inputs_ended_ = all_ended();
+  const auto effective = inputs_ended_ ? max_time : real_watermark_;
   if (effective != ctx_.effective_watermark) {
     ctx_.effective_watermark = effective;
-    check_timers_ = true;
+    check_timers_ = has_timers_;
   }
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +45,9 @@ constexpr bool broken(std::string_view) { return false; }
 #if KAPPA_FAILPOINTS
 /// Kills the process when armed for `name` and this is the n-th hit. `name` must be listed.
 void hit(std::string_view name);
+
+/// For simulations on one thread: called at every hit; it may throw, as if the process ended there.
+void set_observer(std::function<void(std::string_view)> observer);
 #else
 inline void hit(std::string_view) {}
 #endif

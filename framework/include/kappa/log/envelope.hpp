@@ -59,6 +59,21 @@ struct envelope {
 
 /// Appends its headers in wire form to `out`; nothing for what is not known.
 void encode_envelope(bytes& out, const envelope& e);
+/// Envelopes of many records that share their schema, and most often where their cause lies: what
+/// stays the same is encoded once.
+class repeated_envelope {
+ public:
+  explicit repeated_envelope(const std::optional<schema_reference>& schema);
+  /// As encode_envelope with this cause. Valid until the next call.
+  [[nodiscard]] bytes_view of(const topic_partition& where, offset at);
+
+ private:
+  std::size_t schema_bytes_ = 0;
+  topic_partition where_;        // of the cause that headers_ names
+  std::size_t fixed_bytes_ = 0;  // up to the cause's offset; 0: no cause yet
+  bytes headers_;
+};
+
 /// errc::decode names the header that is malformed. Unknown headers are passed over; of a name that
 /// is there twice the first counts.
 [[nodiscard]] result<envelope> decode_envelope(const headers_view& headers);

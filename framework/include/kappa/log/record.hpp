@@ -113,31 +113,36 @@ static_assert(sizeof(wire_record_head) == 32);
 
 [[nodiscard]] constexpr std::size_t padded8(std::size_t n) { return (n + 7) & ~std::size_t{7}; }
 
-/// Reads the record at `at`. The bytes must have been checked (`valid_records`).
-[[nodiscard]] inline record_view read_record(const char* at, offset base, std::uint32_t& size) {
+/// Reads the record at `at` into `r` and gives its size. The bytes must have been checked
+/// (`valid_records`). In place, because a view that is built elsewhere and then moved is read
+/// before its writes have left the store buffer, which costs as much as all the rest.
+inline std::uint32_t read_record(const char* at, offset base, record_view& r) {
   wire_record_head head;
   std::memcpy(&head, at, sizeof head);
-  size = head.size;
-  record_view r;
   r.offset = base + std::int64_t{head.offset_delta};
   r.time = timestamp{milliseconds{head.time_ms}};
   const char* p = at + sizeof head;
   if (head.value_size >= 0) {
     const auto n = static_cast<std::size_t>(head.value_size);
-    r.value = bytes_view{p, n};
+    r.value.emplace(p, n);
     p += padded8(n);
+  } else {
+    r.value.reset();
   }
   if (head.key_size >= 0) {
     const auto n = static_cast<std::size_t>(head.key_size);
-    r.key = bytes_view{p, n};
+    r.key.emplace(p, n);
     p += n;
+  } else {
+    r.key.reset();
   }
   r.headers = headers_view{bytes_view{p, head.headers_size}};
-  return r;
+  return head.size;
 }
 
-/// True when `body` holds exactly `count` well-formed records with growing offset deltas.
-[[nodiscard]] bool valid_records(bytes_view body, std::uint32_t count);
+/// True when `body` holds exactly `count` well-formed records, their offset deltas counting from
+/// `first_delta`.
+[[nodiscard]] bool valid_records(bytes_view body, std::uint32_t count, std::uint64_t first_delta);
 
 }  // namespace detail
 
@@ -179,9 +184,10 @@ class record_batch {
   void for_each(F&& f, offset base = offset{0}) const {
     const char* p = body_.data();
     const char* const end = p + body_.size();
+    record_view r;
     while (p < end) {
-      std::uint32_t size = 0;
-      f(detail::read_record(p, base, size));
+      const auto size = detail::read_record(p, base, r);
+      f(r);
       p += size;
     }
   }
@@ -233,7 +239,7 @@ class read_batch {
           enter(frame_ + 1);
           continue;
         }
-        current_ = detail::read_record(at_, base_, size_);
+        size_ = detail::read_record(at_, base_, current_);
         if (current_.offset >= batch_->from_) {
           loaded_ = true;
           return &current_;

@@ -41,6 +41,8 @@ struct state_identity {
   partition task;
   std::string log_id;             // the log that the state was made from
   std::uint64_t fingerprint = 0;  // of the stage's topology
+
+  friend bool operator==(const state_identity&, const state_identity&) = default;
 };
 
 struct state_store_options {

@@ -52,7 +52,9 @@ class topic_root final : public record_receiver {
     ctx.op = op_;
     value_or_fail(schema_.check(record.headers));
     if (!record.value) throw step_failure{error{errc::decode, "", "the record's value is null"}};
-    const T value = value_or_fail(codec<T>::decode(*record.value));
+    auto decoded = codec<T>::decode(*record.value);
+    if (!decoded) throw step_failure{std::move(decoded.error())};
+    const T& value = *decoded;
     ctx.key = record.key;
     ctx.time = record.time;
     if (outside_) ctx.time = time_ ? time_(value) : event_time_of(value, record.time);
@@ -77,7 +79,9 @@ class source_root final : public record_receiver {
 
   void receive(const record_view& record, step_context& ctx) override {
     ctx.op = op_;
-    const T value = value_or_fail(parse_(record.value.value_or(bytes_view{})));
+    auto parsed = parse_(record.value.value_or(bytes_view{}));
+    if (!parsed) throw step_failure{std::move(parsed.error())};
+    const T& value = *parsed;
     ctx.key.reset();
     bytes key;
     if constexpr (has_event_key<T>) {

@@ -22,7 +22,8 @@ class commit_lane {
  public:
   commit_lane(std::shared_ptr<event_log> log, writer_options options, log_sink log_to = no_log);
 
-  /// Takes the app. errc::owned names the holder.
+  /// Takes the app. errc::owned names the holder; errc::fenced: another owner had it since this
+  /// lane took it first.
   [[nodiscard]] result<void> open();
 
   /// Commits the epochs, all or none; gives the bases of each one's appends. A retriable error:
@@ -39,11 +40,13 @@ class commit_lane {
   result<void> commit_now(const std::vector<epoch_ptr>& epochs);
   result<void> resolve();
   result<std::optional<bases_of_epochs>> find_out(std::span<const epoch_ptr> epochs);
+  result<std::vector<offset>> last_records(const topic_partition& where, std::size_t count);
 
   std::shared_ptr<event_log> log_;
   writer_options options_;
   log_sink log_to_;
   std::unique_ptr<log_writer> writer_;
+  std::optional<writer_term> term_;  // of the last writer
   // Of a commit whose outcome is unknown, until the log has told it. They must not be committed
   // again before.
   std::vector<epoch_ptr> in_doubt_;

@@ -40,6 +40,7 @@ using epoch_ptr = std::shared_ptr<const closed_epoch>;
 struct position_metadata {
   epoch_number epoch;
   std::optional<bytes> place;
+  friend bool operator==(const position_metadata&, const position_metadata&) = default;
 };
 [[nodiscard]] bytes encode_metadata(const position_metadata& m);
 [[nodiscard]] std::optional<position_metadata> decode_metadata(bytes_view in);
@@ -50,6 +51,7 @@ struct birth_record {
   std::string log_id;
   std::vector<offset> starts;  // one an input, in the stage's order
   std::vector<std::string> inputs;
+  friend bool operator==(const birth_record&, const birth_record&) = default;
 };
 
 /// A timer, and which of the task's two sets it was in.
@@ -63,11 +65,13 @@ struct epoch_record {
   struct bounds {
     offset from;
     offset to;
+    friend bool operator==(const bounds&, const bounds&) = default;
   };
   struct failed_record {
     std::uint32_t input = 0;
     kappa::offset offset;
     std::string op;
+    friend bool operator==(const failed_record&, const failed_record&) = default;
   };
   epoch_number number;
   timestamp clock = min_time;  // wall clock at its opening
@@ -82,6 +86,7 @@ struct epoch_record {
   /// The epoch closed between two timer steps: the last one that was fired.
   std::optional<fired_timer> fired_up_to;
   std::optional<bytes> place;  // of a source
+  friend bool operator==(const epoch_record&, const epoch_record&) = default;
 };
 
 /// Values of the epochs topic; the first byte tells which.
@@ -102,6 +107,7 @@ struct snapshot_record {
   std::uint64_t late_records = 0;
   /// Taken in replay: timers that are due were fired before, and are to be fired again, muted.
   bool replaying = false;
+  friend bool operator==(const snapshot_record&, const snapshot_record&) = default;
 };
 [[nodiscard]] bytes encode_snapshot(const snapshot_record& s);
 [[nodiscard]] std::optional<snapshot_record> decode_snapshot(bytes_view in);

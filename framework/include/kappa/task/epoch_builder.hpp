@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kappa/core/error.hpp"
+#include "kappa/log/envelope.hpp"
 #include "kappa/log/record.hpp"
 #include "kappa/stream/step.hpp"
 #include "kappa/stream/topology.hpp"
@@ -30,7 +31,7 @@ struct port_layout {
 
 /// What a step works on: the cause of its outputs.
 struct step_origin {
-  topic_partition where;  // the input
+  const topic_partition* where = nullptr;  // the input; lives as long as the task
   kappa::offset offset;
   const record_view* record = nullptr;  // null in timer steps
 };
@@ -51,8 +52,17 @@ class epoch_builder final : public detail::emitter {
  public:
   epoch_builder(task_id task, std::vector<port_layout> ports, std::string dead_letters_topic);
 
-  void begin_step(const step_origin* origin);
-  void commit_step();
+  void begin_step(const step_origin* origin) {
+    origin_ = origin;
+    ++step_;
+    touched_.clear();
+    records_in_step_ = 0;
+    bytes_before_step_ = bytes_;
+  }
+  void commit_step() {
+    records_ += records_in_step_;
+    origin_ = nullptr;
+  }
   void rollback_step();
 
   void emit(detail::port_index port, std::optional<bytes_view> placed_by,
@@ -83,12 +93,12 @@ class epoch_builder final : public detail::emitter {
 
   slot& slot_of(std::size_t port, partition p);
   record_batch& batch_of(std::size_t port, partition p);
-  bytes_view envelope_of(detail::port_index port);
 
   task_id task_;
   std::vector<port_layout> ports_;
   std::string dead_letters_topic_;
-  std::vector<std::vector<slot>> slots_;  // by port, by partition
+  std::vector<std::vector<slot>> slots_;      // by port, by partition
+  std::vector<repeated_envelope> envelopes_;  // by port
   std::shared_ptr<record_batch> dead_;
   std::shared_ptr<record_batch> epochs_;
   std::string epochs_topic_;
@@ -97,9 +107,6 @@ class epoch_builder final : public detail::emitter {
   std::uint64_t step_ = 0;
   std::vector<slot*> touched_;  // in this step
   std::uint64_t records_in_step_ = 0;
-  bytes headers_;
-  detail::port_index headers_port_ = 0;
-  std::uint64_t headers_step_ = 0;  // the step that headers_ is of
   std::size_t bytes_ = 0;
   std::size_t bytes_before_step_ = 0;
   std::uint64_t records_ = 0;

@@ -7,6 +7,7 @@
 // Threading: the task's thread. Part of the snapshot (encode/decode).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,8 +29,12 @@ class input_clock {
   [[nodiscard]] static input_clock internal(
       const std::vector<std::pair<std::string, std::int32_t>>& writers);
 
-  /// A valid record (outside inputs: it drives the watermark; internal ones: only `largest`).
-  void observe(timestamp event_time);
+  /// A valid record (outside inputs: it drives the watermark; internal ones: only `largest`). True
+  /// when the watermark may have moved.
+  bool observe(timestamp event_time) {
+    largest_ = std::max(largest_, event_time);
+    return outside_ && observe_outside(event_time);
+  }
   /// A marker of an upstream task. An unknown writer is an error that names it.
   [[nodiscard]] result<void> observe(const marker& m);
   /// Outside inputs: decided by the task, logged in its epoch record.
@@ -53,6 +58,7 @@ class input_clock {
   [[nodiscard]] bool decode(byte_reader& in);
 
  private:
+  bool observe_outside(timestamp event_time);
   enum class state : std::uint8_t { unseen, live, idle, ended };
   struct channel {
     std::string stage;

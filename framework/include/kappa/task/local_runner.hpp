@@ -49,6 +49,9 @@ class local_runner {
   struct pass_options {
     std::size_t budget = 256;
     bool snapshots = false;
+    /// T1 only when the task asks for it (its limits), and when it has nothing more to do: as under
+    /// a host.
+    bool when_due = false;
     /// Called after each T1 (and its T2); false: stop here.
     std::function<bool()> after_commit{};
   };

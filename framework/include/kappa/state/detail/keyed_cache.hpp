@@ -5,11 +5,13 @@
 // pools.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -36,6 +38,13 @@ struct keyed_table_options {
 /// What queries and tools use: values as bytes, whatever their type.
 class keyed_table_base : public state_table {
  public:
+  /// At most so many at once.
+  static constexpr std::size_t most_expected = 16;
+  /// Keys that the next steps will ask for, most likely and in this order. They are looked up
+  /// together: a state is larger than the processor's caches, and waiting for memory once for each
+  /// of several keys at the same time costs a fraction of waiting for one after the other. A guess:
+  /// when it is wrong again and again it is no longer heard.
+  virtual void expect(std::span<const bytes_view> keys) = 0;
   /// The encoded value at `level`; nothing when absent.
   [[nodiscard]] virtual result<std::optional<bytes>> read(bytes_view key, read_level level) = 0;
   /// Keys in [from, to) (`to` empty: to the end) in key order, at `level`, until f returns false.
@@ -63,6 +72,7 @@ class keyed_cache : public keyed_table_base {
   keyed_cache(const keyed_cache&) = delete;
   keyed_cache& operator=(const keyed_cache&) = delete;
 
+  void expect(std::span<const bytes_view> keys) final;
   void begin_step(epoch_number open_epoch) final;
   void durable(epoch_number e) final;
   [[nodiscard]] epoch_number last_epoch() const final { return open_epoch_; }
@@ -94,6 +104,12 @@ class keyed_cache : public keyed_table_base {
   /// The cached entry, or null. One hash, one probe; asked twice for the same key, none.
   [[nodiscard]] cached_entry* lookup(bytes_view key) {
     if (last_ != nullptr && last_->key() == key) return last_;
+    for (auto i = next_expected_; i < expected_count_; ++i) {
+      auto* const e = expected_[i];
+      if (e == nullptr || e->key() != key) continue;
+      next_expected_ = i + 1;
+      return last_ = e;
+    }
     const auto it = index_.find(hashed_key{key, checksum(key)});
     if (it == index_.end()) return nullptr;
     return last_ = *it;
@@ -154,7 +170,12 @@ class keyed_cache : public keyed_table_base {
   const keyed_table_options options_;
   const value_sizes sizes_;
   boost::unordered_flat_set<cached_entry*, entry_hash, entry_equal> index_;
-  cached_entry* last_ = nullptr;        // the one looked up last
+  cached_entry* last_ = nullptr;  // the one looked up last
+  // What `expect` found; null: not cached.
+  std::array<cached_entry*, most_expected> expected_{};
+  std::size_t expected_count_ = 0;
+  std::size_t next_expected_ = 0;
+  int vain_expectations_ = 0;           // calls in a row of which nothing was asked for
   std::vector<cached_entry*> entries_;  // all slots, free ones too: the clock's face
   std::size_t hand_ = 0;
   std::vector<cached_entry*> free_entries_;
