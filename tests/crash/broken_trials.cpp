@@ -20,6 +20,9 @@ constexpr int least_kills = 3;
 constexpr std::chrono::milliseconds snapshot_interval{50};
 
 constexpr int most_ends = 6;
+// Of a broken build, which may wait for ever for what it has lost: that is told, and does not
+// count.
+constexpr std::chrono::seconds longest_broken_run{30};
 
 struct variant {
   std::string name;
@@ -45,6 +48,7 @@ killed_job kill_job(lab& l, const variant& what, int trial, const std::string& f
   killed_job done{l.make_job(usual, folder, std::move(environment))};
   auto& j = done.of;
   j.snapshot_every(snapshot_interval);
+  if (broken) j.hangs_after(longest_broken_run);
   const auto few = [](std::uint64_t hits) { return std::max<std::uint64_t>(2, hits / 12); };
 
   std::vector<std::function<bool()>> steps;

@@ -10,7 +10,6 @@
 namespace kappa::crash {
 namespace {
 
-constexpr std::chrono::seconds longest_run{180};
 constexpr std::chrono::milliseconds look_every{2};
 constexpr std::uint64_t least_t1 = 50;
 constexpr std::uint64_t least_t2 = 10;
@@ -64,9 +63,9 @@ int job::run(const start_options& options) {
   with_fresh.fresh = options.fresh || !started_;
   started_ = true;
   auto p = start(with_fresh);
-  const auto status = p.wait(longest_run);
+  const auto status = p.wait(longest_run_);
   if (!status) {
-    problem(fmt::format("it hung: no end in {} s", longest_run.count()));
+    problem(fmt::format("it hung: no end in {} s", longest_run_.count()));
     return -1;
   }
   note_refusal(status);
@@ -97,10 +96,10 @@ bool job::hold_at(std::string_view point, std::uint64_t n, std::chrono::nanoseco
                   {fmt::format("KAPPA_FAILPOINT={}:{}", point, n), "KAPPA_FAILPOINT_SIGNAL=0",
                    "KAPPA_FAILPOINT_MARK=" + mark.string()},
                   {}});
-  const auto until = now_ns() + std::chrono::nanoseconds{longest_run}.count();
+  const auto until = now_ns() + std::chrono::nanoseconds{longest_run_}.count();
   while (!p.wait(look_every) && file_text(mark) != point) {
     if (now_ns() < until) continue;
-    problem(fmt::format("{}:{} was not reached in {} s", point, n, longest_run.count()));
+    problem(fmt::format("{}:{} was not reached in {} s", point, n, longest_run_.count()));
     break;
   }
   return kill_after(p, wait);
@@ -125,7 +124,7 @@ bool job::kill_after(std::chrono::nanoseconds wait) {
 bool job::kill_after_first_t1(std::chrono::nanoseconds wait) {
   const auto before = counts().t1();
   auto p = start({!std::exchange(started_, true), {}, {}});
-  const auto until = now_ns() + std::chrono::nanoseconds{longest_run}.count();
+  const auto until = now_ns() + std::chrono::nanoseconds{longest_run_}.count();
   while (!p.wait(look_every) && counts().t1() == before && now_ns() < until) {
   }
   return kill_after(p, wait);
@@ -136,7 +135,7 @@ bool job::kill_after(process& p, std::chrono::nanoseconds wait) {
   if (!status) {
     p.signal(SIGKILL);
     const auto at = now_ns();
-    status = p.wait(longest_run);
+    status = p.wait(longest_run_);
     if (status == -SIGKILL) {
       killed_at_.push_back(at);
       return true;

@@ -49,6 +49,9 @@ class job {
   /// 20 ms unless told.
   void snapshot_every(std::chrono::milliseconds interval) { snapshot_interval_ = interval; }
 
+  /// What runs longer hangs; 180 s unless told.
+  void hangs_after(std::chrono::seconds longest) { longest_run_ = longest; }
+
   [[nodiscard]] process start(const start_options& options = {}) const;
   /// Runs it to the end of the process: the exit code, or minus the signal. A hang counts as a
   /// problem.
@@ -107,6 +110,7 @@ class job {
   void note_refusal(std::optional<int> status);
 
   std::chrono::milliseconds snapshot_interval_{20};
+  std::chrono::seconds longest_run_{180};
   bool started_ = false;
   std::vector<std::int64_t> killed_at_;
   std::vector<std::string> problems_;

@@ -36,6 +36,10 @@ std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t low, std::int
       pick(rng, static_cast<std::uint64_t>(low), static_cast<std::uint64_t>(std::max(low, high)))};
 }
 
+std::filesystem::path this_program() {
+  return std::filesystem::path{test_paths::binary_dir} / "tests/crash/kappa_crash";
+}
+
 std::chrono::nanoseconds held_for(const reference& of) {
   return std::chrono::nanoseconds{of.busy_ns / 8} + std::chrono::milliseconds{200};
 }

@@ -52,6 +52,8 @@ class lab {
 /// The same of nanoseconds.
 [[nodiscard]] std::chrono::nanoseconds moment(std::mt19937_64& rng, std::int64_t low,
                                               std::int64_t high);
+/// This program, for what runs in a process of its own.
+[[nodiscard]] std::filesystem::path this_program();
 /// How long a thread is held: an eighth of the work, and what other threads still do.
 [[nodiscard]] std::chrono::nanoseconds held_for(const reference& of);
 

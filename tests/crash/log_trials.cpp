@@ -11,7 +11,6 @@
 
 #include "crash/lab.hpp"
 #include "kappa/log/embedded_log.hpp"
-#include "kappa_paths.hpp"
 
 namespace kappa::crash {
 namespace {
@@ -117,7 +116,6 @@ void log_trial(lab& l, std::string_view point) {
   const auto folder = l.work() / name;
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
-  const auto program = std::filesystem::path{test_paths::binary_dir} / "tests/crash/kappa_crash";
   const auto mark = folder / "mark";
   const bool rare = point.starts_with("retention.");
   int kills = 0;
@@ -131,8 +129,9 @@ void log_trial(lab& l, std::string_view point) {
       environment.push_back("KAPPA_FAILPOINT_MARK=" + mark.string());
     }
     std::filesystem::remove(mark);
-    process p{
-        {program.string(), "log-work", (folder / "log").string()}, environment, folder / "output"};
+    process p{{this_program().string(), "log-work", (folder / "log").string()},
+              environment,
+              folder / "output"};
     status = p.wait(std::chrono::seconds{60});
     if (status == -SIGKILL && file_text(mark) == point) {
       ++kills;
@@ -155,7 +154,6 @@ int log_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng) {
   const auto folder = l.work() / name;
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
-  const auto program = std::filesystem::path{test_paths::binary_dir} / "tests/crash/kappa_crash";
   int kills = 0;
   std::vector<std::string> problems;
   for (std::optional<int> status; problems.empty() && status != 0;) {
@@ -166,10 +164,10 @@ int log_kills(lab& l, const std::string& name, int most, std::mt19937_64& rng) {
     if (kills < most)
       environment.push_back(
           fmt::format("KAPPA_FAILPOINT={}:{}", point, pick(rng, 1, any_step ? 60 : 3)));
-    process p{
-        {program.string(), "log-work", (folder / "log").string(), (folder / "receipts").string()},
-        environment,
-        folder / "output"};
+    process p{{this_program().string(), "log-work", (folder / "log").string(),
+               (folder / "receipts").string()},
+              environment,
+              folder / "output"};
     status = p.wait(std::chrono::seconds{120});
     if (status == -SIGKILL) {
       ++kills;

@@ -8,7 +8,6 @@
 
 #include "crash/lab.hpp"
 #include "crash/power/loss.hpp"
-#include "kappa_paths.hpp"
 
 namespace kappa::crash {
 namespace {
@@ -23,9 +22,6 @@ constexpr std::string_view commit_points[] = {
     "log.after_frames", "log.before_commit",  "log.after_commit",    "log.after_wake",
     "t1.after_commit",  "state.after_tables", "state.before_commit", "state.after_commit",
     "t2.after_commit",  "log.begin"};
-
-const std::filesystem::path crash_program =
-    std::filesystem::path{test_paths::binary_dir} / "tests/crash/kappa_crash";
 
 struct totals {
   int losses = 0;
@@ -46,6 +42,17 @@ struct totals {
     lost += r.lost;
     names += r.lost_names;
     with_unsynced += r.unsynced != 0 ? 1 : 0;
+  }
+  // Of a trial that passed.
+  void add(const totals& trial) {
+    ++trials;
+    losses += trial.losses;
+    with_unsynced += trial.with_unsynced;
+    writes += trial.writes;
+    syncs += trial.syncs;
+    unsynced += trial.unsynced;
+    lost += trial.lost;
+    names += trial.names;
   }
   [[nodiscard]] std::string text() const {
     return fmt::format(
@@ -90,7 +97,7 @@ class powered_job {
   void look(power::loss_mode mode) {
     const auto said = job_.folder() / "look";
     const auto c = job_.counts();
-    process p{{crash_program.string(), "look", job_.log().string(), job_.state().string(),
+    process p{{this_program().string(), "look", job_.log().string(), job_.state().string(),
                std::to_string(c.t1()), std::to_string(c.t2())},
               {},
               said};
@@ -162,15 +169,8 @@ void power_trial(lab& l, const std::string& name, int most, totals& all) {
   }
   const int middle = j.kills_in_the_middle();
   if (!l.report(j, fmt::format("{} ({})", name, mine.text()))) return;
-  ++all.trials;
+  all.add(mine);
   all.in_the_middle += middle;
-  all.losses += mine.losses;
-  all.with_unsynced += mine.with_unsynced;
-  all.writes += mine.writes;
-  all.syncs += mine.syncs;
-  all.unsynced += mine.unsynced;
-  all.lost += mine.lost;
-  all.names += mine.names;
 }
 
 struct log_program_end {
@@ -194,7 +194,7 @@ log_program_end lose_log_program(lab& l, const std::string& name,
     if (end.of.losses < losses_of_log_program)
       with.push_back(
           fmt::format("KAPPA_POWER_CUT={}", pick(rng, 1, pick(rng, 0, 3) == 0 ? 40 : 600)));
-    process p{{crash_program.string(), "log-work", (folder / "log").string(),
+    process p{{this_program().string(), "log-work", (folder / "log").string(),
                (folder / "receipts").string()},
               with,
               folder / "output"};
@@ -219,14 +219,7 @@ void log_power_trial(lab& l, const std::string& name, totals& all) {
                            end.of.text()),
                end.problems)) {
     std::filesystem::remove_all(l.work() / name);
-    ++all.trials;
-    all.losses += end.of.losses;
-    all.with_unsynced += end.of.with_unsynced;
-    all.writes += end.of.writes;
-    all.syncs += end.of.syncs;
-    all.unsynced += end.of.unsynced;
-    all.lost += end.of.lost;
-    all.names += end.of.names;
+    all.add(end.of);
   }
 }
 
@@ -245,7 +238,7 @@ void first_start_trials(lab& l) {
       const auto life = [&](std::uint64_t cut) {
         auto with = supply.environment();
         with.push_back(fmt::format("KAPPA_POWER_CUT={}", cut));
-        process p{{crash_program.string(), "log-work", (folder / "log").string(),
+        process p{{this_program().string(), "log-work", (folder / "log").string(),
                    (folder / "receipts").string()},
                   with,
                   folder / "output"};

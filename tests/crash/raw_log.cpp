@@ -3,18 +3,15 @@
 #include <cstring>
 #include <stdexcept>
 
-#include <lmdb.h>
 #include <xxhash.h>
+
+#include "crash/raw_environment.hpp"
 
 namespace kappa::crash {
 namespace {
 
 [[noreturn]] void broken(const std::string& where, const std::string& what) {
   throw std::runtime_error{where + ": " + what};
-}
-
-void must(int rc, const std::string& where) {
-  if (rc != MDB_SUCCESS) broken(where, mdb_strerror(rc));
 }
 
 // Little-endian numbers off the front of some bytes.
@@ -38,44 +35,6 @@ class taker {
  private:
   std::string_view in_;
   std::string where_;
-};
-
-std::string_view view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
-
-class environment {
- public:
-  explicit environment(const std::filesystem::path& folder) : name_{folder.string()} {
-    must(mdb_env_create(&env_), name_);
-    must(mdb_env_set_maxdbs(env_, 4096), name_);
-    must(mdb_env_open(env_, folder.c_str(), MDB_RDONLY | MDB_NOLOCK, 0), name_);
-    must(mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn_), name_);
-  }
-  environment(const environment&) = delete;
-  environment& operator=(const environment&) = delete;
-  ~environment() {
-    if (txn_ != nullptr) mdb_txn_abort(txn_);
-    mdb_env_close(env_);
-  }
-
-  template <class F>
-  void each(const std::string& database, F f) {
-    MDB_dbi dbi = 0;
-    must(mdb_dbi_open(txn_, database.c_str(), 0, &dbi), name_ + " " + database);
-    MDB_cursor* cursor = nullptr;
-    must(mdb_cursor_open(txn_, dbi, &cursor), name_ + " " + database);
-    MDB_val key{};
-    MDB_val value{};
-    int rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    for (; rc == MDB_SUCCESS; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
-      f(view(key), view(value));
-    mdb_cursor_close(cursor);
-    if (rc != MDB_NOTFOUND) must(rc, name_ + " " + database);
-  }
-
- private:
-  std::string name_;
-  MDB_env* env_ = nullptr;
-  MDB_txn* txn_ = nullptr;
 };
 
 std::int64_t ordered_number(std::string_view key, const std::string& where) {
@@ -165,7 +124,7 @@ const std::string* raw_record::header(const std::string& name) const {
 }
 
 raw_log read_raw_log(const std::filesystem::path& folder) {
-  environment env{folder};
+  raw_environment env{folder};
   raw_log log;
   env.each("log.meta", [&](std::string_view name, std::string_view stored) {
     if (name == "id" && stored.size() > 8) log.id = stored.substr(8);  // after its checksum

@@ -11,17 +11,13 @@
 #include "kappa/log/embedded_log.hpp"
 #include "kappa/log/for_each_record.hpp"
 #include "kappa/log/salvage.hpp"
-#include "kappa_paths.hpp"
 
 namespace kappa::crash {
 namespace {
 
-const std::filesystem::path crash_program =
-    std::filesystem::path{test_paths::binary_dir} / "tests/crash/kappa_crash";
-
 // A log with one frame that is damaged.
 void make_damaged_log(const std::filesystem::path& folder, const std::filesystem::path& said) {
-  if (run_to_end({crash_program.string(), "log-work", folder.string()}, said) != 0)
+  if (run_to_end({this_program().string(), "log-work", folder.string()}, said) != 0)
     throw std::runtime_error{"log-work failed: " + file_text(said)};
   const auto file = folder / "data.mdb";
   // The last such text may be of a page that is no longer used; each of them is damaged.
@@ -70,7 +66,7 @@ int salvage_kills(lab& l, const std::string& name, int most, std::mt19937_64& rn
   const auto salvage = [&](const std::string& to, std::uint64_t cut) -> std::optional<int> {
     auto environment = supply.environment();
     environment.push_back(fmt::format("KAPPA_POWER_CUT={}", cut));
-    process p{{crash_program.string(), "salvage-work", (folder / "from").string(),
+    process p{{this_program().string(), "salvage-work", (folder / "from").string(),
                (folder / "to" / to).string()},
               environment,
               folder / "output"};

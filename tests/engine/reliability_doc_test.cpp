@@ -22,7 +22,7 @@ std::string text_of(const std::filesystem::path& p) {
 // "suite/case" of an area.
 std::set<std::string> cases_of(const std::filesystem::path& area) {
   std::set<std::string> all;
-  const std::regex entry{R"(BOOST_AUTO_TEST_(SUITE|CASE)\(\s*(\w+))"};
+  const std::regex entry{R"(BOOST_(?:AUTO|FIXTURE)_TEST_(SUITE|CASE)\(\s*(\w+))"};
   for (const auto& f : std::filesystem::directory_iterator{area}) {
     if (f.path().extension() != ".cpp") continue;
     const auto text = text_of(f.path());

@@ -169,6 +169,7 @@ meta_page page_file::read_meta(page_number which) const {
     m.fault = "the flags of its trees are wrong";
   } else if (!m.usable || !points_into(m.free, m.last_page) || !points_into(m.main, m.last_page)) {
     m.fault = "its roots point nowhere";
+    m.only_roots = m.usable;
   } else if (m.transaction != 0 && (m.transaction & 1) != which) {
     m.fault = fmt::format("transaction {} is not written there", m.transaction);
   }

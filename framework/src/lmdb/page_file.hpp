@@ -47,6 +47,8 @@ struct meta_page {
   std::string fault;
   /// It can be worked with: it says where the file ends. Its roots may still be wrong.
   bool usable = false;
+  /// Of the fault: nothing but its roots, which nobody follows while the other page is newer.
+  bool only_roots = false;
 };
 
 struct page_head {
