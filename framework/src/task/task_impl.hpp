@@ -114,7 +114,7 @@ class task_impl final : public runnable_task {
   result<std::optional<fired_timer>> due_timer();
   result<void> fire(const fired_timer& due);
   result<void> give_up(const fired_timer& due);
-  void begin_step(const topic_partition& where, kappa::offset at, const record_view* record);
+  void begin_step(const topic_partition* where, kappa::offset at, const record_view* record);
   result<void> apply_record(task_input& in, record_receiver& root, const record_view& record);
   result<void> record_failed(task_input& in, const record_view& record, const step_error& failed);
   void commit_step();

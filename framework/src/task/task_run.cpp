@@ -215,8 +215,8 @@ result<void> task_impl::apply_marker(task_input& in, const marker& m) {
   return {};
 }
 
-void task_impl::begin_step(const topic_partition& where, offset at, const record_view* record) {
-  origin_.where = &where;
+void task_impl::begin_step(const topic_partition* where, offset at, const record_view* record) {
+  origin_.where = where;
   origin_.offset = at;
   origin_.record = record;
   const auto epoch = phase_ == task_phase::replaying ? last_epoch_ : last_epoch_ + 1;
@@ -276,7 +276,7 @@ inline result<void> task_impl::apply_record(task_input& in, record_receiver& roo
   ctx_.key.reset();
   if (options_.watcher != nullptr)
     options_.watcher->step_begins(name_, in.spec().topic, record.offset, &ctx_.op);
-  begin_step(in.where(), record.offset, &record);
+  begin_step(&in.where(), record.offset, &record);
   try {
     root.receive(record, ctx_);
     commit_step();  // measures values with the user's codec
@@ -405,7 +405,7 @@ result<void> task_impl::fire(const fired_timer& due) {
   auto& in = *inputs_.front();
   if (origin_.where == nullptr) origin_ = {&in.where(), in.next(), nullptr};
   changed_since_snapshot_ = true;
-  begin_step(*origin_.where, origin_.offset, nullptr);
+  begin_step(origin_.where, origin_.offset, nullptr);
   std::optional<step_error> failed;
   const auto place = place_of(due);
   const bool deadly =
@@ -472,7 +472,7 @@ result<void> task_impl::fire(const fired_timer& due) {
 
 result<void> task_impl::give_up(const fired_timer& due) {
   changed_since_snapshot_ = true;
-  begin_step(*origin_.where, origin_.offset, nullptr);
+  begin_step(origin_.where, origin_.offset, nullptr);
   try {
     (due.closing ? closing_ : timers_)->remove(due.timer);
     program_.timers.at(due.timer.op)->give_up(due.timer, due.closing, ctx_);
