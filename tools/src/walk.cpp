@@ -9,7 +9,7 @@ struct topic_walk::lane {
   read_batch batch;
   read_batch::cursor at;
 
-  /// The next record, read when needed; null: none for now.
+  /// The next record, read when needed; null: the end of what the log holds.
   result<const record_view*> head() {
     constexpr std::size_t read_bytes = 256 << 10;
     for (;;) {

@@ -28,7 +28,7 @@ class topic_walk {
     topic_partition where;
     record_view record;  // valid until the next call
   };
-  /// Nothing: no more for now. Records that are appended later are found by later calls.
+  /// Nothing at the end; a later call gives what was appended meanwhile.
   [[nodiscard]] result<std::optional<found>> next();
 
  private:
