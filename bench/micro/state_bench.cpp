@@ -1,10 +1,8 @@
 // What keyed state costs: an edit of a cached key, a freeze, a T2, a timer.
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "events.hpp"
 #include "kappa/state/keyed_table.hpp"
 #include "kappa/state/state_store.hpp"
 #include "kappa/state/timer_table.hpp"
@@ -82,24 +81,7 @@ std::string key_of(std::size_t i) { return "customer-" + std::to_string(1'000'00
 /// Which key each record has.
 std::vector<std::uint32_t> accesses(bool zipf) {
   constexpr std::size_t n = 1 << 20;
-  std::mt19937_64 random{42};
-  std::vector<std::uint32_t> out(n);
-  if (!zipf) {
-    for (auto& x : out) x = static_cast<std::uint32_t>(random() % keys);
-    return out;
-  }
-  std::vector<double> sum(keys);
-  double total = 0;
-  for (std::size_t i = 0; i < keys; ++i) sum[i] = total += 1.0 / std::pow(double(i + 1), 0.99);
-  std::vector<std::uint32_t> place(keys);
-  std::iota(place.begin(), place.end(), 0U);
-  std::shuffle(place.begin(), place.end(), random);
-  std::uniform_real_distribution<double> u{0, total};
-  for (auto& x : out) {
-    const auto it = std::lower_bound(sum.begin(), sum.end(), u(random));
-    x = place[static_cast<std::size_t>(it - sum.begin())];
-  }
-  return out;
+  return bench::accesses(zipf ? bench::distribution::zipf : bench::distribution::uniform, keys, n);
 }
 
 template <class V, class F>

@@ -13,6 +13,7 @@
 #include "kappa/serialization/json_codec.hpp"
 #include "kappa/stream/window.hpp"
 #include "serialization/dynamic_support.hpp"
+#include "serialization/everything_pairs.hpp"
 
 namespace {
 
@@ -21,21 +22,7 @@ using kappa::codec;
 using kappa::dynamic_type;
 using kappa::encoded;
 using kappa::schema_info;
-
-struct pairs {
-  template <class F>
-  static void each(F&& f) {
-    f.template operator()<::Everything, everything::everything>();
-    f.template operator()<::Numbers, everything::numbers>();
-    f.template operator()<::Defaults, everything::defaults>();
-    f.template operator()<::Shape, everything::shape>();
-    f.template operator()<::Tree, everything::tree>();
-    f.template operator()<::Person, everything::person>();
-    f.template operator()<::Person::Place, everything::person_place>();
-    f.template operator()<::Address, everything::address>();
-    f.template operator()<::Empty, everything::empty>();
-  }
-};
+using kappa::test::pairs;
 
 dynamic_type type_of(const schema_info& schema) {
   auto type = dynamic_type::parse(schema);

@@ -14,6 +14,7 @@
 #include "kappa/core/json_traits.hpp"
 #include "kappa/testing/round_trip.hpp"
 #include "serialization/dynamic_support.hpp"
+#include "serialization/everything_pairs.hpp"
 
 namespace {
 
@@ -21,20 +22,7 @@ using kappa::bytes;
 using kappa::codec;
 using kappa::encoded;
 using kappa::test::library_message;
-
-// The types of Cap'n Proto's own generator and of Kappa's, for the same schema.
-struct pairs {
-  template <class F>
-  static void each(F&& f) {
-    f.template operator()<::Everything, everything::everything>();
-    f.template operator()<::Numbers, everything::numbers>();
-    f.template operator()<::Defaults, everything::defaults>();
-    f.template operator()<::Shape, everything::shape>();
-    f.template operator()<::Tree, everything::tree>();
-    f.template operator()<::Person, everything::person>();
-    f.template operator()<::Empty, everything::empty>();
-  }
-};
+using kappa::test::pairs;
 
 template <class Schema>
 capnp::StructSchema schema_of() {

@@ -1,5 +1,3 @@
-#include "check_command.hpp"
-
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -10,6 +8,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "commands.hpp"
 #include "kappa/log/check.hpp"
 #include "kappa/serialization/json.hpp"
 #include "kappa/state/check.hpp"
@@ -241,30 +240,23 @@ void print_json(const check_arguments& a, const findings& f) {
 
 int run(const check_arguments& a) {
   const auto folder = log_folder(a.log);
-  if (!folder) {
-    fmt::print(stderr, "kappa check: {}\n", folder.error().text());
-    return 2;
-  }
+  if (!folder) return complain(folder.error(), exit_usage);
   auto found = look(a, *folder);
-  if (!found) {
-    fmt::print(stderr, "kappa check: {}\n", found.error().text());
-    return 3;
-  }
+  if (!found) return complain(found.error(), exit_refused);
   if (a.json) {
     print_json(a, *found);
   } else {
     print_text(a, *found);
   }
-  if (found->log_refused) {
-    fmt::print(stderr, "kappa check: {}\n", found->log_refused->text());
-    return 3;
-  }
-  return found->damages() == 0 ? 0 : 1;
+  if (found->log_refused) return complain(*found->log_refused, exit_refused);
+  return found->damages() == 0 ? exit_done : exit_failed;
 }
 
 }  // namespace
 
-void add_check_command(CLI::App& app, int& exit_code) {
+void add_check(command_line& line) {
+  auto& app = line.root();
+  auto& exit_code = line.exit_code();
   auto a = std::make_shared<check_arguments>();
   auto* const check = app.add_subcommand(
       "check", "Verify a log and the states made from it: checksums, order, positions, trees");

@@ -1,4 +1,6 @@
-// The commands of `kappa` that look at an app; each has a file of its own.
+// The commands of `kappa`; each has a file of its own.
+//
+// Threading: the main thread.
 #pragma once
 
 #include "command_line.hpp"
@@ -11,5 +13,9 @@ void add_status(command_line& line);
 void add_get(command_line& line);
 void add_replay(command_line& line);
 void add_dead_letters(command_line& line);
+/// Verifies a log and the states made from it; also a hidden command, its second process.
+void add_check(command_line& line);
+/// Copies what is sound of a damaged log.
+void add_salvage(command_line& line);
 
 }  // namespace kappa::tools

@@ -1,6 +1,4 @@
-#include "check_command.hpp"
 #include "commands.hpp"
-#include "salvage_command.hpp"
 
 int main(int argc, char** argv) {
   using namespace kappa::tools;
@@ -11,7 +9,7 @@ int main(int argc, char** argv) {
   add_get(line);
   add_replay(line);
   add_dead_letters(line);
-  add_check_command(line.root(), line.exit_code());
-  add_salvage_command(line.root(), line.exit_code());
+  add_check(line);
+  add_salvage(line);
   return line.run(argc, argv);
 }

@@ -1,5 +1,3 @@
-#include "salvage_command.hpp"
-
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -7,6 +5,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "commands.hpp"
 #include "kappa/log/salvage.hpp"
 #include "kappa/serialization/json.hpp"
 #include "log_folder.hpp"
@@ -89,14 +88,10 @@ void print_json(const salvage_arguments& a, const salvage_report& r) {
 }
 
 int run(const salvage_arguments& a) {
-  const auto refuse = [](const error& e, int code) {
-    fmt::print(stderr, "kappa salvage: {}\n", e.text());
-    return code;
-  };
   const auto from = log_folder(a.from);
-  if (!from) return refuse(from.error(), 2);
+  if (!from) return complain(from.error(), exit_usage);
   const auto to = log_folder(a.to);
-  if (!to) return refuse(to.error(), 2);
+  if (!to) return complain(to.error(), exit_usage);
   progress_note note{"copying"};
   salvage_options options;
   options.from = *from;
@@ -105,20 +100,21 @@ int run(const salvage_arguments& a) {
   options.progress = [&](const std::string& subject) { note.show(subject); };
   const auto report = salvage_log(options);
   note.clear();
-  if (!report) return refuse(report.error(), 3);
+  if (!report) return complain(report.error(), exit_refused);
   if (a.json) {
     print_json(a, *report);
   } else {
     print_text(a, *report);
   }
-  return report->complete() ? 0 : 1;
+  return report->complete() ? exit_done : exit_failed;
 }
 
 }  // namespace
 
-void add_salvage_command(CLI::App& app, int& exit_code) {
+void add_salvage(command_line& line) {
+  auto& exit_code = line.exit_code();
   auto a = std::make_shared<salvage_arguments>();
-  auto* const salvage = app.add_subcommand(
+  auto* const salvage = line.root().add_subcommand(
       "salvage", "Copy what is sound of a damaged log to a new folder, and list what is missing");
   salvage->add_option("log", a->from, "The damaged log, lmdb:FOLDER; it is only read")->required();
   salvage->add_option("--to", a->to, "The new log, lmdb:FOLDER; must not be there")->required();
