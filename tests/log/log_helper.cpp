@@ -93,7 +93,7 @@ void read_all(event_log& log, const topic_partition& where) {
 }
 
 void own(event_log& log, const std::string& app, const std::string& topic) {
-  const auto writer = must(log.open_writer({app, "helper"}));
+  const auto writer = must(log.open_writer({app, fmt::format("helper (pid {})", ::getpid())}));
   say(fmt::format("owned {}", writer->term().value));
   std::string line;
   while (std::getline(std::cin, line)) {

@@ -289,7 +289,8 @@ struct runner::inside {
       if (std::filesystem::exists(folder / "data.mdb")) {
         auto log = open_log({options.log, options.frame_bytes, false, options.log_to});
         if (!log) return fail(log.error());
-        auto mine = (*log)->open_writer({app_name, "--fresh"});  // nobody runs it now
+        // Nobody runs it now.
+        auto mine = (*log)->open_writer({app_name, fmt::format("--fresh of pid {}", ::getpid())});
         if (!mine) return fail(mine.error());
         auto topics = (*log)->topics();
         if (!topics) return fail(topics.error());

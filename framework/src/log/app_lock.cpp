@@ -55,8 +55,7 @@ result<app_lock> app_lock::take(const std::filesystem::path& folder, const std::
     struct ::stat there {};
     if (::fstat(fd, &mine) != 0) return failed();
     if (::stat(path.c_str(), &there) != 0 || mine.st_ino != there.st_ino) continue;
-    const auto text = instance.empty() ? fmt::format("pid {}\n", ::getpid())
-                                       : fmt::format("{} (pid {})\n", instance, ::getpid());
+    const auto text = instance.empty() ? fmt::format("pid {}\n", ::getpid()) : instance + "\n";
     // For messages only: a disk too full for it must not keep the app from running.
     if (::ftruncate(fd, 0) == 0) {
       [[maybe_unused]] const auto n = ::pwrite(fd, text.data(), text.size(), 0);
