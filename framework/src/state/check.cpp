@@ -7,9 +7,9 @@
 
 #include <fmt/format.h>
 
-#include "kappa/state/timer_table.hpp"
 #include "kappa/task/epoch.hpp"
 #include "lmdb/file_snapshot.hpp"
+#include "state/kept_timer.hpp"
 #include "state/state_meta.hpp"
 #include "state/stored_form.hpp"
 
@@ -235,9 +235,9 @@ void state_check::check_entry(const std::string& table, std::uint64_t seed,
 }
 
 void state_check::check_timer(const std::string& table, bytes_view place, bytes_view rest) {
-  constexpr std::size_t long_place = 10 + 384 + 17;
   ++out_.timers;
-  if (decode_timer(place) && (rest.empty() || place.size() == long_place)) return;
+  const auto t = detail::give_back(place, rest);
+  if (t && detail::keep(*t).place == place) return;
   report(fmt::format("{} {} {}", out_.name(), table, printable(place)), "is no timer");
 }
 

@@ -7,47 +7,19 @@
 
 #include <boost/unordered/unordered_flat_set.hpp>
 
+#include "state/kept_timer.hpp"
 #include "state/sort_by_key.hpp"
 
 namespace kappa {
 
-bytes encode_timer(const timer& t) {
-  bytes out;
-  append_ordered(out, std::int64_t{t.time.time_since_epoch().count()});
-  out.push_back(static_cast<char>(t.op >> 8));
-  out.push_back(static_cast<char>(t.op & 0xff));
-  out.append(t.key);
-  return out;
-}
-
-std::optional<timer> decode_timer(bytes_view in) {
-  const auto time = read_ordered(in);
-  if (!time || in.size() < 10) return std::nullopt;
-  timer t;
-  t.time = timestamp{milliseconds{*time}};
-  t.op = static_cast<std::uint16_t>(static_cast<unsigned char>(in[8]) << 8 |
-                                    static_cast<unsigned char>(in[9]));
-  t.key = in.substr(10);
-  return t;
-}
-
 namespace {
 
+using detail::give_back;
 using detail::heap_bytes;
+using detail::keep;
+using detail::kept_timer;
 
-constexpr std::size_t head_bytes = 10;
-constexpr std::size_t longest_plain_key = 400;
-constexpr std::size_t long_key_prefix = 384;
 constexpr std::size_t read_ahead = 1024;
-
-/// A timer in the order and form in which it is kept. `place` is what is compared and what LMDB
-/// sorts; `rest` is what of a long key does not fit there.
-struct kept_timer {
-  bytes place;
-  bytes rest;
-
-  friend bool operator<(const kept_timer& a, const kept_timer& b) { return a.place < b.place; }
-};
 
 struct place_before {
   using is_transparent = void;
@@ -64,28 +36,6 @@ struct place_equal {
   using is_transparent = void;
   bool operator()(bytes_view a, bytes_view b) const { return a == b; }
 };
-
-kept_timer keep(const timer& t) {
-  kept_timer k{encode_timer(t), {}};
-  if (t.key.size() > longest_plain_key) {
-    k.rest = t.key.substr(long_key_prefix);
-    k.place.resize(head_bytes + long_key_prefix);
-    const auto hash = checksum128(t.key);
-    // The last byte makes it longer than any plain one: the two cannot be taken for each other.
-    byte_writer{k.place}.put(hash.high).put(hash.low).put('\xff');
-  }
-  return k;
-}
-
-std::optional<timer> give_back(bytes_view place, bytes_view rest) {
-  auto t = decode_timer(place);
-  if (t && !rest.empty()) {
-    if (t->key.size() < long_key_prefix) return std::nullopt;
-    t->key.resize(long_key_prefix);
-    t->key.append(rest);
-  }
-  return t;
-}
 
 // The timers are base + added - removed, where the base is the frozen set over the store.
 //
@@ -328,11 +278,6 @@ class the_timer_table final : public timer_table {
 };
 
 }  // namespace
-
-bool timer_before(const timer& a, const timer& b) {
-  if (a.key.size() <= longest_plain_key && b.key.size() <= longest_plain_key) return a < b;
-  return keep(a) < keep(b);
-}
 
 std::unique_ptr<timer_table> timer_table::create(state_store& store, std::size_t table) {
   return std::make_unique<the_timer_table>(store, table);
