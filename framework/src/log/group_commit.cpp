@@ -32,6 +32,7 @@ result<void> group_commit::run(commit_work& work) {
     lock.lock();
     last_took_ = std::chrono::steady_clock::now() - begun;
     last_group_ = group.size();
+    left_waiting_ = queue_.size();
     for (auto* w : group) w->done = true;
     leading_ = false;
     changed_.notify_all();
@@ -41,7 +42,8 @@ result<void> group_commit::run(commit_work& work) {
 
 void group_commit::gather(std::unique_lock<std::mutex>& lock) {
   if (last_group_ < 2) return;  // nobody else commits at the same time
-  expected_ = queue_.size() + last_group_;
+  expected_ = left_waiting_ + last_group_;
+  if (queue_.size() >= expected_) return;
   arrived_.wait_for(lock,
                     std::min<std::chrono::steady_clock::duration>(last_took_ / gathering_share,
                                                                   longest_gathering),
