@@ -105,7 +105,8 @@ class task_impl final : public runnable_task {
   void leave_script();
   result<bool> leave_epoch();
   result<bool> replayed_up_to(const fired_timer& due);
-  bool replay_too_dirty(std::size_t steps) const;
+  /// After so many more steps; true now and then, so that a replay goes on in between.
+  bool replay_too_dirty(std::size_t steps);
   bool replay_snapshot_allowed() const;
   result<task_input*> earliest_head();
   result<void> apply(task_input& in, const record_view& record);
@@ -206,6 +207,7 @@ class task_impl final : public runnable_task {
   // Tables want epochs that grow: what is replayed in several runs, all of it durable, counts as
   // one each.
   std::uint64_t replay_rounds_ = 0;
+  std::size_t steps_since_look_ = 0;  // at the dirty bytes, in replay
   std::uint64_t late_base_ = 0;
   std::uint64_t late_before_step_ = 0;
 

@@ -146,9 +146,13 @@ bool task_impl::replay_snapshot_allowed() const {
   return !several_inputs_ || script_.empty() || !script_.front().opened;
 }
 
-bool task_impl::replay_too_dirty(std::size_t steps) const {
-  const bool look = several_inputs_ ? replay_snapshot_allowed() : (steps & 255) == 0;
-  return look && dirty_bytes() >= options_.limits.max_dirty_bytes;
+bool task_impl::replay_too_dirty(std::size_t steps) {
+  constexpr std::size_t steps_between_looks = 256;
+  steps_since_look_ += steps;
+  if (several_inputs_ ? !replay_snapshot_allowed() : steps_since_look_ < steps_between_looks)
+    return false;
+  steps_since_look_ = 0;
+  return dirty_bytes() >= options_.limits.max_dirty_bytes;
 }
 
 }  // namespace kappa::detail

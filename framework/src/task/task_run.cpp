@@ -30,16 +30,14 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
   run_status status;
   paused_ = false;
   while (status.steps < budget) {
+    const bool replaying = phase_ == task_phase::replaying;
+    std::size_t steps = 0;
     if (records_only()) {
-      auto steps = run_records(budget - status.steps);
-      if (!steps) return fail(steps.error());
-      status.steps += *steps;
-      if (status.steps == budget) {
-        status.more = true;
-        break;
-      }
+      auto ran = run_records(budget - status.steps);
+      if (!ran) return fail(ran.error());
+      steps = *ran;
     }
-    if (phase_ == task_phase::replaying) {
+    if (replaying && steps < budget - status.steps) {
       auto done = replay_step();
       if (!done) return fail(done.error());
       if (*done) {
@@ -47,15 +45,19 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
       } else {
         failpoint::hit("recover.replay");
       }
-      ++status.steps;
-      if (replay_too_dirty(status.steps)) {
-        status.blocked = snapshot_pending();
-        status.more = !status.blocked;
-        break;
-      }
-      if (status.steps == budget) status.more = true;
-      continue;
+      ++steps;
     }
+    status.steps += steps;
+    if (replaying && replay_too_dirty(steps)) {
+      status.blocked = snapshot_pending();
+      status.more = !status.blocked;
+      break;
+    }
+    if (status.steps == budget) {
+      status.more = true;
+      break;
+    }
+    if (replaying) continue;
     if (options_.replay_only) break;
     const bool dirty = too_dirty();
     if (full_ || dirty || flags_pending()) {
