@@ -4,6 +4,7 @@
 // Threading: any thread.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -27,6 +28,14 @@ class board {
   [[nodiscard]] std::vector<task_status> all() const {
     const std::lock_guard lock{mutex_};
     return tasks_;
+  }
+  /// A task is being opened, or builds its state.
+  [[nodiscard]] bool replaying() const {
+    const std::lock_guard lock{mutex_};
+    return std::any_of(tasks_.begin(), tasks_.end(), [](const task_status& t) {
+      return t.health == task_health::starting ||
+             (t.health == task_health::running && t.progress.phase == task_phase::replaying);
+    });
   }
   void fail(error e) {
     const std::lock_guard lock{mutex_};

@@ -1,6 +1,7 @@
 #include "kappa/actors/host.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <map>
 #include <shared_mutex>
@@ -93,6 +94,7 @@ struct host::inside {
   caf::actor lane;
   caf::actor state_thread;
   caf::actor admin;
+  std::atomic<bool> stopping = false;
   std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
   struct placed_task {
     task_id id;
@@ -226,7 +228,10 @@ struct host::inside {
     o.board = board;
     o.tasks = std::move(admin_tasks);
     o.status = [this](const std::string& stage) { return detail::describe(self, stage); };
-    o.find = [this](const detail::state_question& q) { return detail::answer_state(self, q); };
+    o.find = [this](const detail::state_question& q) -> result<admin::found> {
+      if (stopping) return fail(errc::stopped, topology->app_name(), "the host stops", true);
+      return detail::answer_state(self, q);
+    };
     o.keeps_state = [this](const std::string& stage) { return keeps_state(stage); };
     o.clock = options.clock;
     o.log_to = options.log_to;
@@ -336,8 +341,9 @@ struct host::inside {
                                                   options.log_to);
     if (options.replay_only) return {};
     if (options.retention_interval.count() > 0) {
-      retention = std::make_unique<detail::retention_keeper>(log, options.retention_interval,
-                                                             options.clock, options.log_to);
+      retention = std::make_unique<detail::retention_keeper>(
+          log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
+          options.log_to);
     }
     options.log_to(log_level::info, "started",
                    {{"app", topology->app_name()},
@@ -406,6 +412,7 @@ struct host::inside {
     if (!system) return {};
     bool stuck = false;  // a thread that never ends cannot be joined
     // First: it may wait for a task, and what it has not answered the next host will.
+    stopping = true;  // of many questions at most the one that is being answered is waited for
     if (admin) {
       auto answers_no_more = detail::end_of(admin);
       detail::end_now(admin);

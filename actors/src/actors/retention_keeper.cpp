@@ -8,10 +8,11 @@
 namespace kappa::detail {
 
 retention_keeper::retention_keeper(std::shared_ptr<event_log> log,
-                                   std::chrono::milliseconds interval, clock_fn clock,
-                                   log_sink log_to)
+                                   std::chrono::milliseconds interval, std::function<bool()> held,
+                                   clock_fn clock, log_sink log_to)
     : log_{std::move(log)},
       interval_{interval},
+      held_{std::move(held)},
       clock_{std::move(clock)},
       log_to_{std::move(log_to)},
       thread_{[this] { keep(); }} {}
@@ -30,6 +31,7 @@ void retention_keeper::stop() {
 void retention_keeper::keep() {
   std::unique_lock lock{mutex_};
   while (!wake_.wait_for(lock, interval_, [this] { return stop_; })) {
+    if (held_()) continue;
     lock.unlock();
     auto done = caught(log_->name(), [&] { return log_->apply_retention(clock_()); });
     if (!done) {

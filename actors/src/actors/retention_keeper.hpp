@@ -1,10 +1,12 @@
-// Applies retention to a log now and then.
+// Applies retention to a log now and then, but not while it is `held`: a state that is built anew
+// needs the records from its start on until it has a snapshot.
 //
 // Threading: a thread of its own; `stop` from one other. Ownership: shares the log.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -18,7 +20,7 @@ namespace kappa::detail {
 class retention_keeper {
  public:
   retention_keeper(std::shared_ptr<event_log> log, std::chrono::milliseconds interval,
-                   clock_fn clock, log_sink log_to);
+                   std::function<bool()> held, clock_fn clock, log_sink log_to);
   ~retention_keeper();
   retention_keeper(const retention_keeper&) = delete;
   retention_keeper& operator=(const retention_keeper&) = delete;
@@ -30,6 +32,7 @@ class retention_keeper {
 
   std::shared_ptr<event_log> log_;
   std::chrono::milliseconds interval_;
+  std::function<bool()> held_;
   clock_fn clock_;
   log_sink log_to_;
   std::mutex mutex_;
