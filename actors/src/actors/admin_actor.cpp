@@ -383,7 +383,17 @@ class admin_actor final : public caf::event_based_actor {
     r.time = options_.clock();
     r.last = last;
     r.which = std::move(what);
+    const auto before = out_->position();
     add_admin_record(*out_, r, r.time);
+    if (out_->largest_bytes() > log_limits::max_max_record_bytes) {
+      const auto size = out_->size_bytes() - before.bytes;
+      out_->rewind(before);
+      return refuse(id,
+                    {errc::too_large, replies_.topic,
+                     fmt::format("the answer has {} bytes, more than a record may have: ask for "
+                                 "one window, or over HTTP",
+                                 size)});
+    }
     changed_ = true;
   }
 

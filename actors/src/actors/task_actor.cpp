@@ -128,14 +128,12 @@ class task_actor final : public caf::event_based_actor {
     if (stopping_) return;  // it is noted down: the next host does it
     rebuild_ = r;
     to_erase_ = r->erase;
-    if (!to_erase_) {
-      if (task_) queue_drain();  // it may be live already
-      return;
-    }
     if (quarantined_) {
       quarantined_ = false;
       failures_ = 0;
       reopen();
+    } else if (!to_erase_) {
+      if (task_) queue_drain();  // it may be live already
     } else if (task_ && !letting_go_) {
       leave();
     }  // else the next opening does it
