@@ -117,10 +117,9 @@ int replay(const common_options& common, const replay_options& o) {
                ? exit_done
                : exit_failed;
   }
-  return put(fmt::format(
-             "app {} is not running: the replay of {} is done at its next start, before "
-             "it goes live.\nTo do it now: kappa replay {} -- PROGRAM ARGUMENTS…\n",
-             at->app, o.stage, o.stage))
+  return put(fmt::format("app {} is not running: the replay of {} is begun at its next start.\n"
+                         "To do it now: kappa replay {} -- PROGRAM ARGUMENTS…\n",
+                         at->app, o.stage, o.stage))
              ? exit_done
              : exit_failed;
 }

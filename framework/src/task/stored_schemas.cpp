@@ -1,5 +1,7 @@
 #include "kappa/task/stored_schemas.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "kappa/log/for_each_record.hpp"
@@ -29,7 +31,11 @@ std::vector<stored_schema> schemas_of(const topology& t) {
   std::vector<stored_schema> all;
   for (const auto& stage : t.stages()) {
     for (const auto& in : stage.inputs) {
-      if (!in.internal && !stage.source) all.push_back({in.topic, std::nullopt, in.schema, false});
+      const bool known = std::any_of(all.begin(), all.end(),
+                                     [&](const stored_schema& s) { return s.name == in.topic; });
+      // Where stages read a topic as different types the first one's counts, at every start.
+      if (!in.internal && !stage.source && !known)
+        all.push_back({in.topic, std::nullopt, in.schema, false});
     }
     for (const auto& port : stage.ports) {
       if (port.kind == port_kind::late) {
