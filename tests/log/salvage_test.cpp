@@ -325,6 +325,33 @@ BOOST_FIXTURE_TEST_CASE(settings_and_names_of_topics_are_rebuilt_from_what_is_so
   BOOST_TEST((copy.records == content.records));
 }
 
+BOOST_FIXTURE_TEST_CASE(the_topic_by_which_an_app_is_asked_is_given_to_nobody, salvage_case) {
+  topic_config asked;
+  asked.name = "shop.admin";
+  topic_config own;
+  own.name = "shop.late";
+  own.owner = "shop";
+  {
+    const auto log = must(open_embedded_log({.folder = from}));
+    for (const auto& config : {asked, own}) must(log->create_topic(config));
+    auto record = std::make_shared<record_batch>();
+    record->add(timestamp{}, "key", "value");
+    must(log->append({asked.name, partition{0}}, *record));
+    const auto writer = must(log->open_writer({"shop", "test"}));
+    log_transaction tx;
+    tx.appends.push_back({{own.name, partition{0}}, record});
+    must(writer->commit(tx));
+  }
+  tamper(from, detail::table::topics, [](lmdb::write_txn& txn, lmdb::dbi db) -> result<void> {
+    for (const auto* name : {"shop.admin", "shop.late"}) must(txn.put(db, name, "no settings"));
+    return {};
+  });
+  (void)must(salvage());
+  const auto copy = read_content(to);
+  BOOST_TEST((copy.topics.at("shop.admin") == asked));
+  BOOST_TEST((copy.topics.at("shop.late") == own));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_log_that_lost_its_id_needs_to_be_told, salvage_case) {
   tamper(from, detail::table::meta, [](lmdb::write_txn& txn, lmdb::dbi db) {
     return txn.put(db, detail::id_key, "no longer an id");

@@ -408,7 +408,8 @@ void salvage_source::name_topics(std::vector<damage>& losses) {
     if (owner.empty() || !tables_.apps.contains(owner)) {
       owner.clear();
       for (const auto& [app, writer] : tables_.apps) {
-        if (name->starts_with(app + ".")) owner = app;
+        // An app's own, but for the one by which it is asked (admin_topic in topology.hpp).
+        if (name->starts_with(app + ".") && *name != app + ".admin") owner = app;
       }
     }
     losses.push_back(
