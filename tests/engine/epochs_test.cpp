@@ -60,6 +60,15 @@ BOOST_AUTO_TEST_CASE(an_epoch_has_outputs_positions_and_records_of_the_same_step
   BOOST_TEST(h.lines("out").empty());  // buffered until T1
 }
 
+BOOST_AUTO_TEST_CASE(each_output_is_counted_once_over_many_epochs) {
+  manual_host h{sums_app()};
+  h.open();
+  send(h, 0, 12);  // none of them thirteen
+  h.settle(2);
+  BOOST_TEST(h.lines("out").size() == 12u);
+  BOOST_TEST(h.task("sums").progress().records_out == 12u);
+}
+
 BOOST_AUTO_TEST_CASE(processing_goes_on_while_commits_are_in_flight_up_to_the_bound) {
   manual_host h{sums_app()};
   h.limits.max_epochs_in_flight = 3;

@@ -178,6 +178,7 @@ std::shared_ptr<closed_epoch> epoch_builder::close(epoch_number number,
   dead_.reset();
   epochs_.reset();
   bytes_ = 0;
+  records_ = 0;
   return e;
 }
 
