@@ -305,6 +305,37 @@ BOOST_AUTO_TEST_CASE(what_was_asked_while_no_host_ran_is_done_unless_it_has_expi
   BOOST_TEST(!must(replay.next(0ms)));
 }
 
+BOOST_AUTO_TEST_CASE(an_app_that_is_done_does_first_what_was_asked_while_no_host_ran) {
+  world w;
+  auto options = w.options();
+  options.until_end = true;
+  std::vector<std::pair<bytes, bytes>> before;
+  {
+    host h{sums_app(), options};
+    send_some(w, 0, 3000);
+    must(h.start());
+    BOOST_REQUIRE(must(h.wait_finished(30s)));
+    before = state_of(h, "sum");
+    must(h.stop());
+  }
+  for (int i = 0; i < 5; ++i) {  // it was a race
+    auto replay = must(admin_client{w.log, "sums"}.send(admin::replay_request{.stage = "sum"}));
+    host h{sums_app(), options};
+    must(h.start());
+    BOOST_REQUIRE(must(h.wait_finished(30s)));
+    must(h.stop());
+    bool done = false;
+    while (const auto reply = must(replay.next(0ms))) done = reply->last;
+    BOOST_TEST(done);
+  }
+  host h{sums_app(), options};
+  must(h.start());
+  BOOST_REQUIRE(must(h.wait_finished(30s)));
+  BOOST_TEST((state_of(h, "sum") == before));
+  BOOST_TEST(progress_of(h, "sum").replayed == 0u);
+  must(h.stop());
+}
+
 BOOST_AUTO_TEST_CASE(a_client_of_an_app_that_never_ran_is_told_so) {
   world w;
   const auto sent = admin_client{w.log, "sumz"}.send(admin::status_request{});

@@ -123,11 +123,13 @@ class admin_actor final : public caf::event_based_actor {
       if (auto took = take_requests(); !took) give_up(took.error());
     }
     if (changed_) submit();
+    options_.board->hold(!given_up_ && (in_flight_ || !running_.empty()));
   }
 
   // Admin is no reason to stop what the app is for.
   void give_up(const error& e) {
     given_up_ = true;
+    options_.board->hold(false);
     options_.log_to(log_level::error, "admin requests are not answered any more",
                     {{"topic", requests_.topic}, {"error", e.text()}});
   }

@@ -46,13 +46,20 @@ class board {
     const std::lock_guard lock{mutex_};
     return failure_;
   }
-  /// Until all tasks have finished (true), one is out of the running or the host failed (error).
+  /// Something that was asked for is still to be done, though all tasks may have finished.
+  void hold(bool on) {
+    const std::lock_guard lock{mutex_};
+    held_ = on;
+    changed_.notify_all();
+  }
+  /// Until all tasks have finished and nothing holds (true), one is out of the running or the host
+  /// failed (error).
   [[nodiscard]] result<bool> wait_finished(std::chrono::milliseconds timeout) {
     std::unique_lock lock{mutex_};
     const auto until = std::chrono::steady_clock::now() + timeout;
     for (;;) {
       if (failure_) return kappa::fail(*failure_);
-      bool all = true;
+      bool all = !held_;
       for (const auto& t : tasks_) {
         if (t.health == task_health::quarantined) {
           return kappa::fail(errc::quarantined, t.id.text(),
@@ -70,6 +77,7 @@ class board {
   std::condition_variable changed_;
   std::vector<task_status> tasks_;
   std::optional<error> failure_;
+  bool held_ = false;
 };
 
 }  // namespace kappa::detail

@@ -235,6 +235,7 @@ struct host::inside {
     o.keeps_state = [this](const std::string& stage) { return keeps_state(stage); };
     o.clock = options.clock;
     o.log_to = options.log_to;
+    board->hold(true);  // until it has looked
     auto spawned = detail::spawn_admin(*system, std::move(o));
     if (!spawned) return fail(spawned.error());
     admin = std::move(*spawned);
