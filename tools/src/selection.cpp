@@ -57,9 +57,11 @@ result<std::vector<start>> starts_of(event_log& log, const selection& what) {
   return all;
 }
 
-std::vector<std::pair<partition, offset>> places(const std::vector<start>& starts) {
-  std::vector<std::pair<partition, offset>> out;
-  for (const auto& s : starts) out.emplace_back(s.partition, s.at);
+// Up to where the topic ended when it was looked at, or on and on.
+std::vector<topic_walk::span> spans_of(const std::vector<start>& starts, bool follow) {
+  std::vector<topic_walk::span> out;
+  for (const auto& s : starts)
+    out.push_back({s.partition, s.at, follow ? topic_walk::no_end : s.bounds.latest});
   return out;
 }
 
@@ -67,7 +69,6 @@ std::vector<std::pair<partition, offset>> places(const std::vector<start>& start
 // than those there are. Looks at twice as many each time: most records may be markers.
 result<std::uint64_t> back_up(event_log& log, const selection& what, std::uint64_t count,
                               std::vector<start>& starts) {
-  const auto ends = starts;
   for (std::int64_t back = static_cast<std::int64_t>(count);; back *= 2) {
     bool whole = true;
     for (std::size_t i = 0; i < starts.size(); ++i) {
@@ -75,18 +76,14 @@ result<std::uint64_t> back_up(event_log& log, const selection& what, std::uint64
       starts[i].at = back < b.latest - b.earliest ? b.latest - back : b.earliest;
       whole = whole && starts[i].at == b.earliest;
     }
-    auto walk = topic_walk::open(log, what.topic, places(starts));
+    auto walk = topic_walk::open(log, what.topic, spans_of(starts, false));
     if (!walk) return fail(walk.error());
     std::uint64_t found = 0;
     for (;;) {
       auto r = walk->next();
       if (!r) return fail(r.error());
       if (!*r) break;
-      const auto& end = *std::find_if(ends.begin(), ends.end(), [&](const start& s) {
-        return s.partition == (*r)->where.partition;
-      });
-      // What came meanwhile is shown too, but does not count.
-      if ((*r)->record.offset < end.bounds.latest && what.wanted((*r)->record)) ++found;
+      if (what.wanted((*r)->record)) ++found;
     }
     if (whole || found >= count) return found > count ? found - count : 0;
     if (back > (std::int64_t{1} << 60)) return std::uint64_t{0};
@@ -124,7 +121,7 @@ int show_records(event_log& log, const selection& what,
     skip = *more;
     left.reset();
   }
-  auto walk = topic_walk::open(log, what.topic, places(*starts));
+  auto walk = topic_walk::open(log, what.topic, spans_of(*starts, what.follow));
   if (!walk) return complain(walk.error());
   for (const auto& s : *starts) {
     if (!following) break;

@@ -6,6 +6,7 @@ struct topic_walk::lane {
   topic_partition where;
   std::unique_ptr<log_reader> reader;
   offset next;
+  offset until;
   read_batch batch;
   read_batch::cursor at;
 
@@ -13,7 +14,9 @@ struct topic_walk::lane {
   result<const record_view*> head() {
     constexpr std::size_t read_bytes = 256 << 10;
     for (;;) {
-      if (const auto* r = at.peek()) return r;
+      if (const auto* r = at.peek())
+        return r->offset < until ? r : static_cast<const record_view*>(nullptr);
+      if (next >= until) return static_cast<const record_view*>(nullptr);
       auto read = reader->read(next, read_bytes);
       if (!read) return fail(read.error());
       const bool more = read->next() > next;
@@ -30,15 +33,16 @@ topic_walk::~topic_walk() = default;
 topic_walk::topic_walk(topic_walk&&) noexcept = default;
 
 result<topic_walk> topic_walk::open(event_log& log, const std::string& topic,
-                                    const std::vector<std::pair<partition, offset>>& from) {
+                                    const std::vector<span>& spans) {
   topic_walk walk;
-  for (const auto& [p, start] : from) {
+  for (const auto& s : spans) {
     auto l = std::make_unique<lane>();
-    l->where = {topic, p};
+    l->where = {topic, s.partition};
     auto reader = log.open_reader(l->where);
     if (!reader) return fail(reader.error());
     l->reader = std::move(*reader);
-    l->next = start;
+    l->next = s.from;
+    l->until = s.until;
     walk.lanes_.push_back(std::move(l));
   }
   return walk;

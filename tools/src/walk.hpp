@@ -4,6 +4,7 @@
 // Ownership: the log must outlive the walk. Threading: one thread; it blocks on the disk.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,10 +18,16 @@ namespace kappa::tools {
 
 class topic_walk {
  public:
-  /// `from`: where to start in each partition, and with which partitions.
-  [[nodiscard]] static result<topic_walk> open(
-      event_log& log, const std::string& topic,
-      const std::vector<std::pair<partition, offset>>& from);
+  /// Offsets of one partition: [from, until).
+  struct span {
+    kappa::partition partition;
+    offset from;
+    offset until;
+  };
+  static constexpr offset no_end{INT64_MAX};
+
+  [[nodiscard]] static result<topic_walk> open(event_log& log, const std::string& topic,
+                                               const std::vector<span>& spans);
   ~topic_walk();
   topic_walk(topic_walk&&) noexcept;
 
