@@ -46,8 +46,8 @@ class group_commit {
   std::condition_variable arrived_;
   std::vector<commit_work*> queue_;
   bool leading_ = false;
-  std::size_t expected_ = 0;    // participants that the leader waits for
-  std::size_t last_group_ = 0;  // participants of the last commit
+  std::size_t expected_ = 0;      // participants that the leader waits for
+  std::size_t last_group_ = 0;    // participants of the last commit
   std::size_t left_waiting_ = 0;  // those who came while it went on
   std::chrono::steady_clock::duration last_took_{};
 };
