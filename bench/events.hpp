@@ -61,10 +61,8 @@ struct kappa::codec<bench::event> {
     out.append(reinterpret_cast<const char*>(&v), sizeof v);
   }
   static result<bench::event> decode(bytes_view in) {
-    bench::event v;
-    if (in.size() != sizeof v) return fail(errc::decode, "event", "size");
-    std::memcpy(&v, in.data(), sizeof v);
-    return v;
+    if (in.size() != sizeof(bench::event)) return fail(errc::decode, "event", "size");
+    return result<bench::event>{tl::in_place, *reinterpret_cast<const bench::event*>(in.data())};
   }
   static schema_info schema() { return {"event", 0, 1, "event", nullptr}; }
 };

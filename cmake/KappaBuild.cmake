@@ -47,6 +47,11 @@ target_compile_options(
 if(PROJECT_IS_TOP_LEVEL)
   target_compile_options(kappa_compile INTERFACE -Werror)
 endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  # Which instructions are chosen, not which are allowed. g++'s generic choice clears a small struct, as each `result`
+  # that is returned, with `rep stos`: 20 ns where plain stores take 2.
+  target_compile_options(kappa_compile INTERFACE $<$<CXX_COMPILER_ID:GNU>:-mtune=skylake>)
+endif()
 
 if(KAPPA_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1)

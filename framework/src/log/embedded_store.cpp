@@ -265,60 +265,51 @@ result<read_batch> embedded_store::read(const open_partition& p, offset from,
                                         std::size_t max_bytes) {
   struct piece {
     offset first;
-    std::size_t begin;
-    std::size_t size;
+    bytes_view stored;
   };
+  auto txn = env_->begin_read();
+  if (!txn) return fail(txn.error());
+  auto m = meta(*txn, p);
+  if (!m) return fail(m.error());
+  if (auto r = check_bounds(p.where, from, {m->earliest, m->latest}); !r) return fail(r.error());
+  if (from == m->latest) return read_batch{nullptr, {}, from, from};
+  auto c = lmdb::cursor::open(*txn, p.frames);
+  if (!c) return fail(c.error());
+  if (auto r = seek_frame(*c, p, from); !r) return fail(r.error());
+  // First only where the frames are, then the buffer, then the one copy.
   std::vector<piece> pieces;
-  std::shared_ptr<char> buffer;
-  partition_meta m;
-  {
-    auto txn = env_->begin_read();
-    if (!txn) return fail(txn.error());
-    auto loaded = meta(*txn, p);
-    if (!loaded) return fail(loaded.error());
-    m = *loaded;
-    if (auto r = check_bounds(p.where, from, {m.earliest, m.latest}); !r) return fail(r.error());
-    if (from == m.latest) return read_batch{nullptr, {}, from, from};
-    auto c = lmdb::cursor::open(*txn, p.frames);
-    if (!c) return fail(c.error());
-    if (auto r = seek_frame(*c, p, from); !r) return fail(r.error());
-    // First only where the frames are, then the buffer, then the one copy.
-    std::vector<bytes_view> views;
-    std::size_t total = 0;
-    result<bool> more = true;
-    for (; more && *more; more = c->next()) {
-      const auto v = c->value();
-      if (!pieces.empty() && total + v.size() > max_bytes) break;
-      const auto first = read_ordered(c->key());
-      if (!first || v.size() % 8 != 0)
-        return damaged(at_text(p.where, from), "the index of frames");
-      views.push_back(v);
-      pieces.push_back({offset{*first}, total, v.size()});
-      total += v.size();
-    }
-    if (!more) return fail(more.error());
-    buffer = buffers_->take(total);
-    for (std::size_t i = 0; i < views.size(); ++i) {
-      std::memcpy(buffer.get() + pieces[i].begin, views[i].data(), views[i].size());
-    }
+  std::size_t total = 0;
+  result<bool> more = true;
+  for (; more && *more; more = c->next()) {
+    const auto v = c->value();
+    if (!pieces.empty() && total + v.size() > max_bytes) break;
+    const auto first = read_ordered(c->key());
+    if (!first || v.size() % 8 != 0) return damaged(at_text(p.where, from), "the index of frames");
+    pieces.push_back({offset{*first}, v});
+    total += v.size();
   }
-  // The copy is verified, not the map: what was checked is what is handed out.
+  if (!more) return fail(more.error());
+  auto buffer = buffers_->take(total);
   std::vector<read_batch::frame> frames;
   frames.reserve(pieces.size());
   offset next = from;
+  char* at = buffer.get();
   for (const auto& piece : pieces) {
-    const char* const at = buffer.get() + piece.begin;
-    auto h = check_frame({at, piece.size}, p.seed, p.where, piece.first);
+    std::memcpy(at, piece.stored.data(), piece.stored.size());
+    // The copy is verified, not the map: what was checked is what is handed out. Each at once,
+    // while the processor's cache has it.
+    const bytes_view copy{at, piece.stored.size()};
+    auto h = check_frame(copy, p.seed, p.where, piece.first);
     const bool fits = h && (next == from ? h->last >= from.value : h->first == next.value) &&
-                      h->last < m.latest.value;
+                      h->last < m->latest.value;
     if (!fits) {
       // What comes before the damage is good; the next read meets it first.
       if (next != from) break;
       if (!h) return fail(h.error());
       return damaged(at_text(p.where, from), "its frame is missing");
     }
-    if (!h->is_gap())
-      frames.push_back({at + sizeof(frame_header), at + piece.size, offset{h->base}});
+    at += copy.size();
+    if (!h->is_gap()) frames.push_back({copy.data() + sizeof(frame_header), at, offset{h->base}});
     next = offset{h->last + 1};
   }
   return read_batch{std::move(buffer), std::move(frames), from, next};

@@ -7,7 +7,7 @@ namespace kappa::detail {
 
 namespace {
 
-// A pointer and a byte of the index, at its usual load, and the slot's place on the clock's face.
+// A word of the index, at its usual load, and the entry's place on the clock's face.
 constexpr std::size_t index_bytes_per_entry = 24;
 // Enough per load to keep up with it, few enough not to be felt.
 constexpr std::size_t evicted_per_load = 64;
@@ -37,13 +37,18 @@ void keyed_cache::expect(std::span<const bytes_view> keys) {
     ++vain_expectations_;
   }
   expected_count_ = next_expected_ = 0;
+  // Each loop asks for the memory that the next one, or the steps, will wait for.
+  std::array<std::uint64_t, most_expected> hashes;
   for (const auto key : keys.first(std::min(keys.size(), most_expected))) {
-    const auto it = index_.find(hashed_key{key, checksum(key)});
-    expected_[expected_count_++] = it == index_.end() ? nullptr : *it;
+    const auto hash = entry_index::hash_of(key);
+    hashes[expected_count_++] = hash;
+    index_.prefetch(hash);
   }
   for (std::size_t i = 0; i < expected_count_; ++i) {
-    if (expected_[i] == nullptr) continue;
-    __builtin_prefetch(reinterpret_cast<const char*>(expected_[i]) + 64, 1);
+    auto* const e = expected_[i] = index_.guess(hashes[i]);
+    if (e == nullptr) continue;
+    __builtin_prefetch(e, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(e) + 64, 1);
   }
 }
 
@@ -100,11 +105,11 @@ result<cached_entry*> keyed_cache::load(bytes_view key) {
   }
   free_entries_.pop_back();
   e.set_key(key);
-  e.hash = checksum(key);
+  e.hash = entry_index::hash_of(key);
   e.present = *found;
   e.referenced = true;
   recharge(e, scratch_.size());
-  index_.insert(&e);
+  index_.insert(e);
   last_ = &e;
   if (cached_bytes_ > options_.cache_bytes) evict(evicted_per_load, &e);
   return &e;
@@ -124,7 +129,7 @@ void keyed_cache::evict(std::size_t most, const cached_entry* keep) {
 }
 
 void keyed_cache::release_entry(cached_entry& e) {
-  index_.erase(&e);
+  index_.erase(e);
   cached_bytes_ -= e.charge;
   if (last_ == &e) last_ = nullptr;
   std::replace(expected_.begin(), expected_.end(), &e, static_cast<cached_entry*>(nullptr));

@@ -18,9 +18,8 @@ constexpr std::size_t unordered_scan_limit = 256;
 result<std::optional<bytes>> keyed_cache::read(bytes_view key, read_level level) {
   bytes out;
   // A query is no use in the cache's sense: it neither loads nor keeps an entry alive.
-  const auto it = index_.find(hashed_key{key, checksum(key)});
-  if (it != index_.end()) {
-    if (!encode_at(**it, level, out)) return std::nullopt;
+  if (const auto* e = index_.find(key)) {
+    if (!encode_at(*e, level, out)) return std::nullopt;
     return out;
   }
   auto found = store_.get(table_, key, out);
@@ -94,8 +93,8 @@ result<void> keyed_cache::scan(bytes_view from, bytes_view to, read_level level,
 result<void> keyed_cache::scan_all(read_level level, const state_store::scan_fn& f) {
   bool go_on = true;
   auto ok = store_.scan_all(table_, [&](bytes_view key, bytes_view stored) {
-    const auto it = index_.find(hashed_key{key, checksum(key)});
-    if (it == index_.end() || !overlays(**it)) go_on = f(key, stored);
+    const auto* e = index_.find(key);
+    if (e == nullptr || !overlays(*e)) go_on = f(key, stored);
     return go_on;
   });
   if (!ok) return ok;

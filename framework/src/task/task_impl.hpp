@@ -116,7 +116,8 @@ class task_impl final : public runnable_task {
   result<void> fire(const fired_timer& due);
   result<void> give_up(const fired_timer& due);
   void begin_step(const topic_partition* where, kappa::offset at, const record_view* record);
-  result<void> apply_record(task_input& in, record_receiver& root, const record_view& record);
+  bool apply_record(task_input& in, record_receiver& root, const record_view& record,
+                    result<void>& failed);
   result<void> record_failed(task_input& in, const record_view& record, const step_error& failed);
   void commit_step();
   void rollback_step();

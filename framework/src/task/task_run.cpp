@@ -217,7 +217,8 @@ result<void> task_impl::apply_marker(task_input& in, const marker& m) {
   return {};
 }
 
-void task_impl::begin_step(const topic_partition* where, offset at, const record_view* record) {
+inline void task_impl::begin_step(const topic_partition* where, offset at,
+                                  const record_view* record) {
   origin_.where = where;
   origin_.offset = at;
   origin_.record = record;
@@ -227,7 +228,7 @@ void task_impl::begin_step(const topic_partition* where, offset at, const record
   builder_.begin_step(&origin_);
 }
 
-void task_impl::commit_step() {
+inline void task_impl::commit_step() {
   for (auto* t : step_tables_) t->commit_step();
   builder_.commit_step();
   origin_.record = nullptr;
@@ -267,11 +268,15 @@ result<void> task_impl::run_step(task_input& in, const record_view& record) {
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, ""});
     return {};
   }
-  return apply_record(in, *program_.roots[index_of(in)], record);
+  result<void> failed;
+  (void)apply_record(in, *program_.roots[index_of(in)], record, failed);
+  return failed;
 }
 
-inline result<void> task_impl::apply_record(task_input& in, record_receiver& root,
-                                            const record_view& record) {
+// False: the task cannot go on, `failed` says why. Not a result, because making one, and be it of
+// nothing, costs as much as a small operator.
+inline bool task_impl::apply_record(task_input& in, record_receiver& root,
+                                    const record_view& record, result<void>& failed) {
   ctx_.clock.largest = in.clock().largest();
   ctx_.clock.watermark = real_watermark_;
   ctx_.record_time = record.time;
@@ -283,11 +288,12 @@ inline result<void> task_impl::apply_record(task_input& in, record_receiver& roo
     root.receive(record, ctx_);
     commit_step();  // measures values with the user's codec
   } catch (...) {
-    return record_failed(in, record, current_step_error());
+    failed = record_failed(in, record, current_step_error());
+    return failed.has_value();
   }
   if (options_.watcher != nullptr) options_.watcher->step_ended();
   if (in.clock().observe(ctx_.record_time)) update_watermark();
-  return {};
+  return true;
 }
 
 result<void> task_impl::record_failed(task_input& in, const record_view& record,
@@ -338,6 +344,7 @@ result<std::size_t> task_impl::run_records(std::size_t budget) {
   // A window's state is not under the record's key.
   auto* const table = stage_->windowed ? nullptr : table_.get();
   std::array<bytes_view, keyed_table_base::most_expected> keys;
+  result<void> failed;
   std::size_t done = 0;
   while (done < budget && !check_timers_ && (replaying || real_watermark_ <= time_limit_)) {
     const auto* record = in.ready(limit);
@@ -346,7 +353,7 @@ result<std::size_t> task_impl::run_records(std::size_t budget) {
       table->expect(std::span{keys}.first(in.upcoming_keys(keys.size(), keys)));
     in.order = std::max(in.order, record->time);
     const auto at = record->offset;
-    if (auto ran = apply_record(in, root, *record); !ran) return fail(ran.error());
+    if (!apply_record(in, root, *record, failed)) return fail(failed.error());
     in.pop(at);
     ++done;
     if (replaying) {

@@ -17,12 +17,16 @@ class schema_guard {
  public:
   explicit schema_guard(const schema_info& reader) : reader_{reference_to(reader)} {}
 
+  /// Whether the record's schema is none, or that of the last record that passed: most are.
+  [[nodiscard]] bool passes(const headers_view& headers) const {
+    if (headers.empty()) return true;
+    const auto named = headers.find(envelope_header::schema);
+    return !named || *named == passed_;
+  }
   /// errc::incompatible names both types; errc::decode: the header is malformed.
   [[nodiscard]] result<void> check(const headers_view& headers) {
-    if (headers.empty()) return {};
-    const auto named = headers.find(envelope_header::schema);
-    if (!named || *named == passed_) return {};
-    return check_other(*named);
+    if (passes(headers)) return {};
+    return check_other(*headers.find(envelope_header::schema));
   }
 
  private:

@@ -45,6 +45,19 @@ struct alignas(64) cached_entry {
   [[nodiscard]] bytes_view key() const {
     return {key_size <= inline_key_bytes ? inline_key : long_key, key_size};
   }
+  /// As key() == other; short keys are compared without a call.
+  [[nodiscard]] bool has_key(bytes_view other) const {
+    if (other.size() != key_size) return false;
+    const char* const mine = key_size <= inline_key_bytes ? inline_key : long_key;
+    if (key_size - 8U > 8U) return std::memcmp(mine, other.data(), key_size) == 0;
+    const auto word = [](const char* at) {
+      std::uint64_t w;
+      std::memcpy(&w, at, sizeof w);
+      return w;
+    };
+    const auto last = key_size - 8;  // the two words may overlap
+    return word(mine) == word(other.data()) && word(mine + last) == word(other.data() + last);
+  }
   void set_key(bytes_view key) {
     clear_key();
     char* to = inline_key;
@@ -68,27 +81,6 @@ struct cached_version {
   bool present = false;
 };
 
-struct hashed_key {
-  bytes_view key;
-  std::uint64_t hash = 0;
-};
-
-struct entry_hash {
-  using is_transparent = void;
-  using is_avalanching = void;
-  std::size_t operator()(const cached_entry* e) const noexcept { return e->hash; }
-  std::size_t operator()(const hashed_key& k) const noexcept { return k.hash; }
-};
-struct entry_equal {
-  using is_transparent = void;
-  bool operator()(const cached_entry* a, const cached_entry* b) const noexcept { return a == b; }
-  bool operator()(const hashed_key& k, const cached_entry* e) const noexcept {
-    return k.hash == e->hash && k.key == e->key();
-  }
-  bool operator()(const cached_entry* e, const hashed_key& k) const noexcept {
-    return (*this)(k, e);
-  }
-};
 struct entry_before {
   using is_transparent = void;
   bool operator()(const cached_entry* a, const cached_entry* b) const {

@@ -15,12 +15,11 @@
 #include <utility>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_set.hpp>
-
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/strong.hpp"
 #include "kappa/state/detail/cached_entry.hpp"
+#include "kappa/state/detail/entry_index.hpp"
 #include "kappa/state/table.hpp"
 
 namespace kappa {
@@ -103,16 +102,16 @@ class keyed_cache : public keyed_table_base {
 
   /// The cached entry, or null. One hash, one probe; asked twice for the same key, none.
   [[nodiscard]] cached_entry* lookup(bytes_view key) {
-    if (last_ != nullptr && last_->key() == key) return last_;
+    if (last_ != nullptr && last_->has_key(key)) return last_;
     for (auto i = next_expected_; i < expected_count_; ++i) {
       auto* const e = expected_[i];
-      if (e == nullptr || e->key() != key) continue;
+      if (e == nullptr || !e->has_key(key)) continue;
       next_expected_ = i + 1;
       return last_ = e;
     }
-    const auto it = index_.find(hashed_key{key, checksum(key)});
-    if (it == index_.end()) return nullptr;
-    return last_ = *it;
+    auto* const e = index_.find(key);
+    if (e != nullptr) last_ = e;
+    return e;
   }
   /// The entry of a key that is not cached, read from the store.
   [[nodiscard]] result<cached_entry*> load(bytes_view key);
@@ -169,9 +168,9 @@ class keyed_cache : public keyed_table_base {
 
   const keyed_table_options options_;
   const value_sizes sizes_;
-  boost::unordered_flat_set<cached_entry*, entry_hash, entry_equal> index_;
+  entry_index index_;
   cached_entry* last_ = nullptr;  // the one looked up last
-  // What `expect` found; null: not cached.
+  // What `expect` found, which may be the wrong ones; null: not cached.
   std::array<cached_entry*, most_expected> expected_{};
   std::size_t expected_count_ = 0;
   std::size_t next_expected_ = 0;
