@@ -1,6 +1,7 @@
 #include "kappa/state/detail/keyed_cache.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 namespace kappa::detail {
@@ -15,7 +16,6 @@ constexpr std::size_t evicted_per_load = 64;
 constexpr std::size_t evicted_per_epoch = 8192;
 // How far a walk over cold entries asks for memory ahead.
 constexpr std::size_t prefetched = 8;
-constexpr int most_vain_expectations = 16;
 
 }  // namespace
 
@@ -24,33 +24,6 @@ keyed_cache::keyed_cache(state_store& store, std::size_t table, keyed_table_opti
     : store_{store}, table_{table}, options_{options}, sizes_{sizes} {}
 
 void keyed_cache::outside_step() { bug("state was changed outside a step"); }
-
-void keyed_cache::expect(std::span<const bytes_view> keys) {
-  if (vain_expectations_ > most_vain_expectations) return;
-  // Keys that are new, or not cached, say nothing of the guess.
-  const auto end = expected_.begin() + static_cast<std::ptrdiff_t>(expected_count_);
-  const bool found =
-      std::any_of(expected_.begin(), end, [](const auto* e) { return e != nullptr; });
-  if (next_expected_ != 0) {
-    vain_expectations_ = 0;
-  } else if (found) {
-    ++vain_expectations_;
-  }
-  expected_count_ = next_expected_ = 0;
-  // Each loop asks for the memory that the next one, or the steps, will wait for.
-  std::array<std::uint64_t, most_expected> hashes;
-  for (const auto key : keys.first(std::min(keys.size(), most_expected))) {
-    const auto hash = entry_index::hash_of(key);
-    hashes[expected_count_++] = hash;
-    index_.prefetch(hash);
-  }
-  for (std::size_t i = 0; i < expected_count_; ++i) {
-    auto* const e = expected_[i] = index_.guess(hashes[i]);
-    if (e == nullptr) continue;
-    __builtin_prefetch(e, 1);
-    __builtin_prefetch(reinterpret_cast<const char*>(e) + 64, 1);
-  }
-}
 
 void keyed_cache::begin_step(epoch_number open_epoch) {
   if (in_step_) bug("a step begins inside a step");
@@ -86,9 +59,10 @@ void keyed_cache::recharge(cached_entry& e, std::size_t encoded) {
   auto now = overhead_bytes(e);
   // Decoded forms are larger than encoded ones, and each piece of memory has its header.
   if (e.present && !sizes_.fixed) now += encoded + encoded / 2 + 32;
+  now = std::min<std::size_t>(now, std::numeric_limits<std::uint32_t>::max());
   cached_bytes_ += now - e.charge;  // unsigned arithmetic wraps to the right sum
   if (e.dirty) dirty_bytes_ += now - e.charge;
-  e.charge = now;
+  e.charge = static_cast<std::uint32_t>(now);
 }
 
 result<cached_entry*> keyed_cache::load(bytes_view key) {
@@ -105,7 +79,6 @@ result<cached_entry*> keyed_cache::load(bytes_view key) {
   }
   free_entries_.pop_back();
   e.set_key(key);
-  e.hash = entry_index::hash_of(key);
   e.present = *found;
   e.referenced = true;
   recharge(e, scratch_.size());
@@ -132,7 +105,7 @@ void keyed_cache::release_entry(cached_entry& e) {
   index_.erase(e);
   cached_bytes_ -= e.charge;
   if (last_ == &e) last_ = nullptr;
-  std::replace(expected_.begin(), expected_.end(), &e, static_cast<cached_entry*>(nullptr));
+  expected_.forget(e);
   clear_value(e);
   e.clear_key();
   e.present = false;

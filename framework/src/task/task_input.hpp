@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 
 #include "kappa/log/event_log.hpp"
 #include "kappa/stream/topology.hpp"
@@ -39,19 +38,8 @@ class task_input {
     const auto* r = cursor_.peek();
     return r != nullptr && r->offset < limit ? r : nullptr;
   }
-  /// Keys of the next records that are in memory, null ones left out; gives their number. Touching
-  /// the records together also brings them nearer.
-  [[nodiscard]] std::size_t upcoming_keys(std::size_t records, std::span<bytes_view> keys) const {
-    auto ahead = cursor_;
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < records; ++i) {
-      const auto* r = ahead.peek();
-      if (r == nullptr) break;
-      if (r->key && n < keys.size()) keys[n++] = *r->key;
-      ahead.pop();
-    }
-    return n;
-  }
+  /// A second cursor at the next record, over what is in memory.
+  [[nodiscard]] read_batch::cursor ahead() const { return cursor_; }
   /// The next record below `limit`, read when needed; null when there is none (the position then
   /// moves over gaps). Valid until `pop`.
   [[nodiscard]] result<const record_view*> head(offset limit) {

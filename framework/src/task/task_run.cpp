@@ -20,6 +20,39 @@ offset place_of(const fired_timer& t) {
   return offset{static_cast<std::int64_t>(checksum(encode_timer(t.timer)))};
 }
 
+/// Tells a keyed table the keys of the records that come next.
+class key_scout {
+ public:
+  /// `table` may be null. At most `budget` records are taken.
+  key_scout(keyed_table_base* table, const task_input& in, std::size_t budget)
+      : table_{table}, ahead_{in.ahead()}, left_{budget} {
+    for (std::size_t i = 0; i < keyed_table_base::expected_ahead; ++i) tell();
+  }
+  /// Before the record number `done`.
+  void at(std::size_t done) {
+    if (done % keyed_table_base::expected_keys == 0) tell();
+  }
+
+ private:
+  void tell() {
+    if (table_ == nullptr) return;
+    std::array<bytes_view, keyed_table_base::expected_keys> keys;
+    std::size_t n = 0;
+    for (auto more = std::min(keys.size(), left_); more > 0; --more) {
+      const auto* const r = ahead_.peek();
+      if (r == nullptr) break;
+      if (r->key) keys[n++] = *r->key;
+      ahead_.pop();
+      --left_;
+    }
+    if (!table_->expect(std::span{keys}.first(n))) table_ = nullptr;
+  }
+
+  keyed_table_base* table_;
+  read_batch::cursor ahead_;
+  std::size_t left_;
+};
+
 }  // namespace
 
 result<run_status> task_impl::run(std::size_t budget) {
@@ -342,15 +375,13 @@ result<std::size_t> task_impl::run_records(std::size_t budget) {
   // What is too dirty is looked at between calls.
   if (replaying || snapshot_pending()) budget = std::min<std::size_t>(budget, 255);
   // A window's state is not under the record's key.
-  auto* const table = stage_->windowed ? nullptr : table_.get();
-  std::array<bytes_view, keyed_table_base::most_expected> keys;
+  key_scout scout{stage_->windowed ? nullptr : table_.get(), in, budget};
   result<void> failed;
   std::size_t done = 0;
   while (done < budget && !check_timers_ && (replaying || real_watermark_ <= time_limit_)) {
     const auto* record = in.ready(limit);
     if (record == nullptr || (in.spec().internal && !record->headers.empty())) break;
-    if (table != nullptr && done % keys.size() == 0)
-      table->expect(std::span{keys}.first(in.upcoming_keys(keys.size(), keys)));
+    scout.at(done);
     in.order = std::max(in.order, record->time);
     const auto at = record->offset;
     if (!apply_record(in, root, *record, failed)) return fail(failed.error());

@@ -14,30 +14,28 @@ namespace kappa::detail {
 
 struct cached_version;
 
-/// The typed value follows in the derived struct. Two cache lines hold all that an edit of a small
-/// value touches; short keys lie inside, because each pointer that is followed into cold memory
-/// costs as much as the rest of the edit.
+/// The typed value follows in the derived struct. With a value of up to 8 bytes and a short key all
+/// of it is one cache line: in a state larger than the processor's caches each further line costs
+/// as much as the rest of the edit.
 struct alignas(64) cached_entry {
-  static constexpr std::size_t inline_key_bytes = 40;
+  static constexpr std::size_t inline_key_bytes = 16;
 
-  std::uint64_t hash = 0;
   std::uint32_t key_size = 0;
-  bool present = false;     // false: the key is absent (erased, or never there)
-  bool dirty = false;       // changed since the last freeze
-  bool referenced = false;  // used since the clock's hand last passed
+  bool present : 1;         // false: the key is absent (erased, or never there)
+  bool dirty : 1;           // changed since the last freeze
+  bool referenced : 1;      // used since the clock's hand last passed
+  std::uint16_t edits = 0;  // since the value's size was last measured at a freeze; may wrap
   union {
     char inline_key[inline_key_bytes];
     char* long_key;
   };
-  std::uint64_t step = 0;  // the last step that kept the old value for undo
-
+  std::uint64_t step = 0;            // the last step that kept the old value for undo
   epoch_number epoch;                // the last epoch that kept the old value for queries
   cached_version* newest = nullptr;  // of that epoch; void once it is durable
-  std::uint64_t freeze = 0;          // the last freeze that took it
-  std::size_t charge = 0;            // estimated bytes, 0 when the slot is free
-  std::uint32_t edits = 0;           // since the value's size was last measured at a freeze
+  std::uint32_t freeze = 0;          // the last freeze that took it
+  std::uint32_t charge = 0;          // estimated bytes, 0 when the slot is free
 
-  cached_entry() : inline_key{} {}
+  cached_entry() : present{false}, dirty{false}, referenced{false}, inline_key{} {}
   ~cached_entry() { clear_key(); }
   cached_entry(const cached_entry&) = delete;
   cached_entry& operator=(const cached_entry&) = delete;
@@ -70,6 +68,8 @@ struct alignas(64) cached_entry {
     key_size = 0;
   }
 };
+
+static_assert(sizeof(cached_entry) == 64 && alignof(cached_entry) == 64);
 
 /// The value of a key before it was first changed in `epoch`; the typed value follows. The older
 /// one is there only while its epoch is not durable: look at `older_epoch` first.

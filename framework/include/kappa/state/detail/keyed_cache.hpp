@@ -5,7 +5,6 @@
 // pools.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -20,6 +19,7 @@
 #include "kappa/core/strong.hpp"
 #include "kappa/state/detail/cached_entry.hpp"
 #include "kappa/state/detail/entry_index.hpp"
+#include "kappa/state/detail/expected_entries.hpp"
 #include "kappa/state/table.hpp"
 
 namespace kappa {
@@ -37,13 +37,13 @@ struct keyed_table_options {
 /// What queries and tools use: values as bytes, whatever their type.
 class keyed_table_base : public state_table {
  public:
-  /// At most so many at once.
-  static constexpr std::size_t most_expected = 16;
-  /// Keys that the next steps will ask for, most likely and in this order. They are looked up
-  /// together: a state is larger than the processor's caches, and waiting for memory once for each
-  /// of several keys at the same time costs a fraction of waiting for one after the other. A guess:
-  /// when it is wrong again and again it is no longer heard.
-  virtual void expect(std::span<const bytes_view> keys) = 0;
+  /// Keys that later steps will most likely ask for, in this order: at most `expected_keys` at a
+  /// time, told `expected_ahead` calls before the first of them is asked for, each call after as
+  /// many steps (expected_entries.hpp). False: guesses are heard no longer, because they were wrong
+  /// again and again.
+  static constexpr std::size_t expected_keys = detail::expected_entries::group_keys;
+  static constexpr std::size_t expected_ahead = detail::expected_entries::groups_ahead;
+  virtual bool expect(std::span<const bytes_view> keys) = 0;
   /// The encoded value at `level`; nothing when absent.
   [[nodiscard]] virtual result<std::optional<bytes>> read(bytes_view key, read_level level) = 0;
   /// Keys in [from, to) (`to` empty: to the end) in key order, at `level`, until f returns false.
@@ -71,7 +71,9 @@ class keyed_cache : public keyed_table_base {
   keyed_cache(const keyed_cache&) = delete;
   keyed_cache& operator=(const keyed_cache&) = delete;
 
-  void expect(std::span<const bytes_view> keys) final;
+  bool expect(std::span<const bytes_view> keys) final {
+    return expected_.expect(keys, index_, sizes_.entry_bytes);
+  }
   void begin_step(epoch_number open_epoch) final;
   void durable(epoch_number e) final;
   [[nodiscard]] epoch_number last_epoch() const final { return open_epoch_; }
@@ -103,12 +105,7 @@ class keyed_cache : public keyed_table_base {
   /// The cached entry, or null. One hash, one probe; asked twice for the same key, none.
   [[nodiscard]] cached_entry* lookup(bytes_view key) {
     if (last_ != nullptr && last_->has_key(key)) return last_;
-    for (auto i = next_expected_; i < expected_count_; ++i) {
-      auto* const e = expected_[i];
-      if (e == nullptr || !e->has_key(key)) continue;
-      next_expected_ = i + 1;
-      return last_ = e;
-    }
+    if (auto* const e = expected_.take(key)) return last_ = e;
     auto* const e = index_.find(key);
     if (e != nullptr) last_ = e;
     return e;
@@ -170,11 +167,7 @@ class keyed_cache : public keyed_table_base {
   const value_sizes sizes_;
   entry_index index_;
   cached_entry* last_ = nullptr;  // the one looked up last
-  // What `expect` found, which may be the wrong ones; null: not cached.
-  std::array<cached_entry*, most_expected> expected_{};
-  std::size_t expected_count_ = 0;
-  std::size_t next_expected_ = 0;
-  int vain_expectations_ = 0;           // calls in a row of which nothing was asked for
+  expected_entries expected_;
   std::vector<cached_entry*> entries_;  // all slots, free ones too: the clock's face
   std::size_t hand_ = 0;
   std::vector<cached_entry*> free_entries_;
@@ -194,8 +187,8 @@ class keyed_cache : public keyed_table_base {
   std::vector<cached_entry*> frozen_entries_;
   bool frozen_long_keys_ = false;
   epoch_number frozen_epoch_;
-  std::uint64_t freezes_ = 0;
-  std::uint64_t thawed_ = 0;
+  std::uint32_t freezes_ = 0;
+  std::uint32_t thawed_ = 0;
 
   // The overlaying entries in key order: kept only while scans are asked for, because keeping it
   // costs more than the edit itself.

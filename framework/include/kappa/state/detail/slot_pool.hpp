@@ -16,6 +16,20 @@ namespace kappa::detail {
 [[nodiscard]] void* allocate_chunk(std::size_t bytes);
 void free_chunk(void* chunk, std::size_t bytes) noexcept;
 
+/// The same memory for a container.
+template <class T>
+struct chunk_allocator {
+  using value_type = T;
+  chunk_allocator() = default;
+  template <class U>
+  explicit chunk_allocator(const chunk_allocator<U>&) {}
+  [[nodiscard]] T* allocate(std::size_t n) {
+    return static_cast<T*>(allocate_chunk(n * sizeof(T)));
+  }
+  void deallocate(T* chunk, std::size_t n) noexcept { free_chunk(chunk, n * sizeof(T)); }
+  friend bool operator==(const chunk_allocator&, const chunk_allocator&) { return true; }
+};
+
 template <class T>
 class slot_pool {
   static_assert(alignof(T) <= 64);
