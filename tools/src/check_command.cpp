@@ -140,9 +140,11 @@ void write(json_writer& out, const std::vector<damage>& damages) {
     out.text(d.subject);
     out.member("what");
     out.text(d.what);
+    out.member("range");
     if (d.range) {
-      out.member("range");
       write_range(out, *d.range);
+    } else {
+      out.null();
     }
     out.end_object();
   }
@@ -189,10 +191,8 @@ void write(json_writer& out, const state_check_report& r) {
   out.text(r.identity ? r.identity->log_id : "");
   out.member("healthy");
   out.boolean(r.healthy());
-  if (r.epoch) {
-    out.member("epoch");
-    out.integer(r.epoch->value);
-  }
+  out.member("epoch");
+  r.epoch ? out.integer(r.epoch->value) : out.null();
   out.member("tables");
   out.begin_array();
   for (const auto& [name, entries] : r.tables) {
@@ -239,7 +239,7 @@ void print_json(const check_arguments& a, const findings& f) {
 }
 
 int run(const check_arguments& a) {
-  const auto folder = log_folder(a.log);
+  const auto folder = log_folder(a.log, "--log");
   if (!folder) return complain(folder.error(), exit_usage);
   auto found = look(a, *folder);
   if (!found) return complain(found.error(), exit_refused);

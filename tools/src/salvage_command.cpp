@@ -88,9 +88,9 @@ void print_json(const salvage_arguments& a, const salvage_report& r) {
 }
 
 int run(const salvage_arguments& a) {
-  const auto from = log_folder(a.from);
+  const auto from = log_folder(a.from, "LOG");
   if (!from) return complain(from.error(), exit_usage);
-  const auto to = log_folder(a.to);
+  const auto to = log_folder(a.to, "--to");
   if (!to) return complain(to.error(), exit_usage);
   progress_note note{"copying"};
   salvage_options options;

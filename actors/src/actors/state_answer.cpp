@@ -1,8 +1,11 @@
 #include "actors/state_answer.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "actors/keyed_stage.hpp"
 #include "kappa/core/codec.hpp"
+#include "kappa/core/partitioner.hpp"
 #include "kappa/stream/window.hpp"
 
 namespace kappa::detail {
@@ -10,20 +13,15 @@ namespace {
 
 constexpr std::size_t most_windows = 10'000;
 
-result<const stage_spec*> keyed_stage(const topology& t, const std::string& name) {
-  const auto* stage = t.find(name);
-  if (stage != nullptr && stage->state) return stage;
-  std::string all;
-  for (const auto& s : t.stages()) {
-    if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-  }
-  return fail(errc::not_found, name, "no such stage with keyed state; there are: " + all);
-}
-
-void say_as_of(admin::found& out, const read_position& p) {
+// `key`: that which tells the task.
+void say_as_of(admin::found& out, const read_position& p, const host& h, const bytes& key) {
   out.stale = p.stale;
+  const auto tasks = h.status();
+  const auto of_stage = std::count_if(tasks.begin(), tasks.end(),
+                                      [&](const auto& t) { return t.id.stage == out.stage; });
+  const auto task = partition_of(key, static_cast<std::int32_t>(of_stage));
   for (std::size_t i = 0; i < p.inputs.size(); ++i)
-    out.as_of.push_back({p.inputs[i], p.positions[i].value});
+    out.as_of.push_back({p.inputs[i], p.positions[i].value, task.value});
 }
 
 result<admin::found> one(host& h, const stage_spec& stage, admin::found out, const bytes& key,
@@ -31,7 +29,7 @@ result<admin::found> one(host& h, const stage_spec& stage, admin::found out, con
   auto found =
       h.query_bytes(stage.name, key, window ? window_state_key(key, *window) : key, options);
   if (!found) return fail(found.error());
-  say_as_of(out, found->as_of);
+  say_as_of(out, found->as_of, h, key);
   if (!found->value) return out;
   auto value = stage.state_json(*found->value);
   if (!value) return fail(value.error());
@@ -67,7 +65,7 @@ result<admin::found> answer_state(host& h, const state_question& q) {
   to.back() = '\x02';
   auto found = h.query_range(q.stage, *key, from, to, most_windows, q.options);
   if (!found) return fail(found.error());
-  say_as_of(out, found->as_of.front());
+  say_as_of(out, found->as_of.front(), h, *key);
   for (const auto& e : found->entries) {
     const auto parts = split_window_state_key(e.key);
     auto value = stage.state_json(e.value);
