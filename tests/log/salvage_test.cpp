@@ -360,6 +360,11 @@ BOOST_FIXTURE_TEST_CASE(a_log_that_lost_its_id_needs_to_be_told, salvage_case) {
   options.from = from;
   options.to = to;
   must_fail(salvage_log(options), errc::corrupt, "--log-id");
+  for (const auto& wrong :
+       {std::string{"nonsense"}, content.id + "0", "X" + content.id.substr(1)}) {
+    options.log_id = wrong;
+    must_fail(salvage_log(options), errc::invalid_argument, "not " + wrong);
+  }
   BOOST_TEST(!std::filesystem::exists(to));
   const auto report = must(salvage());
   BOOST_TEST(loss_names(report, "id"));

@@ -137,11 +137,16 @@ class CommandLine(Tool):
         self.assertIn("--log lmdb:FOLDER", said)
         self.assertEqual(os.listdir(self.folder), ["in.csv"])
 
-    def test_a_log_without_an_app_says_so(self):
+    def test_a_folder_that_holds_no_log_is_refused_and_left_as_it_is(self):
         os.mkdir(self.path("log"))
-        with open(self.path("log/data.mdb"), "wb") as file:
-            file.write(b"this is no log")
-        self.refused("status", status=3, words=["log"])
+        for content in [b"this is no log", b"", bytes(100000)]:
+            with open(self.path("log/data.mdb"), "wb") as file:
+                file.write(content)
+            for command in [["status"], ["topics"], ["tail", "x"], ["replay", "x"], ["dead-letters"], ["check"]]:
+                self.refused(*command, status=3, words=["log/data.mdb", "no LMDB file"])
+                self.assertEqual(os.listdir(self.path("log")), ["data.mdb"], command)
+            with open(self.path("log/data.mdb"), "rb") as file:
+                self.assertEqual(file.read(), content)
 
     def test_help_and_the_reference_name_the_same_commands_and_flags(self):
         with open(PAGE, encoding="utf-8") as file:
@@ -160,6 +165,80 @@ class Stopped(Tool):
     def setUp(self):
         super().setUp()
         self.run_job()
+
+    def test_a_state_is_taken_for_no_log(self):
+        shutil.rmtree(self.path("log"))
+        os.mkdir(self.path("log"))
+        shutil.copy(self.path("state/flights/hourly-delays.g1/0/data.mdb"), self.path("log"))
+        for command in [["topics"], ["status"], ["replay", "x"], ["dead-letters"]]:
+            self.refused(*command, status=3, words=["there is no log in it"])
+            self.assertEqual(os.listdir(self.path("log")), ["data.mdb"], command)
+
+    def damage(self, change):
+        """Changes the bytes of the log's file."""
+        with open(self.path("log/data.mdb"), "rb") as file:
+            content = file.read()
+        with open(self.path("log/data.mdb"), "wb") as file:
+            file.write(change(content))
+
+    def check_alone(self):
+        """Told of no states, in a folder that has none."""
+        return subprocess.run(self.command("check", state=False), capture_output=True, text=True, timeout=300,
+                              check=False, cwd=self.path("out"))
+
+    def test_where_salvage_cannot_help_it_is_not_advised(self):
+        self.damage(lambda content: bytes(2 * 4096) + content[2 * 4096:])
+        for command in [["check"], ["topics"], ["status"]]:
+            self.refused(*command, status=3, words=["`kappa salvage` cannot help", "put back a copy"])
+            self.assertNotIn("copies what is sound", self.errors)
+        done = subprocess.run([KAPPA, "salvage", "lmdb:" + self.path("log"), "--to", "lmdb:" + self.path("new")],
+                              capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("cannot help", done.stderr)
+        self.assertFalse(os.path.exists(self.path("new")))
+        # One page alone: it can.
+        shutil.rmtree(self.path("log"))
+        shutil.rmtree(self.path("state"))
+        self.run_job()
+        self.damage(lambda content: bytes(4096) + content[4096:])
+        self.refused("topics", status=3, words=["copies what is sound"])
+        self.assertIn("kappa salvage", self.kappa("check", status=1))
+
+    def test_an_id_that_the_log_lost_is_told_by_its_states_and_salvage_takes_it(self):
+        log_id = self.json("status")["status"]["logId"]
+        self.damage(lambda content: content.replace(log_id.encode(), b"x" + log_id[1:].encode()))
+        told = self.kappa("check", status=1)
+        command = re.search(r"kappa (salvage \S+ --to \S+ --log-id (\S+))$", told, re.MULTILINE)
+        self.assertEqual(command[2], log_id, told)
+        self.assertNotIn("was made from log", told)
+        found = self.json("check", status=1)
+        self.assertIsNone(found["log"]["id"])
+        self.assertEqual(found["ids_in_states"], [log_id])
+        self.assertIn("name their folder with --state", self.check_alone().stdout)
+
+        def salvage(*arguments):
+            return subprocess.run([KAPPA, *arguments], capture_output=True, text=True, timeout=300, check=False)
+        for wrong in ["nonsense", log_id[:-1], log_id.replace("-", "_")]:
+            done = salvage(*command[1].split()[:-1], wrong)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("--log-id", done.stderr)
+            self.assertIn("not " + wrong, done.stderr)
+        done = salvage(*command[1].split())
+        self.assertEqual(done.returncode, 1, done.stderr)
+        shutil.rmtree(self.path("log"))
+        os.rename(self.path("log-salvaged"), self.path("log"))
+        self.assertTrue(self.json("check")["healthy"])
+
+    def test_a_wrong_folder_of_states_keeps_check_from_nothing_but_them(self):
+        shutil.rmtree(self.path("state"))
+        told = self.kappa("check", status=3)
+        self.assertRegex(told, r"(?m)^log .*: healthy$")
+        self.assertIn("there is no such folder; the log alone was looked at", self.errors)
+        found = self.json("check", status=3)
+        self.assertTrue(found["log"]["healthy"])
+        self.assertFalse(found["healthy"])
+        self.assertEqual([s["folder"] for s in found["states"]], [self.path("state")])
+        self.assertEqual(self.check_alone().returncode, 0)
 
     def test_topics_are_listed_with_their_records(self):
         found = {t["topic"]: t for t in self.json("topics")}

@@ -28,8 +28,13 @@ result<std::shared_ptr<event_log>> open_log_of(const common_options& common, acc
   }
   open_log_options options;
   options.url = common.log;
-  options.read_only = how == access::read;
+  options.read_only = true;
   auto log = open_log(options);
+  if (log && how == access::write) {  // what is there is a log: to write would make one of it
+    log->reset();
+    options.read_only = false;
+    log = open_log(options);
+  }
   if (log) return log;
   auto e = log.error();
   if (e.code == errc::corrupt) e.message += "; kappa check tells more";

@@ -8,6 +8,7 @@
 #include "lmdb/file_snapshot.hpp"
 #include "log/check_reader.hpp"
 #include "log/frame.hpp"
+#include "log/log_file.hpp"
 #include "log/log_tables.hpp"
 
 namespace kappa {
@@ -314,7 +315,7 @@ void log_check::check_producers() {
 
 result<log_check_report> check_log(const log_check_options& options) {
   for (int attempt = 1;; ++attempt) {
-    auto snapshot = lmdb::file_snapshot::open({options.folder});
+    auto snapshot = detail::open_log_file({options.folder});
     if (!snapshot) return fail(snapshot.error());
     auto report = log_check{options, **snapshot}.run();
     if (!report) return report;

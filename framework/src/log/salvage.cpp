@@ -322,6 +322,14 @@ bool is_empty_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, ec) && std::filesystem::is_empty(path, ec);
 }
 
+/// Sixteen bytes in hexadecimal digits, as make_uuid writes them.
+bool is_log_id(const std::string& id) {
+  constexpr std::string_view form = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+  return std::equal(id.begin(), id.end(), form.begin(), form.end(), [](char c, char wanted) {
+    return wanted == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+}
+
 /// The folder that the copy is made in, emptied of what an interrupted call has left.
 result<detail::app_lock> take_part(const std::filesystem::path& part) {
   auto lock = detail::app_lock::take(part, "salvage", "kappa salvage");
@@ -357,6 +365,12 @@ result<void> give_name(const std::filesystem::path& part, const std::filesystem:
 }  // namespace
 
 result<salvage_report> salvage_log(const salvage_options& options) {
+  if (!options.log_id.empty() && !is_log_id(options.log_id)) {
+    return fail(errc::invalid_argument, "--log-id",
+                fmt::format("expected an id as `kappa check` shows it of log and states, like "
+                            "0b5e7c1a-93d2-4f60-8a17-c2d94e6f3b58, not {}",
+                            options.log_id));
+  }
   std::error_code ec;
   if (std::filesystem::exists(options.to, ec) && !is_empty_folder(options.to)) {
     // Perhaps of a salvage that died before its name was on disk: who is told that it is there
@@ -383,7 +397,7 @@ result<salvage_report> salvage_log(const salvage_options& options) {
   if (id.empty()) {
     return fail(errc::corrupt, options.from.string(),
                 "its id is damaged. Every state that was made from it knows the id (`kappa check` "
-                "of a state names it): give it with --log-id");
+                "with --state names it): give it with --log-id");
   }
   if (tables.id.empty()) {
     report.losses.push_back({"id", "the log's id was damaged: it is the one that was given"});

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "log/frame.hpp"
+#include "log/log_file.hpp"
 #include "log/log_rules.hpp"
 
 namespace kappa::detail {
@@ -43,7 +44,7 @@ result<std::unique_ptr<salvage_source>> salvage_source::open(const salvage_optio
   how.folder = options.from;
   how.pin = false;
   how.lenient = true;
-  auto snapshot = lmdb::file_snapshot::open(how);
+  auto snapshot = open_log_file(how);
   if (!snapshot) return fail(snapshot.error());
   std::unique_ptr<salvage_source> source{new salvage_source{std::move(*snapshot)}};
   source->read_all(losses);
