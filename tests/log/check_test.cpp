@@ -100,18 +100,6 @@ BOOST_FIXTURE_TEST_CASE(a_flipped_byte_is_found_or_changes_nothing, damaged_log)
 
 // ---- every kind of damage is named
 
-/// Changes what is stored, as a bug or a stray write would, and keeps LMDB's pages sound.
-template <class F>
-void tamper(const std::filesystem::path& folder, const std::string& table, F&& f) {
-  lmdb::environment_options options;
-  options.folder = folder;
-  options.max_dbs = detail::embedded_max_dbs;
-  const auto env = must(lmdb::environment::open(options));
-  const auto db = must(env->find_dbi(table));
-  BOOST_REQUIRE(db.has_value());
-  must(env->write([&](lmdb::write_txn& txn) { return f(txn, *db); }));
-}
-
 /// Spoils the first value of a table, or that of `key`.
 void spoil(const std::filesystem::path& folder, const std::string& table, bytes key = {}) {
   tamper(folder, table, [&](lmdb::write_txn& txn, lmdb::dbi db) -> result<void> {
