@@ -13,23 +13,27 @@ namespace {
 
 constexpr std::size_t most_windows = 10'000;
 
-// `key`: that which tells the task.
-void say_as_of(admin::found& out, const read_position& p, const host& h, const bytes& key) {
+result<partition> task_of(const host& h, const std::string& stage, const bytes& key) {
+  const auto all = h.status();
+  const auto tasks =
+      std::count_if(all.begin(), all.end(), [&](const auto& t) { return t.id.stage == stage; });
+  if (tasks == 0) return fail(errc::stopped, stage, "the host does not run", true);
+  return partition_of(key, static_cast<std::int32_t>(tasks));
+}
+
+void say_as_of(admin::found& out, const read_position& p, partition task) {
   out.stale = p.stale;
-  const auto tasks = h.status();
-  const auto of_stage = std::count_if(tasks.begin(), tasks.end(),
-                                      [&](const auto& t) { return t.id.stage == out.stage; });
-  const auto task = partition_of(key, static_cast<std::int32_t>(of_stage));
   for (std::size_t i = 0; i < p.inputs.size(); ++i)
     out.as_of.push_back({p.inputs[i], p.positions[i].value, task.value});
 }
 
 result<admin::found> one(host& h, const stage_spec& stage, admin::found out, const bytes& key,
-                         std::optional<timestamp> window, const query_options& options) {
+                         partition task, std::optional<timestamp> window,
+                         const query_options& options) {
   auto found =
       h.query_bytes(stage.name, key, window ? window_state_key(key, *window) : key, options);
   if (!found) return fail(found.error());
-  say_as_of(out, found->as_of, h, key);
+  say_as_of(out, found->as_of, task);
   if (!found->value) return out;
   auto value = stage.state_json(*found->value);
   if (!value) return fail(value.error());
@@ -47,17 +51,19 @@ result<admin::found> answer_state(host& h, const state_question& q) {
     return fail(errc::invalid_argument, "window", "the stage has no windows");
   auto key = stage.key_from_text(q.key);
   if (!key) return fail(key.error());
+  const auto task = task_of(h, q.stage, *key);
+  if (!task) return fail(task.error());
   admin::found out;
   out.stage = q.stage;
   out.key = q.key;
   out.windowed = stage.windowed;
-  if (!stage.windowed) return one(h, stage, std::move(out), *key, std::nullopt, q.options);
+  if (!stage.windowed) return one(h, stage, std::move(out), *key, *task, std::nullopt, q.options);
   if (q.window) {
     const auto start = parse_time(*q.window);
     if (!start) {
       return fail(errc::invalid_argument, "window", "expected a time, 2001-01-01T08:00:00Z");
     }
-    return one(h, stage, std::move(out), *key, *start, q.options);
+    return one(h, stage, std::move(out), *key, *task, *start, q.options);
   }
   bytes from;
   append_ordered(from, *key);
@@ -65,7 +71,7 @@ result<admin::found> answer_state(host& h, const state_question& q) {
   to.back() = '\x02';
   auto found = h.query_range(q.stage, *key, from, to, most_windows, q.options);
   if (!found) return fail(found.error());
-  say_as_of(out, found->as_of.front(), h, *key);
+  say_as_of(out, found->as_of.front(), *task);
   for (const auto& e : found->entries) {
     const auto parts = split_window_state_key(e.key);
     auto value = stage.state_json(e.value);

@@ -15,8 +15,7 @@ result<std::unique_ptr<lmdb::file_snapshot>> open_log_file(
   auto e = std::move(snapshot.error());
   e.message +=
       ". What a log holds is found through them, so `kappa salvage` cannot help: put back a copy "
-      "of "
-      "the file, or move log and states away and start anew with what the sources still have";
+      "of the file, or move log and states away and start anew with what the sources still have";
   return fail(std::move(e));
 }
 
