@@ -112,7 +112,7 @@ install_packages() {
   ((${#missing[@]})) || return 0
   say "packages: installing ${missing[*]}"
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-  as_root "${apt[@]}" update || note "apt-get update failed; trying with the lists that are there"
+  as_root "${apt[@]}" update >&2 || note "apt-get update failed; trying with the lists that are there"
   for package in "${missing[@]}"; do
     candidate=$(apt-cache policy "$package" 2>/dev/null | sed -n 's/^  Candidate: //p')
     if [[ -z $candidate || $candidate == '(none)' ]]; then

@@ -6,6 +6,8 @@
 # in the middle of its build, once; so does the project.
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
+# shellcheck source=tests/house/dev_copy.sh
+. "$root/tests/house/dev_copy.sh"
 place=$(mktemp -d)
 dev=
 # shellcheck disable=SC2317 # the trap calls it
@@ -25,8 +27,7 @@ fail() {
 project=$place/project
 export XDG_CACHE_HOME=$place/cache
 cache=$XDG_CACHE_HOME/kappa
-unset CMAKE_PREFIX_PATH KAPPA_DEBIAN_MIRROR
-mkdir -p "$project" "$cache/sources" "$place/actor-framework"
+mkdir -p "$cache/sources" "$place/actor-framework"
 
 # Stands still the first time, and makes its product the second time.
 cat >"$place/make-product" <<SCRIPT
@@ -49,14 +50,11 @@ cmake_text() { # HOW-IT-IS-INSTALLED
 cmake_text 'install(FILES ${CMAKE_CURRENT_BINARY_DIR}/product DESTINATION lib)' >"$place/actor-framework/CMakeLists.txt"
 tarball=actor-framework_0.18.7.orig.tar.gz
 tar -C "$place" -czf "$cache/sources/$tarball" actor-framework
-cmake_text >"$project/CMakeLists.txt"
 
-cp -r "$root/dev" "$root/scripts" "$project"
+copy_dev "$root" "$project"
+cmake_text >"$project/CMakeLists.txt"
 sum=$(sha256sum "$cache/sources/$tarball")
 sed -i "s/^readonly caf_sha256=.*/readonly caf_sha256=${sum%% *}/" "$project/scripts/setup.sh"
-# Not the machine's CAF, nor its packages, nor librdkafka: they are other tests' business.
-printf '%s\n' 'use_installed_caf() { return 1; }' 'install_packages() { :; }' 'setup_rdkafka() { :; }' \
-  >>"$project/scripts/setup.sh"
 grep -q "^readonly caf_source=actor-framework=0.18.7-" "$project/scripts/setup.sh" || fail "another CAF: name its tarball here"
 
 stands_still() {

@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 
 #include "kappa/log/check.hpp"
+#include "kappa/log/open_log.hpp"
+#include "kappa/log/salvage.hpp"
 #include "kappa_paths.hpp"
 #include "lmdb/file_snapshot.hpp"
 #include "lmdb/lmdb.hpp"
@@ -97,18 +99,6 @@ BOOST_FIXTURE_TEST_CASE(a_flipped_byte_is_found_or_changes_nothing, damaged_log)
 }
 
 // ---- every kind of damage is named
-
-/// Changes what is stored, as a bug or a stray write would, and keeps LMDB's pages sound.
-template <class F>
-void tamper(const std::filesystem::path& folder, const std::string& table, F&& f) {
-  lmdb::environment_options options;
-  options.folder = folder;
-  options.max_dbs = detail::embedded_max_dbs;
-  const auto env = must(lmdb::environment::open(options));
-  const auto db = must(env->find_dbi(table));
-  BOOST_REQUIRE(db.has_value());
-  must(env->write([&](lmdb::write_txn& txn) { return f(txn, *db); }));
-}
 
 /// Spoils the first value of a table, or that of `key`.
 void spoil(const std::filesystem::path& folder, const std::string& table, bytes key = {}) {
@@ -214,6 +204,7 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_opened_is_an_error, damaged_log) {
   std::filesystem::create_directories(options.folder);
   std::ofstream{options.folder / "data.mdb"} << std::string(20000, 'x');
   must_fail(check_log(options), errc::corrupt, "no LMDB file");
+  must_fail(check_log(options), errc::corrupt, "cannot help");
   options.folder = folder.path() / "other";
   {
     lmdb::environment_options env;
@@ -234,6 +225,53 @@ BOOST_FIXTURE_TEST_CASE(a_damaged_first_page_is_refused_at_open, damaged_log) {
     overwrite(data(), 0, healthy);
   }
   must(open_embedded_log(options));
+}
+
+BOOST_FIXTURE_TEST_CASE(two_damaged_first_pages_are_beyond_salvage_and_it_is_said, damaged_log) {
+  open_log_options options;
+  options.url = "lmdb:" + path.string();
+  log_check_options how;
+  how.folder = path;
+  // The roots of both point nowhere: LMDB would take them as they are.
+  const auto roots = [&](std::uint64_t page) {
+    overwrite(data(), page * 4096 + 136, std::string(8, '\xee'));
+  };
+  roots(0);
+  must_fail(open_log(options), errc::corrupt, "`kappa salvage` copies");
+  BOOST_TEST(!check().healthy());
+  roots(1);
+  for (const bool read_only : {true, false}) {
+    options.read_only = read_only;
+    must_fail(open_log(options), errc::corrupt, "`kappa salvage` cannot help");
+  }
+  must_fail(check_log(how), errc::corrupt, "`kappa salvage` cannot help");
+  salvage_options copy;
+  copy.from = path;
+  copy.to = folder.path() / "to";
+  must_fail(salvage_log(copy), errc::corrupt, "`kappa salvage` cannot help");
+  BOOST_TEST(!std::filesystem::exists(path / "lock.mdb"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_look_at_what_is_no_log_leaves_nothing_behind, damaged_log) {
+  open_log_options options;
+  options.url = "lmdb:" + (folder.path() / "other").string();
+  options.read_only = true;
+  must_fail(open_log(options), errc::not_found, "there is none");
+  const auto other = folder.path() / "other" / "data.mdb";
+  {
+    lmdb::environment_options env;
+    env.folder = other.parent_path();
+    must(must(lmdb::environment::open(env))->open_dbi("something"));
+  }
+  std::filesystem::remove(other.parent_path() / "lock.mdb");
+  must_fail(open_log(options), errc::not_found, "there is no log in it");
+  for (const auto* const content : {"", "this is no log"}) {
+    std::ofstream{other, std::ios::trunc} << content;
+    must_fail(open_log(options), errc::corrupt, "no LMDB file");
+  }
+  std::filesystem::directory_iterator left{other.parent_path()};
+  BOOST_TEST(left->path() == other);
+  BOOST_TEST((++left == std::filesystem::directory_iterator{}));
 }
 
 // ---- the second process

@@ -1,6 +1,8 @@
 // Logs to be damaged: one with all that an embedded log keeps, its content, and ways to spoil it.
 #pragma once
 
+#include <boost/test/unit_test.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -9,7 +11,9 @@
 #include <vector>
 
 #include "kappa/log/embedded_log.hpp"
+#include "lmdb/lmdb.hpp"
 #include "lmdb/page_file.hpp"
+#include "log/embedded_layout.hpp"
 #include "log/log_fixtures.hpp"
 
 namespace log_contract {
@@ -44,6 +48,18 @@ inline const std::vector<std::string> rich_apps{"shop", "depot"};
 void flip(const std::filesystem::path& file, std::uint64_t at, unsigned char bits);
 void overwrite(const std::filesystem::path& file, std::uint64_t at, const std::string& with);
 [[nodiscard]] std::string file_content(const std::filesystem::path& path);
+/// Changes what is stored, as a bug or a stray write would, and keeps LMDB's pages sound.
+template <class F>
+void tamper(const std::filesystem::path& folder, const std::string& table, F&& f) {
+  lmdb::environment_options options;
+  options.folder = folder;
+  options.max_dbs = kappa::detail::embedded_max_dbs;
+  const auto env = must(lmdb::environment::open(options));
+  const auto db = must(env->find_dbi(table));
+  BOOST_REQUIRE(db.has_value());
+  must(env->write([&](lmdb::write_txn& txn) { return f(txn, *db); }));
+}
+
 /// Copies a log: its data file, nothing else.
 void copy_log(const std::filesystem::path& from, const std::filesystem::path& to);
 

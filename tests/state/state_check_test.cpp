@@ -152,6 +152,9 @@ BOOST_FIXTURE_TEST_CASE(a_state_is_compared_with_its_log, state_to_spoil) {
   BOOST_TEST(says({"log-a", {}}).find("--adopt-state-position") != std::string::npos);
   BOOST_TEST(says({"log-b", {{key, {offset{300}}}}}).find("was made from log log-a") !=
              std::string::npos);
+  BOOST_TEST(says({"", {{key, {offset{300}}}}}) == "");  // the log has lost its id
+  BOOST_TEST(says({"", {{key, {offset{299}}}}}).find("ahead of the log's position 299") !=
+             std::string::npos);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_no_state_cannot_be_checked, state_to_spoil) {

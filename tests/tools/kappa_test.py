@@ -29,6 +29,27 @@ ROWS = [
     "2001-01-01T12:00:00Z,1,300,JFK,ORD",
 ]
 NO_TEXT = b"2001-01-01T12:01:00Z,1,300,\xff\xfe,ORD"
+# What is wrong with a question is the same whether the app runs or not: arguments → exit code.
+WRONG = [
+    (["status", "nono"], 1),
+    (["get", "nono", "ORD"], 1),
+    (["get", "ingest", "ORD"], 2),
+    (["get", "hourly-delays", "XXX"], 1),
+    (["get", "hourly-delays", "ORD", "--window", "noon"], 2),
+    (["get", "delay-alerts", "ORD", "--window", "2001-01-01"], 2),
+    (["replay", "nono"], 1),
+    (["replay", "ingest"], 2),
+    (["replay", "hourly-delays", "--partition", "9"], 1),
+    (["replay", "hourly-delays", "--partition", "-1"], 2),
+    (["tail", "nono"], 1),
+    (["tail", "hourly-delays", "--partition", "9"], 1),
+    (["tail", "hourly-delays", "--partition", "-1"], 2),
+    (["tail", "hourly-delays", "-n", "-1"], 2),
+    (["dead-letters", "--stage", "nono"], 1),
+    (["dead-letters", "show", "77"], 1),
+    (["dead-letters", "-n", "-1"], 2),
+    (["topics", "--app", "nono"], 1),
+]
 KAPPA = FLIGHTS = None
 
 
@@ -92,8 +113,20 @@ class CommandLine(Tool):
         self.assertIn("did you mean topics?", self.plain("topcs", status=2)[1])
         self.assertIn("did you mean --follow?", self.plain("tail", "x", "--folow", status=2)[1])
         self.assertIn("TOPIC is required", self.plain("tail", status=2)[1])
-        self.assertIn("--log", self.plain("topics", "--log", "kafka:x", status=2)[1])
         self.assertIn("only replay takes a program", self.plain("topics", "--", "true", status=2)[1])
+        self.assertIn("only replay takes a program", self.plain("check", "--", "true", status=2)[1])
+        self.assertIn("no program behind --", self.plain("replay", "sums", "--", status=2)[1])
+
+    def test_what_is_no_log_of_files_is_refused_by_every_command_alike(self):
+        for log, words in [("kafka:x", "not kafka:x"), ("lmdb:", "expected lmdb:FOLDER"), ("", "not nothing"),
+                           ("memory:", "its process's alone"), ("data", "did you mean lmdb:data?")]:
+            for command in [["topics"], ["status"], ["tail", "x"], ["check"]]:
+                said = self.plain(*command, "--log", log, status=2)[1]
+                self.assertTrue(said.startswith("error: --log: "), said)
+                self.assertIn(words, said)
+            self.assertIn(words, self.plain("salvage", log, "--to", "lmdb:new", status=2)[1])
+        self.assertNotIn("memory", self.plain("topics", "--log", "data", status=2)[1])
+        self.assertEqual(os.listdir(self.folder), ["in.csv"])
 
     def test_without_a_command_the_help_is_shown(self):
         self.assertIn("topics", self.plain(status=2)[1])
@@ -104,11 +137,16 @@ class CommandLine(Tool):
         self.assertIn("--log lmdb:FOLDER", said)
         self.assertEqual(os.listdir(self.folder), ["in.csv"])
 
-    def test_a_log_without_an_app_says_so(self):
+    def test_a_folder_that_holds_no_log_is_refused_and_left_as_it_is(self):
         os.mkdir(self.path("log"))
-        with open(self.path("log/data.mdb"), "wb") as file:
-            file.write(b"this is no log")
-        self.refused("status", status=3, words=["log"])
+        for content in [b"this is no log", b"", bytes(100000)]:
+            with open(self.path("log/data.mdb"), "wb") as file:
+                file.write(content)
+            for command in [["status"], ["topics"], ["tail", "x"], ["replay", "x"], ["dead-letters"], ["check"]]:
+                self.refused(*command, status=3, words=["log/data.mdb", "no LMDB file"])
+                self.assertEqual(os.listdir(self.path("log")), ["data.mdb"], command)
+            with open(self.path("log/data.mdb"), "rb") as file:
+                self.assertEqual(file.read(), content)
 
     def test_help_and_the_reference_name_the_same_commands_and_flags(self):
         with open(PAGE, encoding="utf-8") as file:
@@ -127,6 +165,80 @@ class Stopped(Tool):
     def setUp(self):
         super().setUp()
         self.run_job()
+
+    def test_a_state_is_taken_for_no_log(self):
+        shutil.rmtree(self.path("log"))
+        os.mkdir(self.path("log"))
+        shutil.copy(self.path("state/flights/hourly-delays.g1/0/data.mdb"), self.path("log"))
+        for command in [["topics"], ["status"], ["replay", "x"], ["dead-letters"]]:
+            self.refused(*command, status=3, words=["there is no log in it"])
+            self.assertEqual(os.listdir(self.path("log")), ["data.mdb"], command)
+
+    def damage(self, change):
+        """Changes the bytes of the log's file."""
+        with open(self.path("log/data.mdb"), "rb") as file:
+            content = file.read()
+        with open(self.path("log/data.mdb"), "wb") as file:
+            file.write(change(content))
+
+    def check_alone(self):
+        """Told of no states, in a folder that has none."""
+        return subprocess.run(self.command("check", state=False), capture_output=True, text=True, timeout=300,
+                              check=False, cwd=self.path("out"))
+
+    def test_where_salvage_cannot_help_it_is_not_advised(self):
+        self.damage(lambda content: bytes(2 * 4096) + content[2 * 4096:])
+        for command in [["check"], ["topics"], ["status"]]:
+            self.refused(*command, status=3, words=["`kappa salvage` cannot help", "put back a copy"])
+            self.assertNotIn("copies what is sound", self.errors)
+        done = subprocess.run([KAPPA, "salvage", "lmdb:" + self.path("log"), "--to", "lmdb:" + self.path("new")],
+                              capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("cannot help", done.stderr)
+        self.assertFalse(os.path.exists(self.path("new")))
+        # One page alone: it can.
+        shutil.rmtree(self.path("log"))
+        shutil.rmtree(self.path("state"))
+        self.run_job()
+        self.damage(lambda content: bytes(4096) + content[4096:])
+        self.refused("topics", status=3, words=["copies what is sound"])
+        self.assertIn("kappa salvage", self.kappa("check", status=1))
+
+    def test_an_id_that_the_log_lost_is_told_by_its_states_and_salvage_takes_it(self):
+        log_id = self.json("status")["status"]["logId"]
+        self.damage(lambda content: content.replace(log_id.encode(), b"x" + log_id[1:].encode()))
+        told = self.kappa("check", status=1)
+        command = re.search(r"kappa (salvage \S+ --to \S+ --log-id (\S+))$", told, re.MULTILINE)
+        self.assertEqual(command[2], log_id, told)
+        self.assertNotIn("was made from log", told)
+        found = self.json("check", status=1)
+        self.assertIsNone(found["log"]["id"])
+        self.assertEqual(found["ids_in_states"], [log_id])
+        self.assertIn("name their folder with --state", self.check_alone().stdout)
+
+        def salvage(*arguments):
+            return subprocess.run([KAPPA, *arguments], capture_output=True, text=True, timeout=300, check=False)
+        for wrong in ["nonsense", log_id[:-1], log_id.replace("-", "_")]:
+            done = salvage(*command[1].split()[:-1], wrong)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("--log-id", done.stderr)
+            self.assertIn("not " + wrong, done.stderr)
+        done = salvage(*command[1].split())
+        self.assertEqual(done.returncode, 1, done.stderr)
+        shutil.rmtree(self.path("log"))
+        os.rename(self.path("log-salvaged"), self.path("log"))
+        self.assertTrue(self.json("check")["healthy"])
+
+    def test_a_wrong_folder_of_states_keeps_check_from_nothing_but_them(self):
+        shutil.rmtree(self.path("state"))
+        told = self.kappa("check", status=3)
+        self.assertRegex(told, r"(?m)^log .*: healthy$")
+        self.assertIn("there is no such folder; the log alone was looked at", self.errors)
+        found = self.json("check", status=3)
+        self.assertTrue(found["log"]["healthy"])
+        self.assertFalse(found["healthy"])
+        self.assertEqual([s["folder"] for s in found["states"]], [self.path("state")])
+        self.assertEqual(self.check_alone().returncode, 0)
 
     def test_topics_are_listed_with_their_records(self):
         found = {t["topic"]: t for t in self.json("topics")}
@@ -179,6 +291,7 @@ class Stopped(Tool):
         self.assertEqual(self.kappa("dead-letters", "-n", "1").splitlines(), table.splitlines()[2:])
         self.assertEqual(self.kappa("dead-letters", "--stage", "delay-alerts"), "")
         self.assertIn("no dead letters of stage delay-alerts", self.errors)
+        self.refused("dead-letters", "--stage", "delay-alert", status=1, words=["did you mean delay-alerts?"])
         self.refused("dead-letters", "show", "77", status=1, words=["no such dead letter"])
         self.refused("dead-letters", "list", status=2, words=["show POSITION"])
 
@@ -214,6 +327,8 @@ class Stopped(Tool):
         self.assertEqual({t["lag"] for t in tasks}, {0})
         self.assertGreater(min(t["epoch"] for t in tasks), 0)
         self.assertTrue(stages["ingest"]["source"])
+        self.assertEqual([t["lag"] for t in stages["ingest"]["tasks"]], [None])
+        self.assertRegex(self.kappa("status", "ingest"), r"(?m)^ingest\.g1\[0\] +stopped +unknown ")
         text = self.kappa("status", "hourly-delays")
         self.assertIn("not running", text)
         self.assertNotIn("delay-alerts", text)
@@ -222,7 +337,10 @@ class Stopped(Tool):
     def test_a_wrong_topic_or_place_in_it_is_refused(self):
         self.refused("tail", "hourly-delay", status=1, words=["did you mean hourly-delays?"])
         self.refused("tail", "hourly-delays", "--from", "noon", status=2, words=["--from", "not noon"])
-        self.refused("tail", "hourly-delays", "--partition", "4", status=2, words=["partitions 0 … 3"])
+        for partition, status in [("4", 1), ("-1", 2)]:
+            for command in ["tail", "replay"]:
+                self.refused(command, "hourly-delays", "--partition", partition, status=status,
+                             words=["--partition", "hourly-delays has partitions 0 … 3, not " + partition])
         self.refused("status", "--app", "flihgts", status=1, words=["did you mean flights?"])
 
     def test_a_reader_that_has_seen_enough_ends_it_quietly(self):
@@ -240,7 +358,6 @@ class Stopped(Tool):
         requests = self.lines("tail", "flights.admin", "--from", "earliest")
         self.assertEqual(requests[-1]["value"]["replay"]["stage"], "hourly-delays")
         self.refused("replay", "ingest", status=2, words=["it keeps no keyed state"])
-        self.refused("replay", "hourly-delays", "--partition", "9", status=2, words=["partitions 0 … 3"])
 
     def test_a_program_is_run_with_the_replay_asked_of_it(self):
         said = self.kappa("replay", "hourly-delays", "--", "/bin/echo", "--quiet")
@@ -300,6 +417,42 @@ class Running(Tool):
         self.assertEqual(steps[-1]["state"], "done")
         self.assertEqual(self.json("get", "hourly-delays", "ORD")["entries"], before)
         self.refused("replay", "ingest", status=2, words=["ingest", "hourly-delays"])
+
+    def test_answers_have_the_same_form_when_the_app_is_stopped(self):
+        def shape(value):
+            if isinstance(value, dict):
+                return {name: shape(v) for name, v in value.items()}
+            return [shape(v) for v in value] if isinstance(value, list) else "one"
+
+        def answers():
+            got = [self.json("get", "hourly-delays", "ORD"), self.json("get", "delay-alerts", "LAX"),
+                   self.json("get", "hourly-delays", "XXX", status=1), self.json("status"),
+                   self.json("status", "hourly-delays"),
+                   self.lines("replay", "hourly-delays", "--json")[0],
+                   self.lines("replay", "delay-alerts", "--partition", "2", "--json")[0]]
+            codes = {}
+            for arguments, _ in WRONG:
+                done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=300,
+                                      check=False)
+                codes[" ".join(arguments)] = done.returncode
+                self.assertTrue(done.stderr.startswith("error: "), done.stderr)
+            return got, codes
+
+        self.finished()
+        running, codes = answers()
+        self.assertEqual(codes, {" ".join(arguments): code for arguments, code in WRONG})
+        self.job.terminate()
+        self.assertEqual(self.job.wait(timeout=120), 0)
+        stopped, codes_of_stopped = answers()
+        self.assertEqual(codes_of_stopped, codes)
+        for one, other in zip(running, stopped):
+            self.assertEqual(shape(one), shape(other))
+            self.assertEqual(one.get("as_of"), other.get("as_of"))
+        names = [s["name"] for s in running[3]["status"]["stages"]]
+        self.assertEqual(names, [s["name"] for s in stopped[3]["status"]["stages"]])
+        # Not known is null, not nought.
+        ingest = stopped[3]["status"]["stages"][names.index("ingest")]["tasks"][0]
+        self.assertEqual([ingest[name] for name in ("lag", "phase", "recordsIn", "failures", "watermark")], [None] * 5)
 
     def test_topics_are_read_beside_the_host_and_followed_until_ctrl_c(self):
         tail = subprocess.Popen(self.command("tail", "hourly-delays", "--from", "earliest", "--follow"),

@@ -2,10 +2,12 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include "commands.hpp"
@@ -38,15 +40,25 @@ struct findings {
   std::optional<log_check_report> log;
   std::optional<error> log_refused;
   std::vector<checked_state> states;
+  std::optional<error> no_states;  // --state names no folder
 
   [[nodiscard]] std::size_t damages() const {
     auto n = log ? log->damages.size() : 0;
     for (const auto& s : states) n += s.refused ? 1 : s.report.damages.size();
     return n;
   }
+
+  /// Of the logs that the states were made from.
+  [[nodiscard]] std::set<std::string> ids_in_states() const {
+    std::set<std::string> ids;
+    for (const auto& s : states) {
+      if (s.report.identity) ids.insert(s.report.identity->log_id);
+    }
+    return ids;
+  }
 };
 
-result<findings> look(const check_arguments& a, const std::filesystem::path& folder) {
+findings look(const check_arguments& a, const std::filesystem::path& folder) {
   progress_note note{"checking"};
   const auto progress = [&](const std::string& subject) { note.show(subject); };
   findings out;
@@ -54,7 +66,11 @@ result<findings> look(const check_arguments& a, const std::filesystem::path& fol
   std::error_code ec;
   if (a.state_given || std::filesystem::is_directory(a.state, ec)) {
     auto folders = find_states(a.state);
-    if (!folders) return fail(folders.error());
+    if (!folders) {
+      out.no_states = folders.error();
+      out.no_states->message += "; the log alone was looked at";
+      folders.emplace();
+    }
     for (const auto& f : *folders) {
       state_check_options options;
       options.folder = f;
@@ -91,6 +107,18 @@ void print(const std::vector<damage>& damages) {
   for (const auto& d : damages) fmt::print("  damaged: {}\n", d.text());
 }
 
+// What salvage needs to be told besides.
+std::string log_id_to_give(const findings& f) {
+  if (!f.log->log_id.empty()) return {};
+  const auto ids = f.ids_in_states();
+  if (ids.size() == 1) return " --log-id " + *ids.begin();
+  return fmt::format(" --log-id ID\n  the id is lost; {}",
+                     ids.empty() ? std::string{"states that were made from the log know it: name "
+                                               "their folder with --state"}
+                                 : fmt::format("it is one of those that the states name: {}",
+                                               fmt::join(ids, ", ")));
+}
+
 void print_text(const check_arguments& a, const findings& f) {
   if (f.log) {
     const auto& r = *f.log;
@@ -109,8 +137,8 @@ void print_text(const check_arguments& a, const findings& f) {
     for (const auto& gap : r.gaps) fmt::print("  gap, left by a salvage: {}\n", gap.text());
     print(r.damages);
     if (!r.healthy()) {
-      fmt::print("  stop its apps, and copy what is sound: kappa salvage {} --to {}-salvaged\n",
-                 a.log, a.log);
+      fmt::print("  stop its apps, and copy what is sound: kappa salvage {} --to {}-salvaged{}\n",
+                 a.log, a.log, log_id_to_give(f));
     }
   }
   for (const auto& s : f.states) {
@@ -140,9 +168,11 @@ void write(json_writer& out, const std::vector<damage>& damages) {
     out.text(d.subject);
     out.member("what");
     out.text(d.what);
+    out.member("range");
     if (d.range) {
-      out.member("range");
       write_range(out, *d.range);
+    } else {
+      out.null();
     }
     out.end_object();
   }
@@ -160,7 +190,7 @@ void write(json_writer& out, const log_check_report& r) {
     out.integer(v);
   };
   out.member("id");
-  out.text(r.log_id);
+  r.log_id.empty() ? out.null() : out.text(r.log_id);
   out.member("healthy");
   out.boolean(r.healthy());
   number("topics", r.topics);
@@ -186,13 +216,11 @@ void write(json_writer& out, const state_check_report& r) {
   out.member("name");
   out.text(r.name());
   out.member("log");
-  out.text(r.identity ? r.identity->log_id : "");
+  r.identity ? out.text(r.identity->log_id) : out.null();
   out.member("healthy");
   out.boolean(r.healthy());
-  if (r.epoch) {
-    out.member("epoch");
-    out.integer(r.epoch->value);
-  }
+  out.member("epoch");
+  r.epoch ? out.integer(r.epoch->value) : out.null();
   out.member("tables");
   out.begin_array();
   for (const auto& [name, entries] : r.tables) {
@@ -212,7 +240,7 @@ void print_json(const check_arguments& a, const findings& f) {
   json_writer out{text};
   out.begin_object();
   out.member("healthy");
-  out.boolean(!f.log_refused && f.damages() == 0);
+  out.boolean(!f.log_refused && !f.no_states && f.damages() == 0);
   out.member("log");
   out.begin_object();
   out.member("url");
@@ -220,8 +248,19 @@ void print_json(const check_arguments& a, const findings& f) {
   if (f.log) write(out, *f.log);
   if (f.log_refused) write_error(out, *f.log_refused);
   out.end_object();
+  out.member("ids_in_states");
+  out.begin_array();
+  for (const auto& id : f.ids_in_states()) out.text(id);
+  out.end_array();
   out.member("states");
   out.begin_array();
+  if (f.no_states) {
+    out.begin_object();
+    out.member("folder");
+    out.text(a.state);
+    write_error(out, *f.no_states);
+    out.end_object();
+  }
   for (const auto& s : f.states) {
     out.begin_object();
     out.member("folder");
@@ -239,17 +278,15 @@ void print_json(const check_arguments& a, const findings& f) {
 }
 
 int run(const check_arguments& a) {
-  const auto folder = log_folder(a.log);
+  const auto folder = log_folder(a.log, "--log");
   if (!folder) return complain(folder.error(), exit_usage);
-  auto found = look(a, *folder);
-  if (!found) return complain(found.error(), exit_refused);
-  if (a.json) {
-    print_json(a, *found);
-  } else {
-    print_text(a, *found);
-  }
-  if (found->log_refused) return complain(*found->log_refused, exit_refused);
-  return found->damages() == 0 ? exit_done : exit_failed;
+  const auto found = look(a, *folder);
+  a.json ? print_json(a, found) : print_text(a, found);
+  std::fflush(stdout);  // before what is said on the other output
+  if (found.no_states) complain(*found.no_states, exit_refused);
+  if (found.log_refused) complain(*found.log_refused, exit_refused);
+  if (found.no_states || found.log_refused) return exit_refused;
+  return found.damages() == 0 ? exit_done : exit_failed;
 }
 
 }  // namespace
@@ -268,7 +305,9 @@ void add_check(command_line& line) {
   check->add_flag("--without-lmdb", a->without_lmdb,
                   "Do not read the log through LMDB as well, in a second process");
   check->add_flag("--json", a->json, "One JSON document");
-  check->footer("Exit code: 0 healthy, 1 damage found, 2 wrong usage, 3 cannot be opened at all.");
+  check->footer(
+      "Exit code: 0 healthy, 1 damage found, 2 wrong usage, 3 log or states cannot be opened "
+      "at all.");
   check->callback([a, state, &exit_code] {
     a->state_given = state->count() != 0;
     exit_code = run(*a);

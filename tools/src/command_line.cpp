@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "kappa/core/suggest.hpp"
+#include "job.hpp"
 #include "kappa/version.hpp"
 
 namespace kappa::tools {
@@ -35,6 +35,10 @@ int complain(const error& e) {
   }
 }
 
+std::string check_count(const std::string& value) {
+  return value.starts_with('-') ? "expected 0 or more, not " + value : std::string{};
+}
+
 struct command_line::inside {
   struct command {
     CLI::App* cli;
@@ -54,17 +58,12 @@ struct command_line::inside {
         exit_usage);
   }
 
-  static std::string meant(const std::string& wrong, const std::vector<std::string>& words) {
-    const auto near = detail::suggestion(wrong, words);
-    return near.empty() ? "" : fmt::format("; did you mean {}?", near);
-  }
-
   int unknown_command(const std::string& word) {
     std::vector<std::string> names;
     for (const auto* c : cli.get_subcommands([](const CLI::App*) { return true; })) {
       if (!c->get_group().empty()) names.push_back(c->get_name());  // the others are hidden
     }
-    return wrong(fmt::format("unknown command {}{}", word, meant(word, names)), cli);
+    return wrong(fmt::format("unknown command {}{}", word, did_you_mean(word, names)), cli);
   }
 
   int unknown_argument(const CLI::App& where, const std::string& word) {
@@ -74,7 +73,7 @@ struct command_line::inside {
     }
     const auto bare = word.substr(0, word.find('='));
     return wrong(fmt::format("unknown argument {}{}", word,
-                             bare.starts_with("-") ? meant(bare, names) : std::string{}),
+                             bare.starts_with("-") ? did_you_mean(bare, names) : std::string{}),
                  where);
   }
 };
@@ -109,10 +108,18 @@ int command_line::run(int argc, char** argv) {
   std::vector<std::string> words;
   int at = 1;
   for (; at < argc && std::string_view{argv[at]} != "--"; ++at) words.emplace_back(argv[at]);
+  const bool program_asked = at < argc;
   for (++at; at < argc; ++at) in_->common.program.emplace_back(argv[at]);
   const std::vector<std::string> backwards{words.rbegin(), words.rend()};
   auto& cli = in_->cli;
   cli.allow_extras();  // so that the nearest right word can be named
+  if (program_asked && (words.empty() || words.front() != "replay")) {
+    return in_->wrong("only replay takes a program behind --", cli);
+  }
+  if (program_asked && in_->common.program.empty()) {
+    return in_->wrong(
+        "there is no program behind --: replay STAGE -- PROGRAM ARGUMENTS…, or leave -- out", cli);
+  }
   try {
     auto left = backwards;
     cli.parse(left);
@@ -131,9 +138,6 @@ int command_line::run(int argc, char** argv) {
          {const_cast<const CLI::App*>(c.cli), const_cast<const CLI::App*>(&cli)}) {
       const auto extras = app->remaining();
       if (!extras.empty()) return in_->unknown_argument(*c.cli, extras.front());
-    }
-    if (!in_->common.program.empty() && c.cli->get_name() != "replay") {
-      return in_->wrong("only replay takes a program behind --", *c.cli);
     }
     return c.run(in_->common);
   }

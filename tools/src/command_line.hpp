@@ -31,7 +31,7 @@ struct common_options {
   std::filesystem::path state = "state";
   std::string app;  // empty: the one whose topics the log holds
   bool json = false;
-  /// What stands behind "--": a program and its arguments.
+  /// What stands behind "--": a program and its arguments; only `replay` takes one.
   std::vector<std::string> program;
 };
 
@@ -40,6 +40,9 @@ int complain(const error& e, int code);
 /// With the code that goes with the error: 2 for what the user typed, 3 for what cannot be opened
 /// or is refused, else 1.
 int complain(const error& e);
+
+/// For options that count: what is wrong with the value; empty: nothing.
+[[nodiscard]] std::string check_count(const std::string& value);
 
 class command_line {
  public:

@@ -11,6 +11,7 @@
 #include "kappa/log/envelope.hpp"
 #include "output.hpp"
 #include "selection.hpp"
+#include "stopped_app.hpp"
 
 namespace kappa::tools {
 namespace {
@@ -83,6 +84,10 @@ int dead_letters(const common_options& common, dead_letter_options options) {
     }
     return show_one(**log, decode, options.what.topic, options.words[1]);
   }
+  if (!options.stage.empty()) {
+    auto known = check_stage(**log, *app, options.stage);
+    if (!known) return complain(known.error());
+  }
   if (!options.what.count && !options.what.follow && options.what.from.empty()) {
     options.what.from = "earliest";
   }
@@ -119,7 +124,7 @@ void add_dead_letters(command_line& line) {
                  "position of its original")
       ->expected(0, 2);
   cli.add_option("--stage", o->stage, "Of this stage only");
-  cli.add_option("-n,--count", o->what.count, "The last ones only");
+  cli.add_option("-n,--count", o->what.count, "The last ones only")->check(check_count);
   cli.add_flag("--follow", o->what.follow, "Go on with what comes, until Ctrl-C");
 }
 

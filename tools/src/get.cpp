@@ -21,10 +21,14 @@ struct get_options {
   bool latest = false;
 };
 
+std::string where(const admin::input_position& p) {
+  return topic_partition{p.topic, partition{p.partition}}.text();
+}
+
 std::string positions_text(const admin::found& f) {
   std::string out;
   for (const auto& p : f.as_of) {
-    out += fmt::format("{}{}@{}", out.empty() ? "" : " ", p.topic, p.next);
+    out += fmt::format("{}{}@{}", out.empty() ? "" : " ", where(p), p.next);
   }
   return out.empty() ? "no position yet" : out;
 }
@@ -38,7 +42,7 @@ std::string json_of_found(const admin::found& f, bool running) {
   }
   std::string as_of;
   for (const auto& p : f.as_of) {
-    as_of += fmt::format("{}{}:{}", as_of.empty() ? "" : ",", json_text(p.topic), p.next);
+    as_of += fmt::format("{}{}:{}", as_of.empty() ? "" : ",", json_text(where(p)), p.next);
   }
   return fmt::format(
       "{{\"stage\":{},\"key\":{},\"running\":{},\"stale\":{},\"as_of\":{{{}}},\"entries\":[{}]}}\n",

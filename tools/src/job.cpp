@@ -8,6 +8,7 @@
 
 #include "kappa/core/suggest.hpp"
 #include "kappa/log/open_log.hpp"
+#include "log_folder.hpp"
 
 namespace kappa::tools {
 
@@ -17,28 +18,35 @@ std::string did_you_mean(const std::string& wrong, const std::vector<std::string
 }
 
 result<std::shared_ptr<event_log>> open_log_of(const common_options& common, access how) {
-  if (!common.log.starts_with("lmdb:")) {
-    return fail(errc::bad_config, "--log",
-                fmt::format("expected lmdb:FOLDER, not {}: a log in memory is its process's alone",
-                            common.log));
-  }
-  const std::filesystem::path folder = common.log.substr(5);
+  auto folder = log_folder(common.log, "--log");
+  if (!folder) return fail(folder.error());
   std::error_code ec;
-  if (!std::filesystem::exists(folder / "data.mdb", ec)) {
+  if (!std::filesystem::exists(*folder / "data.mdb", ec)) {
     return fail(errc::io, "--log",
                 fmt::format("there is no log in {}: name its folder, as --log lmdb:FOLDER",
-                            std::filesystem::absolute(folder, ec).string()));
+                            std::filesystem::absolute(*folder, ec).string()));
   }
   open_log_options options;
   options.url = common.log;
-  options.read_only = how == access::read;
+  options.read_only = true;
   auto log = open_log(options);
+  if (log && how == access::write) {  // what is there is a log: to write would make one of it
+    log->reset();
+    options.read_only = false;
+    log = open_log(options);
+  }
   if (log) return log;
   auto e = log.error();
   if (e.code == errc::corrupt) e.message += "; kappa check tells more";
   // Whatever it is: what cannot be opened ends with exit code 3.
   if (e.code == errc::corrupt || e.code == errc::not_found) e.code = errc::io;
   return fail(std::move(e));
+}
+
+result<void> check_partition(const std::string& name, std::int32_t partitions, std::int32_t asked) {
+  if (asked >= 0 && asked < partitions) return {};
+  return fail(asked < 0 ? errc::bad_config : errc::not_found, "--partition",
+              fmt::format("{} has partitions 0 … {}, not {}", name, partitions - 1, asked));
 }
 
 result<std::vector<std::string>> apps_of(event_log& log) {

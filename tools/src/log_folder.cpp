@@ -1,15 +1,24 @@
 #include "log_folder.hpp"
 
+#include <fmt/format.h>
+
 #include "kappa/serialization/json.hpp"
 
 namespace kappa::tools {
 
-result<std::filesystem::path> log_folder(const std::string& url) {
+result<std::filesystem::path> log_folder(const std::string& url, const std::string& option) {
   constexpr std::string_view scheme = "lmdb:";
   if (url.starts_with(scheme) && url.size() > scheme.size()) {
     return std::filesystem::path{url.substr(scheme.size())};
   }
-  return fail(errc::bad_config, url, "name an embedded log: lmdb:FOLDER");
+  std::string why;
+  if (url.starts_with("memory:")) {
+    why = ": a log in memory is its process's alone";
+  } else if (!url.empty() && url.find(':') == std::string::npos) {
+    why = fmt::format("; did you mean lmdb:{}?", url);
+  }
+  return fail(errc::bad_config, option,
+              fmt::format("expected lmdb:FOLDER, not {}{}", url.empty() ? "nothing" : url, why));
 }
 
 void write_range(json_writer& out, const offset_range& range) {

@@ -4,13 +4,15 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "commands.hpp"
-#include "decoding.hpp"
 #include "host_of.hpp"
+#include "job.hpp"
+#include "kappa/serialization/json.hpp"
 #include "output.hpp"
 #include "progress_note.hpp"
 #include "stopped_app.hpp"
@@ -20,13 +22,47 @@ namespace {
 
 struct replay_options {
   std::string stage;
-  std::int32_t partition = -1;
+  std::optional<std::int32_t> partition;
 };
 
 std::string text_of_progress(const admin::replay_progress& p) {
   auto out = fmt::format("{}: {} of {}", p.stage, p.done, p.total);
   if (p.seconds_left >= 0) out += fmt::format(", {:.0f} s left", p.seconds_left);
   return out;
+}
+
+// `state`: of the whole.
+std::string json_of_progress(const admin::replay_progress& p, const std::string& state) {
+  std::string out;
+  json_writer w{out};
+  const auto rest = [&](std::uint64_t done, std::uint64_t total, double seconds_left) {
+    w.member("done");
+    w.integer(done);
+    w.member("total");
+    w.integer(total);
+    w.member("secondsLeft");
+    seconds_left < 0 ? w.null() : w.number(seconds_left);
+  };
+  w.begin_object();
+  w.member("stage");
+  w.text(p.stage);
+  w.member("state");
+  w.text(state);
+  w.member("tasks");
+  w.begin_array();
+  for (const auto& t : p.tasks) {
+    w.begin_object();
+    w.member("partition");
+    w.integer(std::int64_t{t.partition});
+    w.member("state");
+    w.text(text_of(t.state));
+    rest(t.done, t.total, t.seconds_left);
+    w.end_object();
+  }
+  w.end_array();
+  rest(p.done, p.total, p.seconds_left);
+  w.end_object();
+  return out + "\n";
 }
 
 // Until the host says that it is done.
@@ -63,7 +99,8 @@ int follow_replay(const app_at_hand& at, admin_call& call, const common_options&
     if (progress == nullptr) {
       return complain({errc::decode, "app " + at.app, "answered something else than a replay"});
     }
-    if (common.json && !put(to_json(*progress) + "\n")) return exit_failed;
+    if (common.json && !put(json_of_progress(*progress, text_of(progress->state))))
+      return exit_failed;
     if (!(*reply)->last) {
       note.show(text_of_progress(*progress));
       continue;
@@ -80,7 +117,7 @@ int follow_replay(const app_at_hand& at, admin_call& call, const common_options&
 }
 
 int run_program(const common_options& common, const replay_options& o) {
-  if (o.partition >= 0) {
+  if (o.partition) {
     return complain({errc::bad_config, "--partition",
                      "a program replays all partitions of a stage: leave it out, or leave the "
                      "program out"},
@@ -100,22 +137,25 @@ int replay(const common_options& common, const replay_options& o) {
   if (!common.program.empty()) return run_program(common, o);
   auto at = open_app(common, true);
   if (!at) return complain(at.error());
-  if (!at->holder) {
+  admin::replay_progress requested;
+  requested.stage = o.stage;
+  // Of a running app the host knows better, but -1 is all partitions to it.
+  if (!at->holder || o.partition.value_or(0) < 0) {
     auto stage = find_keyed_stage(*at->log, at->app, o.stage);
     if (!stage) return complain(stage.error());
-    if (o.partition >= stage->tasks) {
-      return complain({errc::bad_config, "--partition",
-                       fmt::format("{} has partitions 0 … {}", o.stage, stage->tasks - 1)});
+    auto there = check_partition(o.stage, stage->tasks, o.partition.value_or(0));
+    if (!there) return complain(there.error());
+    for (std::int32_t p = 0; p < stage->tasks; ++p) {
+      if (o.partition.value_or(p) == p) requested.tasks.emplace_back().partition = p;
     }
   }
   const admin_client client{at->log, at->app};
-  auto call = client.send(admin::replay_request{.stage = o.stage, .partition = o.partition});
+  auto call =
+      client.send(admin::replay_request{.stage = o.stage, .partition = o.partition.value_or(-1)});
   if (!call) return complain(call.error());
   if (at->holder) return follow_replay(*at, *call, common);
   if (common.json) {
-    return put(fmt::format("{{\"stage\":{},\"state\":\"requested\"}}\n", json_text(o.stage)))
-               ? exit_done
-               : exit_failed;
+    return put(json_of_progress(requested, "requested")) ? exit_done : exit_failed;
   }
   return put(fmt::format("app {} is not running: the replay of {} is begun at its next start.\n"
                          "To do it now: kappa replay {} -- PROGRAM ARGUMENTS…\n",
@@ -131,7 +171,7 @@ void add_replay(command_line& line) {
   auto& cli = line.add("replay", "Builds the state of a stage again from the log",
                        [o](const common_options& common) { return replay(common, *o); });
   cli.add_option("STAGE", o->stage, "See kappa status")->required();
-  cli.add_option("--partition", o->partition, "This one only")->check(CLI::NonNegativeNumber);
+  cli.add_option("--partition", o->partition, "This one only");
   cli.footer(
       "A running app does it while it goes on, a stopped one at its next start.\n"
       "kappa replay STAGE -- PROGRAM ARGUMENTS… runs the stopped app's program for it now.");

@@ -88,9 +88,9 @@ void print_json(const salvage_arguments& a, const salvage_report& r) {
 }
 
 int run(const salvage_arguments& a) {
-  const auto from = log_folder(a.from);
+  const auto from = log_folder(a.from, "LOG");
   if (!from) return complain(from.error(), exit_usage);
-  const auto to = log_folder(a.to);
+  const auto to = log_folder(a.to, "--to");
   if (!to) return complain(to.error(), exit_usage);
   progress_note note{"copying"};
   salvage_options options;
@@ -100,7 +100,10 @@ int run(const salvage_arguments& a) {
   options.progress = [&](const std::string& subject) { note.show(subject); };
   const auto report = salvage_log(options);
   note.clear();
-  if (!report) return complain(report.error(), exit_refused);
+  if (!report) {
+    const bool wrong = report.error().code == errc::invalid_argument;
+    return complain(report.error(), wrong ? exit_usage : exit_refused);
+  }
   if (a.json) {
     print_json(a, *report);
   } else {
@@ -119,7 +122,7 @@ void add_salvage(command_line& line) {
   salvage->add_option("log", a->from, "The damaged log, lmdb:FOLDER; it is only read")->required();
   salvage->add_option("--to", a->to, "The new log, lmdb:FOLDER; must not be there")->required();
   salvage->add_option("--log-id", a->log_id,
-                      "The log's id, where the log has lost it: `check` shows it with a state");
+                      "The log's id, where the log has lost it: `check` shows it of the states");
   salvage->add_flag("--json", a->json, "One JSON document");
   salvage->footer(
       "Stop the apps on the log first. Exit code: 0 all was copied, 1 something is missing, 2 "

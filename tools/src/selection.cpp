@@ -39,9 +39,9 @@ result<offset> start_of(event_log& log, const topic_partition& tp, const partiti
 result<std::vector<start>> starts_of(event_log& log, const selection& what) {
   auto config = find_topic(log, what.topic);
   if (!config) return fail(config.error());
-  if (what.only && (*what.only < 0 || *what.only >= config->partitions)) {
-    return fail(errc::bad_config, "--partition",
-                fmt::format("{} has partitions 0 … {}", what.topic, config->partitions - 1));
+  if (what.only) {
+    auto there = check_partition(what.topic, config->partitions, *what.only);
+    if (!there) return fail(there.error());
   }
   std::vector<start> all;
   for (std::int32_t p = 0; p < config->partitions; ++p) {
@@ -69,7 +69,8 @@ std::vector<topic_walk::span> spans_of(const std::vector<start>& starts, bool fo
 // than those there are. Looks at twice as many each time: most records may be markers.
 result<std::uint64_t> back_up(event_log& log, const selection& what, std::uint64_t count,
                               std::vector<start>& starts) {
-  for (std::int64_t back = static_cast<std::int64_t>(count);; back *= 2) {
+  constexpr auto most = std::int64_t{1} << 60;  // more than a partition can have
+  for (auto back = static_cast<std::int64_t>(std::min<std::uint64_t>(count, most));; back *= 2) {
     bool whole = true;
     for (std::size_t i = 0; i < starts.size(); ++i) {
       const auto& b = starts[i].bounds;
@@ -86,7 +87,7 @@ result<std::uint64_t> back_up(event_log& log, const selection& what, std::uint64
       if (what.wanted((*r)->record)) ++found;
     }
     if (whole || found >= count) return found > count ? found - count : 0;
-    if (back > (std::int64_t{1} << 60)) return std::uint64_t{0};
+    if (back >= most) return std::uint64_t{0};
   }
 }
 

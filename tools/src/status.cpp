@@ -1,14 +1,16 @@
 // kappa status: stages and tasks, how far they are, and how they are.
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "commands.hpp"
-#include "decoding.hpp"
 #include "host_of.hpp"
 #include "output.hpp"
+#include "status_json.hpp"
 #include "stopped_app.hpp"
 #include "table.hpp"
 
@@ -62,8 +64,10 @@ std::string for_people(const admin::status& s, const std::optional<std::string>&
       if (holder && t.phase == admin::phase::replaying) {
         health = fmt::format("replaying {}/{}", t.replayed, t.replay_total);
       }
-      table.add({name, health, std::to_string(t.lag), time_or_dash(t.watermark),
-                 std::to_string(t.epoch), stage.source ? "-" : size_text(t.state_used_bytes),
+      const bool lag_known = knows_lag(stage, t, holder.has_value());
+      table.add({name, health, lag_known ? std::to_string(t.lag) : "unknown",
+                 time_or_dash(t.watermark), std::to_string(t.epoch),
+                 stage.source ? "-" : size_text(t.state_used_bytes),
                  stage.source ? "-" : std::to_string(t.state_entries),
                  holder ? std::to_string(t.dead_letters) : "-", inputs});
       if (!t.last_error.empty()) problems += fmt::format("{}: {}\n", name, t.last_error);
@@ -89,13 +93,11 @@ int status(const common_options& common, const std::string& stage) {
     if (!found) return complain(found.error());
     s = std::move(*found);
   }
-  if (common.json) {
-    const auto holder = at->holder ? json_text(*at->holder) : "null";
-    return put(fmt::format("{{\"running\":{},\"holder\":{},\"status\":{}}}\n",
-                           at->holder.has_value(), holder, to_json(s)))
-               ? exit_done
-               : exit_failed;
-  }
+  // A host tells them in the order of the data's way, which the log does not know.
+  std::sort(s.stages.begin(), s.stages.end(), [](const auto& a, const auto& b) {
+    return std::pair{a.name, a.generation} < std::pair{b.name, b.generation};
+  });
+  if (common.json) return put(json_of_status(s, at->holder) + "\n") ? exit_done : exit_failed;
   return put(for_people(s, at->holder, common.state.string())) ? exit_done : exit_failed;
 }
 

@@ -76,6 +76,19 @@ std::optional<std::pair<std::string, generation>> stage_of_topic(const std::stri
   return std::pair{std::string{topic.substr(0, g)}, generation{number}};
 }
 
+result<void> check_known(const std::vector<stopped_stage>& stages, const std::string& app,
+                         const std::string& stage) {
+  std::vector<std::string> names;  // a stage's generations are beside each other
+  for (const auto& s : stages) {
+    if (s.name == stage) return {};
+    if (names.empty() || names.back() != s.name) names.push_back(s.name);
+  }
+  return fail(errc::not_found, "stage " + stage,
+              fmt::format("no such stage; app {} has {}{}", app,
+                          names.empty() ? "none yet" : fmt::format("{}", fmt::join(names, ", ")),
+                          did_you_mean(stage, names)));
+}
+
 void add_state(admin::task_status& to, const std::filesystem::path& state, const task_id& id) {
   auto opened = open_state(state, id);
   if (!opened) {
@@ -118,6 +131,12 @@ result<std::vector<stopped_stage>> stages_of(event_log& log, const std::string& 
   return all;
 }
 
+result<void> check_stage(event_log& log, const std::string& app, const std::string& stage) {
+  auto stages = stages_of(log, app);
+  if (!stages) return fail(stages.error());
+  return check_known(*stages, app, stage);
+}
+
 result<stopped_stage> find_keyed_stage(event_log& log, const std::string& app,
                                        const std::string& stage) {
   auto stages = stages_of(log, app);
@@ -145,11 +164,12 @@ result<admin::status> status_of_stopped(event_log& log, const std::string& app,
   out.log_id = log.id();
   auto stages = stages_of(log, app);
   if (!stages) return fail(stages.error());
+  if (!only_stage.empty()) {
+    if (auto known = check_known(*stages, app, only_stage); !known) return fail(known.error());
+  }
   auto positions = log.positions(app);
   if (!positions) return fail(positions.error());
-  std::vector<std::string> names;
   for (const auto& s : *stages) {
-    names.push_back(s.name);
     if (!only_stage.empty() && s.name != only_stage) continue;
     admin::stage_status stage;
     stage.name = s.name;
@@ -187,11 +207,6 @@ result<admin::status> status_of_stopped(event_log& log, const std::string& app,
       stage.tasks.push_back(std::move(task));
     }
     out.stages.push_back(std::move(stage));
-  }
-  if (!only_stage.empty() && out.stages.empty()) {
-    return fail(errc::not_found, "stage " + only_stage,
-                fmt::format("app {} has {}{}", app, fmt::join(names, ", "),
-                            did_you_mean(only_stage, names)));
   }
   return out;
 }
@@ -256,7 +271,8 @@ result<admin::found> get_from_stopped(event_log& log, const std::string& app,
   if (opened->snapshot) {
     for (std::size_t i = 0; i < opened->snapshot->inputs.size(); ++i) {
       admin::input_position p;
-      p.topic = fmt::format("{}[{}]", opened->snapshot->inputs[i], id.partition);
+      p.topic = opened->snapshot->inputs[i];
+      p.partition = id.partition.value;
       p.next = opened->snapshot->positions[i].value;
       out.as_of.push_back(std::move(p));
     }

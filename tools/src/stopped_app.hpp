@@ -25,6 +25,10 @@ struct stopped_stage {
 /// The stages that the app has run with, the newest generation of each last.
 [[nodiscard]] result<std::vector<stopped_stage>> stages_of(event_log& log, const std::string& app);
 
+/// errc::not_found: the app has not run with such a stage; it names the nearest one.
+[[nodiscard]] result<void> check_stage(event_log& log, const std::string& app,
+                                       const std::string& stage);
+
 /// The newest generation of a stage that keeps state. errc::not_found names the nearest one.
 [[nodiscard]] result<stopped_stage> find_keyed_stage(event_log& log, const std::string& app,
                                                      const std::string& stage);

@@ -63,7 +63,8 @@ void add_tail(command_line& line) {
   cli.add_option("--from", o->what.from,
                  "earliest, latest, an offset, or a time; absent: the last records");
   cli.add_option("-n,--count", o->what.count,
-                 "How many: the last ones (10), or with --from the first ones from there (all)");
+                 "How many: the last ones (10), or with --from the first ones from there (all)")
+      ->check(check_count);
   cli.add_flag("--follow", o->what.follow, "Go on with what comes, until Ctrl-C");
   cli.add_option("--partition", o->what.only, "Of this partition only");
   cli.add_option("--key", o->key, "With this key only");

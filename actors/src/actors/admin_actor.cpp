@@ -258,7 +258,7 @@ class admin_actor final : public caf::event_based_actor {
     }
     if (r.noted.steps.empty()) {
       return fail(errc::not_found, fmt::format("{}[{}]", question.stage, question.partition),
-                  fmt::format("no such partition; the stage has {}", tasks));
+                  fmt::format("no such partition; the stage has partitions 0 … {}", tasks - 1));
     }
     r.problems.resize(r.noted.steps.size());
     running_.push_back(std::move(r));

@@ -17,6 +17,7 @@
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
 #include "actors/crash_ledger.hpp"
+#include "actors/keyed_stage.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
 #include "actors/retention_keeper.hpp"
@@ -166,18 +167,10 @@ struct host::inside {
         [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); }};
   }
 
-  // errc::not_found, invalid_argument: why there is nothing to build anew.
+  // Why there is nothing to build anew.
   result<void> keeps_state(const std::string& name) const {
-    const auto* const stage = topology->find(name);
-    if (stage != nullptr && stage->state) return {};
-    std::string all;
-    for (const auto& s : topology->stages()) {
-      if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-    }
-    if (stage == nullptr)
-      return fail(errc::not_found, name, "no such stage; stages with state: " + all);
-    return fail(errc::invalid_argument, name,
-                "the stage keeps no state to build anew; stages with state: " + all);
+    if (auto stage = detail::keyed_stage(*topology, name); !stage) return fail(stage.error());
+    return {};
   }
 
   [[nodiscard]] bool replayed(const std::string& stage) const {
@@ -488,13 +481,8 @@ struct host::inside {
       if (tasks[i].id.stage == stage) found.push_back(i);
     }
     if (!found.empty()) return found;
-    std::string all;
-    if (topology) {
-      for (const auto& s : topology->stages()) {
-        if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-      }
-    }
-    return fail(errc::not_found, stage, "no such stage; stages with state: " + all);
+    if (auto known = detail::keyed_stage(*topology, stage); !known) return fail(known.error());
+    return fail(errc::stopped, the_app.name(), "the host does not run", true);
   }
 };
 

@@ -24,8 +24,10 @@ std::string json_string(std::string_view text) {
 
 std::string as_of_json(const admin::found& found) {
   std::string out = "{";
-  for (const auto& p : found.as_of)
-    out += fmt::format("{}{}:{}", out.size() == 1 ? "" : ",", json_string(p.topic), p.next);
+  for (const auto& p : found.as_of) {
+    const topic_partition where{p.topic, partition{p.partition}};
+    out += fmt::format("{}{}:{}", out.size() == 1 ? "" : ",", json_string(where.text()), p.next);
+  }
   return out + "}";
 }
 

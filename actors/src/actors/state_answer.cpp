@@ -1,8 +1,11 @@
 #include "actors/state_answer.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "actors/keyed_stage.hpp"
 #include "kappa/core/codec.hpp"
+#include "kappa/core/partitioner.hpp"
 #include "kappa/stream/window.hpp"
 
 namespace kappa::detail {
@@ -10,28 +13,27 @@ namespace {
 
 constexpr std::size_t most_windows = 10'000;
 
-result<const stage_spec*> keyed_stage(const topology& t, const std::string& name) {
-  const auto* stage = t.find(name);
-  if (stage != nullptr && stage->state) return stage;
-  std::string all;
-  for (const auto& s : t.stages()) {
-    if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-  }
-  return fail(errc::not_found, name, "no such stage with keyed state; there are: " + all);
+result<partition> task_of(const host& h, const std::string& stage, const bytes& key) {
+  const auto all = h.status();
+  const auto tasks =
+      std::count_if(all.begin(), all.end(), [&](const auto& t) { return t.id.stage == stage; });
+  if (tasks == 0) return fail(errc::stopped, stage, "the host does not run", true);
+  return partition_of(key, static_cast<std::int32_t>(tasks));
 }
 
-void say_as_of(admin::found& out, const read_position& p) {
+void say_as_of(admin::found& out, const read_position& p, partition task) {
   out.stale = p.stale;
   for (std::size_t i = 0; i < p.inputs.size(); ++i)
-    out.as_of.push_back({p.inputs[i], p.positions[i].value});
+    out.as_of.push_back({p.inputs[i], p.positions[i].value, task.value});
 }
 
 result<admin::found> one(host& h, const stage_spec& stage, admin::found out, const bytes& key,
-                         std::optional<timestamp> window, const query_options& options) {
+                         partition task, std::optional<timestamp> window,
+                         const query_options& options) {
   auto found =
       h.query_bytes(stage.name, key, window ? window_state_key(key, *window) : key, options);
   if (!found) return fail(found.error());
-  say_as_of(out, found->as_of);
+  say_as_of(out, found->as_of, task);
   if (!found->value) return out;
   auto value = stage.state_json(*found->value);
   if (!value) return fail(value.error());
@@ -49,17 +51,19 @@ result<admin::found> answer_state(host& h, const state_question& q) {
     return fail(errc::invalid_argument, "window", "the stage has no windows");
   auto key = stage.key_from_text(q.key);
   if (!key) return fail(key.error());
+  const auto task = task_of(h, q.stage, *key);
+  if (!task) return fail(task.error());
   admin::found out;
   out.stage = q.stage;
   out.key = q.key;
   out.windowed = stage.windowed;
-  if (!stage.windowed) return one(h, stage, std::move(out), *key, std::nullopt, q.options);
+  if (!stage.windowed) return one(h, stage, std::move(out), *key, *task, std::nullopt, q.options);
   if (q.window) {
     const auto start = parse_time(*q.window);
     if (!start) {
       return fail(errc::invalid_argument, "window", "expected a time, 2001-01-01T08:00:00Z");
     }
-    return one(h, stage, std::move(out), *key, *start, q.options);
+    return one(h, stage, std::move(out), *key, *task, *start, q.options);
   }
   bytes from;
   append_ordered(from, *key);
@@ -67,7 +71,7 @@ result<admin::found> answer_state(host& h, const state_question& q) {
   to.back() = '\x02';
   auto found = h.query_range(q.stage, *key, from, to, most_windows, q.options);
   if (!found) return fail(found.error());
-  say_as_of(out, found->as_of.front());
+  say_as_of(out, found->as_of.front(), *task);
   for (const auto& e : found->entries) {
     const auto parts = split_window_state_key(e.key);
     auto value = stage.state_json(e.value);

@@ -8,6 +8,7 @@
 #include "lmdb/file_snapshot.hpp"
 #include "log/check_reader.hpp"
 #include "log/frame.hpp"
+#include "log/log_file.hpp"
 #include "log/log_tables.hpp"
 
 namespace kappa {
@@ -52,6 +53,7 @@ class log_check {
   }
   void report_file();
   [[nodiscard]] result<void> check_topics();
+  void check_lost_topics();
   void check_unknown_trees();
   [[nodiscard]] result<void> check_frames(partition_walk& p);
   [[nodiscard]] bool take_frame(partition_walk& p, const lmdb::tree_entry& e);
@@ -98,6 +100,7 @@ result<log_check_report> log_check::run() {
   if (tables_.id.empty()) report(path, "its id is missing");
   out_.log_id = tables_.id;
   out_.last_transaction = snapshot_.meta().transaction;
+  check_lost_topics();
   if (auto ok = check_topics(); !ok) return fail(ok.error());
   check_positions();
   check_producers();
@@ -144,11 +147,30 @@ result<void> log_check::check_topics() {
   return {};
 }
 
+// Before anything is renewed: a topic may be made meanwhile.
+void log_check::check_lost_topics() {
+  auto lost = detail::find_lost_topics(tables_, snapshot_);
+  // Those whose entry is there, and was told of as damaged.
+  for (const auto& [name, stored] : tables_.doubtful_topics) {
+    if (const auto guess = detail::guess_topic(name, stored)) lost.numbers.erase(guess->number);
+  }
+  for (const auto& [number, partitions] : lost.numbers) {
+    report(fmt::format("(topic number {})", number),
+           partitions == 0
+               ? std::string{"nothing is left of the topic, not even its name"}
+               : fmt::format("the topic's name and settings are lost; it has {} partitions",
+                             partitions));
+  }
+  if (lost.more != 0) {
+    report(detail::table::topics, detail::text_of_more(lost));
+  }
+}
+
 void log_check::check_unknown_trees() {
   for (const auto& [name, tree] : snapshot_.trees()) {
-    const auto id = detail::parse_frames_name(name);
-    const bool known = id ? tables_.name_of(*id).front() != '(' : name.starts_with("log.");
-    if (!known) report(name, "a database that belongs to no topic");
+    // Frames of topics without settings were told of with their topic.
+    const bool known = detail::parse_frames_name(name) || name.starts_with("log.");
+    if (!known) report(name, "a database that no log has");
   }
 }
 
@@ -314,7 +336,7 @@ void log_check::check_producers() {
 
 result<log_check_report> check_log(const log_check_options& options) {
   for (int attempt = 1;; ++attempt) {
-    auto snapshot = lmdb::file_snapshot::open({options.folder});
+    auto snapshot = detail::open_log_file({options.folder});
     if (!snapshot) return fail(snapshot.error());
     auto report = log_check{options, **snapshot}.run();
     if (!report) return report;

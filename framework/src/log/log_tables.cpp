@@ -196,6 +196,36 @@ std::optional<partition_id> parse_frames_name(std::string_view name) {
   return make_partition_id(topic, partition{part});
 }
 
+std::string text_of_more(const lost_topics& lost) {
+  return fmt::format("it had {} more topics, of which neither settings nor records are left",
+                     lost.more);
+}
+
+lost_topics find_lost_topics(const log_tables& tables, const lmdb::file_snapshot& snapshot) {
+  lost_topics out;
+  const auto note = [&](partition_id id) {
+    auto& n = out.numbers[static_cast<std::uint32_t>(id >> 32)];
+    n = std::max(n, static_cast<std::int32_t>(id & 0xffffffff) + 1);
+  };
+  // Only what has a checksum tells how far the numbers go.
+  std::uint32_t last = 0;
+  for (const auto& [id, meta] : tables.partitions) {
+    note(id);
+    last = std::max(last, static_cast<std::uint32_t>(id >> 32));
+  }
+  for (const auto& [name, topic] : tables.topics) last = std::max(last, topic.number);
+  for (std::uint32_t n = 1; n <= last; ++n) out.numbers.try_emplace(n, 0);
+  for (const auto& [name, tree] : snapshot.trees()) {
+    if (const auto id = parse_frames_name(name)) note(*id);
+  }
+  for (const auto& [name, topic] : tables.topics) out.numbers.erase(topic.number);
+  const auto known = tables.topics.size() + out.numbers.size();
+  const auto tree = snapshot.trees().find(table::topics);
+  if (tree != snapshot.trees().end() && tree->second.entries > known)
+    out.more = tree->second.entries - known;
+  return out;
+}
+
 offset_range range_of(const lmdb::tree_fault& fault, const topic_partition& where) {
   offset_range out{where.topic, where.partition, offset{0}, std::nullopt};
   if (const auto low = read_ordered(fault.low)) out.from = offset{*low};

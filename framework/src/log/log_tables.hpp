@@ -56,6 +56,19 @@ struct log_tables {
 /// Topic and partition of a tree of frames, "f/T/P".
 [[nodiscard]] std::optional<partition_id> parse_frames_name(std::string_view name);
 
+/// Topics that there were and that are not among a log's settings.
+struct lost_topics {
+  /// Number → how many partitions their databases and bounds tell of; 0: nothing is left of them.
+  std::map<std::uint32_t, std::int32_t> numbers;
+  /// How many more there were, of which not even the number is known.
+  std::uint64_t more = 0;
+};
+/// Of `more`, for people.
+[[nodiscard]] std::string text_of_more(const lost_topics& lost);
+/// Topics are numbered one after the other, and never removed.
+[[nodiscard]] lost_topics find_lost_topics(const log_tables& tables,
+                                           const lmdb::file_snapshot& snapshot);
+
 /// The offsets that a fault in a tree of frames touches.
 [[nodiscard]] offset_range range_of(const lmdb::tree_fault& fault, const topic_partition& where);
 

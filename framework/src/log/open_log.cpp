@@ -7,6 +7,7 @@
 
 #include "kappa/log/embedded_log.hpp"
 #include "kappa/log/memory_log.hpp"
+#include "log/log_file.hpp"
 
 namespace kappa {
 
@@ -29,6 +30,8 @@ result<std::shared_ptr<event_log>> open_log(const open_log_options& options) {
     embedded.frame_bytes = options.frame_bytes;
     embedded.read_only = options.read_only;
     embedded.log = options.log;
+    auto looked = detail::look_at_log_file(embedded.folder, embedded.read_only);
+    if (!looked) return fail(std::move(looked.error()));
     return open_embedded_log(embedded);
   }
   return fail(errc::bad_config, options.url, "not a log; known are lmdb:FOLDER and memory:");

@@ -1,6 +1,8 @@
 #include "kappa/log/salvage.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -40,6 +42,9 @@ class log_copy {
   }
 
   [[nodiscard]] result<void> tables(const detail::log_tables& from, const std::string& id) {
+    for (const auto& [name, topic] : from.topics) numbers_[topic.number] = 0;
+    std::uint32_t last = 0;
+    for (auto& [there, here] : numbers_) here = ++last;
     auto made = env_->write([&](lmdb::write_txn& txn) -> result<void> {
       for (const auto* const name : {table::meta, table::topics, table::partitions, table::times,
                                      table::positions, table::producers, table::apps}) {
@@ -47,7 +52,7 @@ class log_copy {
       }
       for (const auto& [name, topic] : from.topics) {
         for (std::int32_t n = 0; n < topic.config.partitions; ++n) {
-          auto db = txn.create_dbi(detail::frames_name(topic.number, partition{n}));
+          auto db = txn.create_dbi(detail::frames_name(numbers_.at(topic.number), partition{n}));
           if (!db) return fail(db.error());
         }
       }
@@ -60,14 +65,18 @@ class log_copy {
       if (auto r = put_sealed(txn, detail::format_key, format); !r) return r;
       if (auto r = put_sealed(txn, detail::id_key, id); !r) return r;
       for (const auto& [name, topic] : from.topics) {
-        if (auto r = put(txn, table::topics, name, detail::encode(topic)); !r) return r;
+        auto renumbered = topic;
+        renumbered.number = numbers_.at(topic.number);
+        if (auto r = put(txn, table::topics, name, detail::encode(renumbered)); !r) return r;
       }
       for (const auto& [key, value] : from.positions) {
         const auto k = detail::encode_position_key(key);
         if (auto r = put(txn, table::positions, k, detail::encode(k, value)); !r) return r;
       }
       for (const auto& [key, value] : from.producers) {
-        const auto k = detail::producer_key(key.first, key.second);
+        const auto here = id_here(key.first);
+        if (!here) continue;  // of a topic that is lost
+        const auto k = detail::producer_key(*here, key.second);
         if (auto r = put(txn, table::producers, k, detail::encode(k, value)); !r) return r;
       }
       for (const auto& [app, value] : from.apps) {
@@ -78,6 +87,13 @@ class log_copy {
   }
 
   [[nodiscard]] lmdb::environment& env() { return *env_; }
+  /// What a partition of the damaged log is here; nothing: its topic is lost.
+  [[nodiscard]] std::optional<partition_id> id_here(partition_id there) const {
+    const auto number = numbers_.find(static_cast<std::uint32_t>(there >> 32));
+    if (number == numbers_.end()) return std::nullopt;
+    return detail::make_partition_id(number->second,
+                                     partition{static_cast<std::int32_t>(there & 0xffffffff)});
+  }
   [[nodiscard]] result<void> put(lmdb::write_txn& txn, const char* name, bytes_view key,
                                  bytes_view value) {
     auto db = env_->find_dbi(name);
@@ -91,6 +107,9 @@ class log_copy {
     return put(txn, table::meta, key, detail::seal(table::meta, key, content));
   }
   std::shared_ptr<lmdb::environment> env_;
+  /// Number of a topic in the damaged log → here. The count of topics is the last number: where one
+  /// is lost, those behind it move up, or the next new topic would be laid over the last.
+  std::map<std::uint32_t, std::uint32_t> numbers_;
 };
 
 class salvage {
@@ -117,7 +136,10 @@ class salvage {
     for (const auto& [number, partitions] : source_.nameless()) {
       const auto name = fmt::format("(topic number {})", number);
       report_.losses.push_back(
-          {name, "the topic's name is lost, and with it what would show its frames to be sound"});
+          {name,
+           partitions == 0
+               ? "nothing is left of the topic, not even its name"
+               : "the topic's name is lost, and with it what would show its frames to be sound"});
       for (std::int32_t n = 0; n < partitions; ++n) {
         report_.missing.push_back({{name, partition{n}, offset{0}, std::nullopt}, std::nullopt});
       }
@@ -135,7 +157,7 @@ class salvage {
   /// A partition on its way into the copy.
   struct job {
     topic_partition where;
-    partition_id id = 0;
+    partition_id id = 0;  // in the copy
     std::uint64_t seed = 0;
     lmdb::dbi frames;
     std::vector<piece> pieces;
@@ -149,6 +171,7 @@ class salvage {
     std::uint64_t frames = 0;
   };
 
+  /// `id`: in the damaged log.
   [[nodiscard]] result<void> add(const topic_partition& where, partition_id id);
   [[nodiscard]] std::vector<piece> plan(const topic_partition& where, partition_id id,
                                         partition_meta& meta);
@@ -221,12 +244,14 @@ std::vector<salvage::piece> salvage::plan(const topic_partition& where, partitio
 
 result<void> salvage::add(const topic_partition& where, partition_id id) {
   if (options_.progress) options_.progress(where.text());
+  const auto id_here = copy_.id_here(id);
+  if (!id_here) bug("a topic of the copy has no number");
   stand s;
-  job j{where, id, detail::frame_seed(where), {}, {}};
+  job j{where, *id_here, detail::frame_seed(where), {}, {}};
   j.pieces = plan(where, id, s.meta);
   s.meta.size_bytes = s.meta.since_index_bytes = 0;
   auto frames = copy_.env().find_dbi(
-      detail::frames_name(static_cast<std::uint32_t>(id >> 32), where.partition));
+      detail::frames_name(static_cast<std::uint32_t>(*id_here >> 32), where.partition));
   if (!frames) return fail(frames.error());
   if (!*frames) bug("a partition of the copy has no database");
   j.frames = **frames;
@@ -322,6 +347,14 @@ bool is_empty_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, ec) && std::filesystem::is_empty(path, ec);
 }
 
+/// Sixteen bytes in hexadecimal digits, as make_uuid writes them.
+bool is_log_id(const std::string& id) {
+  constexpr std::string_view form = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+  return std::equal(id.begin(), id.end(), form.begin(), form.end(), [](char c, char wanted) {
+    return wanted == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+}
+
 /// The folder that the copy is made in, emptied of what an interrupted call has left.
 result<detail::app_lock> take_part(const std::filesystem::path& part) {
   auto lock = detail::app_lock::take(part, "salvage", "kappa salvage");
@@ -357,6 +390,12 @@ result<void> give_name(const std::filesystem::path& part, const std::filesystem:
 }  // namespace
 
 result<salvage_report> salvage_log(const salvage_options& options) {
+  if (!options.log_id.empty() && !is_log_id(options.log_id)) {
+    return fail(errc::invalid_argument, "--log-id",
+                fmt::format("expected an id as `kappa check` shows it of log and states, like "
+                            "0b5e7c1a-93d2-4f60-8a17-c2d94e6f3b58, not {}",
+                            options.log_id));
+  }
   std::error_code ec;
   if (std::filesystem::exists(options.to, ec) && !is_empty_folder(options.to)) {
     // Perhaps of a salvage that died before its name was on disk: who is told that it is there
@@ -383,7 +422,7 @@ result<salvage_report> salvage_log(const salvage_options& options) {
   if (id.empty()) {
     return fail(errc::corrupt, options.from.string(),
                 "its id is damaged. Every state that was made from it knows the id (`kappa check` "
-                "of a state names it): give it with --log-id");
+                "with --state names it): give it with --log-id");
   }
   if (tables.id.empty()) {
     report.losses.push_back({"id", "the log's id was damaged: it is the one that was given"});

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "log/frame.hpp"
+#include "log/log_file.hpp"
 #include "log/log_rules.hpp"
 
 namespace kappa::detail {
@@ -43,7 +44,7 @@ result<std::unique_ptr<salvage_source>> salvage_source::open(const salvage_optio
   how.folder = options.from;
   how.pin = false;
   how.lenient = true;
-  auto snapshot = lmdb::file_snapshot::open(how);
+  auto snapshot = open_log_file(how);
   if (!snapshot) return fail(snapshot.error());
   std::unique_ptr<salvage_source> source{new salvage_source{std::move(*snapshot)}};
   source->read_all(losses);
@@ -378,17 +379,11 @@ std::optional<std::string> salvage_source::find_name(std::uint32_t number) {
 }
 
 void salvage_source::name_topics(std::vector<damage>& losses) {
-  std::map<std::uint32_t, std::int32_t> partitions;
-  const auto note = [&](partition_id id) {
-    auto& n = partitions[static_cast<std::uint32_t>(id >> 32)];
-    n = std::max(n, static_cast<std::int32_t>(id & 0xffffffff) + 1);
-  };
-  for (const auto& [name, tree] : snapshot_->trees()) {
-    if (const auto id = parse_frames_name(name)) note(*id);
+  const auto lost = find_lost_topics(tables_, *snapshot_);
+  if (lost.more != 0) {
+    losses.push_back({table::topics, text_of_more(lost)});
   }
-  for (const auto& [id, meta] : tables_.partitions) note(id);
-  for (const auto& [name, topic] : tables_.topics) partitions.erase(topic.number);
-  for (const auto& [number, count] : partitions) {
+  for (const auto& [number, count] : lost.numbers) {
     const auto name = find_name(number);
     if (!name) {
       nameless_[number] = count;
@@ -403,7 +398,7 @@ void salvage_source::name_topics(std::vector<damage>& losses) {
         topic.config = guess->config;
       }
     }
-    topic.config.partitions = count;
+    if (count != 0) topic.config.partitions = count;
     auto& owner = topic.config.owner;
     if (owner.empty() || !tables_.apps.contains(owner)) {
       owner.clear();
@@ -415,7 +410,8 @@ void salvage_source::name_topics(std::vector<damage>& losses) {
     losses.push_back(
         {*name, fmt::format("the topic's settings were damaged and are rebuilt: {} partitions, "
                             "{}; its retention may have been another",
-                            count, owner.empty() ? "written from outside" : "owned by " + owner)});
+                            topic.config.partitions,
+                            owner.empty() ? "written from outside" : "owned by " + owner)});
     tables_.topics.emplace(*name, std::move(topic));
   }
 }

@@ -45,7 +45,7 @@ class salvage_source {
   [[nodiscard]] bool read(const found_frame& frame, bytes& out) const;
   /// The newest meta page is lost: what the last transaction appended is not seen.
   [[nodiscard]] bool lost_last_transaction() const { return snapshot_->lost_last_transaction(); }
-  /// Topics whose name is lost, by number: how many partitions they have.
+  /// Topics whose name is lost, by number: how many partitions they have; 0: that is lost too.
   [[nodiscard]] const std::map<std::uint32_t, std::int32_t>& nameless() const { return nameless_; }
 
  private:

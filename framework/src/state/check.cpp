@@ -270,7 +270,8 @@ std::vector<damage> compare(const state_check_report& state, const log_facts& lo
   std::vector<damage> out;
   if (!state.identity) return out;
   const auto& id = *state.identity;
-  if (id.log_id != log.id) {
+  // A log that has lost its id says so itself.
+  if (!log.id.empty() && id.log_id != log.id) {
     out.push_back({state.name(), fmt::format("was made from log {}, this log is {}: name its own "
                                              "log, or remove the folder {}",
                                              id.log_id, log.id, state.folder.string())});

@@ -171,6 +171,7 @@ struct FoundEntry {
 struct InputPosition {
   topic @0 :Text;
   next @1 :Int64;
+  partition @2 :Int32;
 }
 
 enum ReplayState {

@@ -53,8 +53,9 @@ struct salvage_report {
   [[nodiscard]] bool complete() const { return missing.empty() && losses.empty(); }
 };
 
-/// errc::already_exists: `to` holds something. errc::owned: an app still runs on `from`.
-/// errc::not_found, errc::io, errc::no_space. errc::corrupt: nothing at all can be recognised.
+/// errc::invalid_argument: `log_id` cannot be one. errc::already_exists: `to` holds something.
+/// errc::owned: an app still runs on `from`. errc::not_found, errc::io, errc::no_space.
+/// errc::corrupt: nothing at all can be recognised.
 [[nodiscard]] result<salvage_report> salvage_log(const salvage_options& options);
 
 }  // namespace kappa
