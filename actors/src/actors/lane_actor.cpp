@@ -38,20 +38,36 @@ class lane_actor final : public caf::event_based_actor {
           std::erase_if(waiting_, [&](const submit_ptr& s) {
             return s->from == f->from && s->life == f->life;
           });
-          post(f->from, std::make_shared<epochs_forgotten>(epochs_forgotten{f->life}));
+          forgetting_.push_back(f);
+          tell_forgotten();
         },
     };
   }
 
   void on_exit() override {
     waiting_.clear();
+    forgetting_.clear();
     lane_.reset();
   }
 
  private:
   void flush() {
     flushing_ = false;
-    if (waiting_.empty() || board_->failure()) return;
+    commit_waiting();
+    tell_forgotten();
+  }
+
+  // The next life of a task goes on from the position in the log. While a commit is in doubt that
+  // is not final: it would do again what turns out to be there. A flush is still to come then.
+  void tell_forgotten() {
+    if (lane_->in_doubt() && !board_->failure()) return;
+    for (const auto& f : forgetting_)
+      post(f->from, std::make_shared<epochs_forgotten>(epochs_forgotten{f->life}));
+    forgetting_.clear();
+  }
+
+  void commit_waiting() {
+    if ((waiting_.empty() && !lane_->in_doubt()) || board_->failure()) return;
     std::vector<epoch_ptr> epochs;
     for (const auto& s : waiting_) epochs.push_back(s->epoch);
     // What it throws leaves the outcome open, so that it must not be tried again: the host fails.
@@ -88,6 +104,7 @@ class lane_actor final : public caf::event_based_actor {
   std::shared_ptr<class board> board_;
   log_sink log_to_;
   std::vector<submit_ptr> waiting_;
+  std::vector<forget_ptr> forgetting_;  // not told yet
   bool flushing_ = false;
   std::chrono::milliseconds backoff_{10};
 };

@@ -34,7 +34,7 @@ struct epoch_committed {
   std::uint64_t life = 0;
   std::vector<offset> bases;
 };
-/// Task → lane: drop what of this life is still waiting; then say so.
+/// Task → lane: drop what of this life is still waiting; then, once no commit is in doubt, say so.
 struct forget_epochs {
   caf::actor from;
   std::uint64_t life = 0;
