@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(windows_are_served_one_or_all) {
 BOOST_AUTO_TEST_CASE(what_is_not_there_or_not_understood_is_told_in_words) {
   served s{sums_app()};
   BOOST_TEST(s.answers("/state/sum/nobody", 404, "no state under this key"));
-  BOOST_TEST(s.answers("/state/nothing/x", 404, "there are: sum"));
+  BOOST_TEST(s.answers("/state/nothing/x", 404, "stages with state: sum"));
   BOOST_TEST(
       s.answers("/state/sum", 404, "there are /state/{stage}/{key}, /status, /metrics, /health"));
   BOOST_TEST(s.answers("/", 404, "no such path: /"));

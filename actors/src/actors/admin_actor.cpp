@@ -64,8 +64,8 @@ class admin_actor final : public caf::event_based_actor {
   admin_actor(caf::actor_config& config, admin_options options, admin_place place)
       : event_based_actor{config},
         options_{std::move(options)},
-        requests_{admin_topic(options_.app), partition{0}},
-        replies_{admin_replies_topic(options_.app), partition{0}},
+        requests_{options_.topology->admin_topic(), partition{0}},
+        replies_{options_.topology->admin_replies_topic(), partition{0}},
         next_{place.next},
         epoch_{place.epoch} {
     for (auto& p : place.pending) {
@@ -237,7 +237,8 @@ class admin_actor final : public caf::event_based_actor {
   // ── replays ──
 
   result<void> accept(const std::string& id, const admin::replay_request& question, offset at) {
-    if (auto keeps = options_.keeps_state(question.stage); !keeps) return keeps;
+    if (auto keyed = options_.topology->find_keyed(question.stage); !keyed)
+      return fail(keyed.error());
     for (const auto& r : running_) {
       if (r.noted.stage != question.stage) continue;
       return fail(errc::unavailable, question.stage,
@@ -408,7 +409,7 @@ class admin_actor final : public caf::event_based_actor {
   // The next T1 of the lane: replies, position and what is under way, all or nothing.
   void submit() {
     auto e = std::make_shared<closed_epoch>();
-    const auto key = admin_position(options_.app);
+    const auto key = admin_position(options_.topology->app_name());
     e->task = {key.app, key.stage, key.generation, key.task};
     e->number = ++epoch_;
     e->output_bytes = out_->size_bytes();
@@ -440,7 +441,7 @@ class admin_actor final : public caf::event_based_actor {
 }  // namespace
 
 result<caf::actor> spawn_admin(caf::actor_system& system, admin_options options) {
-  auto place = read_place(*options.log, options.app);
+  auto place = read_place(*options.log, options.topology->app_name());
   if (!place) return fail(place.error());
   return system.spawn<admin_actor, caf::detached>(std::move(options), std::move(*place));
 }

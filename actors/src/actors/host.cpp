@@ -166,20 +166,6 @@ struct host::inside {
         [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); }};
   }
 
-  // errc::not_found, invalid_argument: why there is nothing to build anew.
-  result<void> keeps_state(const std::string& name) const {
-    const auto* const stage = topology->find(name);
-    if (stage != nullptr && stage->state) return {};
-    std::string all;
-    for (const auto& s : topology->stages()) {
-      if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-    }
-    if (stage == nullptr)
-      return fail(errc::not_found, name, "no such stage; stages with state: " + all);
-    return fail(errc::invalid_argument, name,
-                "the stage keeps no state to build anew; stages with state: " + all);
-  }
-
   [[nodiscard]] bool replayed(const std::string& stage) const {
     return std::find(options.replay.begin(), options.replay.end(), stage) != options.replay.end();
   }
@@ -194,8 +180,8 @@ struct host::inside {
   // Refuses before the first state is erased.
   result<std::vector<opened_task>> open_tasks() {
     for (const auto& name : options.replay) {
-      if (auto keeps = keeps_state(name); !keeps)
-        return fail(errc::bad_config, "replay " + name, keeps.error().message);
+      if (auto keyed = topology->find_keyed(name); !keyed)
+        return fail(errc::bad_config, "replay " + name, keyed.error().message);
     }
     std::vector<opened_task> opened;
     for (const auto& stage : topology->stages()) {
@@ -221,7 +207,7 @@ struct host::inside {
 
   result<void> answer_admin(std::vector<detail::admin_task> admin_tasks) {
     detail::admin_options o;
-    o.app = topology->app_name();
+    o.topology = topology;
     o.instance = instance;
     o.log = log;
     o.lane = lane;
@@ -232,7 +218,6 @@ struct host::inside {
       if (stopping) return fail(errc::stopped, topology->app_name(), "the host stops", true);
       return detail::answer_state(self, q);
     };
-    o.keeps_state = [this](const std::string& stage) { return keeps_state(stage); };
     o.clock = options.clock;
     o.log_to = options.log_to;
     board->hold(true);  // until it has looked
@@ -483,18 +468,13 @@ struct host::inside {
   result<std::vector<std::size_t>> tasks_of(const std::string& stage) const {
     const std::shared_lock lock{tasks_mutex};
     if (tasks.empty()) return fail(errc::stopped, the_app.name(), "the host does not run", true);
+    if (auto keyed = topology->find_keyed(stage); !keyed) return fail(keyed.error());
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       if (tasks[i].id.stage == stage) found.push_back(i);
     }
     if (!found.empty()) return found;
-    std::string all;
-    if (topology) {
-      for (const auto& s : topology->stages()) {
-        if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-      }
-    }
-    return fail(errc::not_found, stage, "no such stage; stages with state: " + all);
+    return fail(errc::unavailable, stage, "this host replays other stages, and only them");
   }
 };
 

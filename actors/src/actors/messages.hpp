@@ -88,7 +88,7 @@ struct state_rebuilt {
   rebuild_step step = rebuild_step::waiting;
   std::optional<error> failed;
 };
-/// Host → task.
+/// Host → task of a stage that keeps state.
 struct read_request {
   bytes from;               // the key, or the beginning of the range
   std::optional<bytes> to;  // none: one key

@@ -10,16 +10,6 @@ namespace {
 
 constexpr std::size_t most_windows = 10'000;
 
-result<const stage_spec*> keyed_stage(const topology& t, const std::string& name) {
-  const auto* stage = t.find(name);
-  if (stage != nullptr && stage->state) return stage;
-  std::string all;
-  for (const auto& s : t.stages()) {
-    if (s.state) all += (all.empty() ? "" : ", ") + s.name;
-  }
-  return fail(errc::not_found, name, "no such stage with keyed state; there are: " + all);
-}
-
 void say_as_of(admin::found& out, const read_position& p) {
   out.stale = p.stale;
   for (std::size_t i = 0; i < p.inputs.size(); ++i)
@@ -42,7 +32,7 @@ result<admin::found> one(host& h, const stage_spec& stage, admin::found out, con
 }  // namespace
 
 result<admin::found> answer_state(host& h, const state_question& q) {
-  auto named = keyed_stage(h.topology(), q.stage);
+  auto named = h.topology().find_keyed(q.stage);
   if (!named) return fail(named.error());
   const auto& stage = **named;
   if (q.window && !stage.windowed)

@@ -18,8 +18,8 @@ struct state_question {
   query_options options;
 };
 
-/// Values as JSON. No entries: no state under the key. errc::not_found: no such stage with state;
-/// errc::invalid_argument: key or window.
+/// Values as JSON. No entries: no state under the key. errc::not_found: no such stage;
+/// errc::invalid_argument: one without state, or key or window.
 [[nodiscard]] result<admin::found> answer_state(host& h, const state_question& q);
 
 }  // namespace kappa::detail

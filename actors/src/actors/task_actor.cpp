@@ -410,7 +410,6 @@ class task_actor final : public caf::event_based_actor {
       return refuse(errc::unavailable, "the task is in quarantine: it keeps failing");
     if (!task_) return refuse(errc::unavailable, "the task is starting; try again");
     auto* const table = task_->table();
-    if (table == nullptr) return refuse(errc::not_found, "the stage keeps no keyed state");
     state_entries found;
     found.as_of.push_back(task_->read_at(r.options.level));
     if (found.as_of.front().stale && r.options.refuse_stale) {
