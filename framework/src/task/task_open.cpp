@@ -76,6 +76,7 @@ result<void> task_impl::open_store(bool fresh) {
   ctx_.out = &builder_;
   ctx_.closing_timers = closing_.get();
   ctx_.timers = timers_.get();
+  look_at_store();
   return {};
 }
 
