@@ -25,6 +25,7 @@
 #include "actors/task_actor.hpp"
 #include "actors/watchdog.hpp"
 #include "kappa/core/caught.hpp"
+#include "kappa/core/failpoint.hpp"
 #include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
@@ -103,7 +104,7 @@ struct host::inside {
   mutable std::shared_mutex tasks_mutex;  // queries against the end of `stop`
   std::vector<placed_task> tasks;
   std::unique_ptr<detail::watchdog> watchdog;
-  std::unique_ptr<detail::retention_keeper> retention;
+  std::shared_ptr<detail::retention_keeper> retention;
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return options.state / topology->app_name();
@@ -134,13 +135,14 @@ struct host::inside {
       o.log_to = options.log_to;
       o.watcher = pulses.back().get();
       o.suspects = std::move(suspects);
-      return {[o, name = id.text(), pulse = pulses.back().get()](bool) {
+      const auto none = [name = id.text()]() -> result<void> {
+        return fail(errc::invalid_argument, name, "it reads a source and keeps no state");
+      };
+      return {[o, name = id.text(), pulse = pulses.back().get()] {
                 const detail::step_pulse::turn watched{*pulse};  // it may hang in there
                 return detail::caught(name, [&] { return open_source_task(o); });
               },
-              [name = id.text()]() -> result<void> {
-                return fail(errc::invalid_argument, name, "it reads a source and keeps no state");
-              }};
+              none, none};
     }
     task_options o;
     o.topology = topology;
@@ -159,11 +161,14 @@ struct host::inside {
     o.watcher = pulses.back().get();
     o.suspects = std::move(suspects);
     return {
-        [o, name = id.text()](bool rebuild) mutable {
-          o.rebuild = rebuild;
-          return detail::caught(name, [&] { return open_task(o); });
-        },
-        [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); }};
+        [o, name = id.text()] { return detail::caught(name, [&] { return open_task(o); }); },
+        [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); },
+        [folder = o.state_folder]() -> result<void> {
+          failpoint::hit("rebuild.before_erase");
+          if (auto erased = erase_state(folder); !erased) return erased;
+          failpoint::hit("rebuild.after_erase");
+          return {};
+        }};
   }
 
   [[nodiscard]] bool replayed(const std::string& stage) const {
@@ -198,7 +203,10 @@ struct host::inside {
       if (auto can = t.opener.check_rebuild(); !can) return fail(can.error());
     }
     for (auto& t : opened) {
-      auto task = t.opener.open(replayed(t.id.stage));
+      if (replayed(t.id.stage)) {
+        if (auto erased = t.opener.erase(); !erased) return fail(erased.error());
+      }
+      auto task = t.opener.open();
       if (!task) return fail(task.error());
       t.task = std::move(*task);
     }
@@ -293,7 +301,12 @@ struct host::inside {
     system = std::make_unique<caf::actor_system>(*config);
     const auto& app = topology->app_name();
     lane = detail::spawn_lane(*system, app, std::move(lane_of_app), board, options.log_to);
-    state_thread = detail::spawn_state_thread(*system, app, board);
+    if (!options.replay_only && options.retention_interval.count() > 0) {
+      retention = std::make_shared<detail::retention_keeper>(
+          log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
+          options.log_to);
+    }
+    state_thread = detail::spawn_state_thread(*system, app, board, retention);
     std::vector<detail::admin_task> admin_tasks;
     for (std::size_t i = 0; i < opened->size(); ++i) {
       auto& t = (*opened)[i];
@@ -326,11 +339,6 @@ struct host::inside {
     watchdog = std::make_unique<detail::watchdog>(options.handler_limit, std::move(watched), board,
                                                   options.log_to);
     if (options.replay_only) return {};
-    if (options.retention_interval.count() > 0) {
-      retention = std::make_unique<detail::retention_keeper>(
-          log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
-          options.log_to);
-    }
     options.log_to(log_level::info, "started",
                    {{"app", topology->app_name()},
                     {"tasks", std::to_string(tasks.size())},

@@ -111,8 +111,9 @@ class lane_actor final : public caf::event_based_actor {
 
 class state_actor final : public caf::event_based_actor {
  public:
-  state_actor(caf::actor_config& config, std::string app, std::shared_ptr<class board> board)
-      : event_based_actor{config} {
+  state_actor(caf::actor_config& config, std::string app, std::shared_ptr<class board> board,
+              std::shared_ptr<retention_keeper> retention)
+      : event_based_actor{config}, retention_{std::move(retention)} {
     when_it_throws(
         this, [app = std::move(app), board = std::move(board)] { board->fail(error_caught(app)); });
   }
@@ -129,28 +130,39 @@ class state_actor final : public caf::event_based_actor {
           if (!written) report->failed = written.error();
           post(w->from, report);
         },
-        [](const open_ptr& o) {
-          auto opened = std::make_shared<task_opened>();
-          opened->life = o->life;
-          if (o->rebuild) {
-            auto can = caught(o->task, [&] { return o->opener.check_rebuild(); });
-            if (!can) {
-              opened->refused = can.error();
-              post(o->from, opened);
-              return;
-            }
-          }
-          auto task = caught(o->task, [&] { return o->opener.open(o->rebuild); });
-          if (task) {
-            opened->task = std::move(*task);
-            opened->rebuilt = o->rebuild;
-          } else {
-            opened->failed = task.error();
-          }
-          post(o->from, opened);
-        },
+        [this](const open_ptr& o) { post(o->from, open(*o)); },
     };
   }
+
+  void on_exit() override { retention_.reset(); }
+
+ private:
+  opened_ptr open(const open_request& o) {
+    auto opened = std::make_shared<task_opened>();
+    opened->life = o.life;
+    if (o.rebuild) {
+      // The task is `starting`: no later round begins.
+      if (retention_) retention_->wait_for_round();
+      if (auto can = caught(o.task, [&] { return o.opener.check_rebuild(); }); !can) {
+        opened->refused = can.error();
+        return opened;
+      }
+      if (auto erased = caught(o.task, [&] { return o.opener.erase(); }); !erased) {
+        opened->failed = erased.error();
+        return opened;
+      }
+    }
+    auto task = caught(o.task, [&] { return o.opener.open(); });
+    if (task) {
+      opened->task = std::move(*task);
+      opened->rebuilt = o.rebuild;
+    } else {
+      opened->failed = task.error();
+    }
+    return opened;
+  }
+
+  std::shared_ptr<retention_keeper> retention_;
 };
 
 }  // namespace
@@ -162,8 +174,10 @@ caf::actor spawn_lane(caf::actor_system& system, std::string app, std::shared_pt
 }
 
 caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
-                              std::shared_ptr<board> board) {
-  return system.spawn<state_actor, caf::detached>(std::move(app), std::move(board));
+                              std::shared_ptr<board> board,
+                              std::shared_ptr<retention_keeper> retention) {
+  return system.spawn<state_actor, caf::detached>(std::move(app), std::move(board),
+                                                  std::move(retention));
 }
 
 }  // namespace kappa::detail

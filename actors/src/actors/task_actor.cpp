@@ -85,13 +85,15 @@ class task_actor final : public caf::event_based_actor {
           } else if (o->failed) {
             failed(*o->failed);
           } else {
-            if (o->rebuilt) {
-              to_erase_ = false;
-              options_.board->update(options_.index, [now = o->task->progress()](task_status& s) {
-                s.progress = now;
-              });
+            if (o->rebuilt) to_erase_ = false;
+            // At once: whether it replays is asked for before its first turn.
+            auto now = caught(name_, [&] { return result<task_progress>{o->task->progress()}; });
+            if (now) {
+              options_.board->update(options_.index, [&](task_status& s) { s.progress = *now; });
+              begin(o->task);
+            } else {
+              failed(now.error());
             }
-            begin(o->task);
             if (o->rebuilt) tell(rebuild_step::erased, std::nullopt);
           }
         },

@@ -153,11 +153,10 @@ result<void> task_impl::read_more_script() {
   return {};
 }
 
-// What the log has must do, before anything is deleted.
+// As an opening without a state would find it. The task cannot be opened afterwards.
 result<void> task_impl::check_rebuild() {
   epochs_next_ = offset{INT64_MAX};  // nothing of the epochs topic but the birth record
   auto facts = find_facts(std::nullopt);
-  epochs_next_ = offset{0};
   if (!facts) return fail(facts.error());
   if (!facts->birth) {
     return fail(errc::refused_start, id_.text(),
@@ -168,14 +167,9 @@ result<void> task_impl::check_rebuild() {
   return {};
 }
 
-// The state, emptied if it is to be rebuilt, and what its last snapshot says.
+// The state, and what its last snapshot says.
 result<std::optional<snapshot_record>> task_impl::open_state() {
-  if (options_.rebuild) {
-    if (auto good = check_rebuild(); !good) return fail(good.error());
-    failpoint::hit("rebuild.before_erase");
-  }
-  if (auto opened = open_store(options_.rebuild); !opened) return fail(opened.error());
-  if (options_.rebuild) failpoint::hit("rebuild.after_erase");
+  if (auto opened = open_store(false); !opened) return fail(opened.error());
   std::optional<snapshot_record> snapshot;
   const auto raw = store_->snapshot();
   if (!raw) return snapshot;
