@@ -16,13 +16,13 @@
 #include "actors/replay_progress.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/core/failpoint.hpp"
+#include "kappa/log/for_each_record.hpp"
 #include "kappa/task/epoch.hpp"
 #include "kappa/task/layout.hpp"
 
 namespace kappa::detail {
 namespace {
 
-constexpr std::size_t read_bytes = 256 << 10;
 constexpr std::size_t enough_replies = 1 << 20;  // bytes in one transaction, about
 constexpr std::size_t longest_id = 200;
 constexpr std::size_t metadata_for_pending = 3800;  // the rest is the epoch's
@@ -145,24 +145,16 @@ class admin_actor final : public caf::event_based_actor {
       next_ = bounds->earliest;
       changed_ = true;
     }
-    if (next_ >= bounds->latest) return {};
-    auto reader = options_.log->open_reader(requests_);
-    if (!reader) return fail(reader.error());
-    while (next_ < bounds->latest && out_->size_bytes() < enough_replies) {
-      auto batch = (*reader)->read(next_, read_bytes);
-      if (!batch) return fail(batch.error());
-      auto next = batch->next();
-      for (const auto& r : batch->records()) {
-        if (out_->size_bytes() >= enough_replies) {
-          next = r.offset;
-          break;
-        }
-        take(r);
-      }
-      if (next == next_) break;
-      next_ = next;
-      changed_ = true;
-    }
+    auto next =
+        for_each_record(*options_.log, requests_, next_, [&](const record_view& r) -> result<bool> {
+          take(r);
+          next_ = r.offset + 1;  // also when a later one cannot be read
+          changed_ = true;
+          return out_->size_bytes() < enough_replies;
+        });
+    if (!next) return fail(next.error());
+    changed_ = changed_ || *next != next_;
+    next_ = *next;
     return {};
   }
 
