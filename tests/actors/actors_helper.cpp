@@ -142,13 +142,10 @@ int feed(const std::string& where, int n) {
 void print_topic(event_log& log, const std::string& topic,
                  const std::function<void(const record_view&)>& print) {
   const topic_partition where{topic, partition{0}};
-  const auto bounds = log.bounds(where);
-  auto reader = log.open_reader(where);
-  for (auto next = bounds->earliest; next < bounds->latest;) {
-    const auto batch = (*reader)->read(next, 1 << 20);
-    for (const auto& r : batch->records()) print(r);
-    next = batch->next();
-  }
+  (void)for_each_record(log, where, offset{0}, [&](const record_view& r) -> result<bool> {
+    print(r);
+    return true;
+  });
 }
 
 result<void> print_all(host& h, bool anew) {

@@ -134,20 +134,11 @@ void world::send(const reading& r, partition to) {
 }
 
 void world::each(const std::string& topic, const std::function<void(const record_view&)>& f) {
-  const auto config = must(log->find_topic(topic));
-  if (!config) return;
-  for (std::int32_t p = 0; p < config->partitions; ++p) {
-    const topic_partition where{topic, partition{p}};
-    const auto bounds = must(log->bounds(where));
-    auto reader = must(log->open_reader(where));
-    for (auto at = bounds.earliest; at < bounds.latest;) {
-      const auto batch = must(reader->read(at, 1 << 20));
-      for (const auto& r : batch.records()) {
-        if (!r.headers.find(marker_header)) f(r);
-      }
-      at = batch.next();
-    }
-  }
+  if (!must(log->find_topic(topic))) return;
+  must(for_each_record(*log, topic, [&](const record_view& r) -> result<void> {
+    if (!r.headers.find(marker_header)) f(r);
+    return {};
+  }));
 }
 
 std::vector<std::string> world::dead_letters(const std::string& app, std::string_view header) {

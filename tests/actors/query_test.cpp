@@ -185,7 +185,8 @@ BOOST_AUTO_TEST_CASE(an_unknown_stage_is_answered_with_the_names_of_the_stages) 
   host h{hourly_app(), w.options()};
   must(h.start());
   BOOST_TEST(refused(h.query<totals>("hourlly", "oslo"), errc::not_found, {"hourlly", "hourly"}));
-  BOOST_TEST(refused(h.query_all("place", 1), errc::not_found, {"no keyed state"}));
+  BOOST_TEST(
+      refused(h.query_all("place", 1), errc::invalid_argument, {"no keyed state", "hourly"}));
 }
 
 BOOST_AUTO_TEST_CASE(a_host_that_has_stopped_or_never_ran_refuses_queries) {

@@ -1,8 +1,11 @@
 // The host's retention job, beside tasks that work.
 #include <atomic>
+#include <condition_variable>
 #include <future>
+#include <mutex>
 
 #include "actors/actors_support.hpp"
+#include "kappa/actors/admin_client.hpp"
 #include "support/forwarding_log.hpp"
 
 namespace actors_test {
@@ -38,6 +41,49 @@ struct kept_for_an_hour : world {
 
   std::shared_ptr<std::atomic<std::int64_t>> ahead = std::make_shared<std::atomic<std::int64_t>>(0);
 };
+
+/// A memory log whose retention begins a round, and goes on when it is told to.
+class slow_retention_log final : public test::forwarding_log {
+ public:
+  using forwarding_log::forwarding_log;
+
+  result<retention_report> apply_retention(timestamp now) override {
+    std::unique_lock lock{mutex_};
+    waiting_ = held_;
+    changed_.wait(lock, [&] { return !held_; });
+    waiting_ = false;
+    return forwarding_log::apply_retention(now);
+  }
+  void hold() { set_held(true); }
+  void let_go() { set_held(false); }
+  [[nodiscard]] bool in_a_round() {
+    const std::lock_guard lock{mutex_};
+    return waiting_;
+  }
+
+ private:
+  void set_held(bool held) {
+    const std::lock_guard lock{mutex_};
+    held_ = held;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false;
+  bool waiting_ = false;
+};
+
+/// The last reply to a request for a replay, of those that come in about a minute.
+admin::reply outcome_of_replay(admin_call& call) {
+  for (int replies = 0; replies < 60; ++replies) {  // one a second while it goes on
+    auto reply = must(call.next(30s));
+    if (!reply) break;
+    if (reply->last) return std::move(*reply);
+  }
+  BOOST_FAIL("the replay does not end");
+  return {};
+}
 
 /// A memory log whose retention fails as often as it is told to.
 class no_retention_log final : public test::forwarding_log {
@@ -125,6 +171,82 @@ BOOST_AUTO_TEST_CASE(a_task_whose_input_went_unprocessed_is_refused_by_name_and_
   must(h.stop());
   // The epoch that came upon the gap was not committed.
   BOOST_TEST(w.read<totals>("sums").size() == 2u);
+}
+
+// Both look, and then act: the log had what the replay takes when it was asked for, and nothing was
+// being built when retention began.
+BOOST_AUTO_TEST_CASE(
+    a_replay_waits_for_the_retention_under_way_and_erases_nothing_it_cannot_build) {
+  kept_for_an_hour w{1};
+  const auto log = std::make_shared<slow_retention_log>(w.log);
+  auto o = w.options();
+  o.shared_log = log;
+  o.limits.read_bytes = 1;  // a record at a time
+  o.failures_until_quarantine = 2;
+  std::atomic<int> seen{0};
+  std::promise<void> go_on;
+  auto may_go_on = go_on.get_future().share();
+  host h{sums_app([&](const reading&) {
+           if (++seen == 11) may_go_on.wait();  // in the replay
+         }),
+         o};
+  must(h.start());
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(processed(h, "sum", 10));
+  BOOST_REQUIRE(eventually([&] { return progress_of(h, "sum").snapshots > 0; }));
+  log->hold();
+  w.set_clock_on(2h);
+  BOOST_REQUIRE(eventually([&] { return log->in_a_round(); }));
+  auto call = must(admin_client{log, "sums"}.send(admin::replay_request{.stage = "sum"}));
+  BOOST_TEST(!eventually([&] { return seen > 10; }, 400ms));
+  log->let_go();
+  BOOST_REQUIRE(eventually([&] { return w.earliest() == 10; }));
+  go_on.set_value();
+  const auto outcome = outcome_of_replay(call);
+  const auto* const problem = std::get_if<admin::problem>(&outcome.which);
+  BOOST_REQUIRE(problem != nullptr);
+  BOOST_TEST(problem->message.find("the log begins at 10") != std::string::npos);
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum").health == task_health::running; }));
+  const auto a = must(h.query<totals>("sum", "oslo"));
+  BOOST_REQUIRE(a.value.has_value());
+  BOOST_TEST(a.value->sum == 10);
+  must(h.stop());
+}
+
+BOOST_AUTO_TEST_CASE(what_a_replay_needs_stays_also_while_it_waits_to_be_tried_again) {
+  kept_for_an_hour w{1};
+  auto o = w.options();
+  o.limits.read_bytes = 1;  // a record at a time
+  o.failures_until_quarantine = 1'000'000;
+  o.first_backoff = 20ms;
+  o.last_backoff = 20ms;
+  std::atomic<bool> broken{false};
+  host h{sums_app([&](const reading& r) {
+           if (broken && r.value == 5) throw std::bad_alloc{};  // the task fails, not the record
+         }),
+         o};
+  must(h.start());
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), i});
+  BOOST_REQUIRE(processed(h, "sum", 10));
+  BOOST_REQUIRE(eventually([&] {
+    const auto p = progress_of(h, "sum");
+    return p.snapshots > 0 && p.dirty_bytes == 0;
+  }));
+  broken = true;
+  auto call = must(admin_client{w.log, "sums"}.send(admin::replay_request{.stage = "sum"}));
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum").failures >= 2; }));
+  w.set_clock_on(2h);
+  const auto failures = status_of(h, "sum").failures;
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum").failures >= failures + 10; }));
+  BOOST_TEST(w.earliest() == 0);
+  broken = false;
+  const auto outcome = outcome_of_replay(call);
+  const auto* const progress = std::get_if<admin::replay_progress>(&outcome.which);
+  BOOST_REQUIRE(progress != nullptr);
+  BOOST_TEST((progress->state == admin::replay_state::done));
+  BOOST_TEST(must(h.query<totals>("sum", "oslo")).value->sum == 45);
+  BOOST_TEST(eventually([&] { return w.earliest() == 10; }));
+  must(h.stop());
 }
 
 BOOST_AUTO_TEST_CASE(a_retention_that_fails_is_logged_and_tried_again) {

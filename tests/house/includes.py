@@ -4,6 +4,7 @@
 - framework ← serialization ← actors ← examples, tools, bench, tests: a file includes headers of its own layer and of
   those before it. Another layer's private headers (src/) are out of reach, and public headers (include/) include public
   ones only.
+- So do they between the folders of the framework (see FOLDERS).
 - No public header includes a vendor's header or names what is in one; two headers may (see PUBLIC_HOMES).
 - A vendor's header is included in the vendor's one home only. Tests and benchmarks may include anything.
 """
@@ -16,6 +17,14 @@ import tree
 LAYERS = ["framework", "serialization", "actors"]
 OUTER = ["examples", "tools", "bench", "tests"]
 FREE = ["tests", "bench"]
+
+# Inside the framework: a folder knows those before it.
+FOLDERS = ["core", "lmdb", "log", "state", "source", "stream", "task", "testing"]
+# Public headers that stand with what their readers look for, and count as of another folder.
+COUNTS_AS = {
+    "framework/include/kappa/source/csv_source.hpp": "stream",  # an app's way to a file
+    "framework/include/kappa/testing/round_trip.hpp": "core",  # of codecs; what an app holds is checked at its start
+}
 
 # vendor: (pattern of its headers, the folder or folders that are its home)
 VENDORS = {
@@ -71,6 +80,24 @@ def resolve(name, included, headers):
     return [p for p in places if p in headers]
 
 
+def folder_of(name):
+    """Of a file of the framework: its place in FOLDERS; none: a header of all."""
+    match = re.match(r"framework/(?:src|include/kappa)/(\w+)/", name)
+    if not match:
+        return None
+    folder = COUNTS_AS.get(name, match[1])
+    folder = {"sources": "source"}.get(folder, folder)
+    return FOLDERS.index(folder) if folder in FOLDERS else -1
+
+
+def check_folders(name, line, header, findings):
+    mine, theirs = folder_of(name), folder_of(header)
+    if mine == -1:
+        findings.append(f"{name}:{line}: the folder has no place in FOLDERS")
+    elif mine is not None and theirs is not None and theirs > mine:
+        findings.append(f"{name}:{line}: {FOLDERS[mine]} must not know {FOLDERS[theirs]} ({header})")
+
+
 def check_layers(name, line, included, headers, findings):
     layer = name.split("/")[0]
     rank = LAYERS.index(layer) if layer in LAYERS else len(LAYERS)
@@ -80,6 +107,8 @@ def check_layers(name, line, included, headers, findings):
     for header in found:
         theirs = header.split("/")[0]
         if theirs == layer:
+            if layer == "framework":
+                check_folders(name, line, header, findings)
             if is_public(name) and not is_public(header):
                 findings.append(f"{name}:{line}: a public header includes the private {header}")
         elif theirs in OUTER or LAYERS.index(theirs) > rank:

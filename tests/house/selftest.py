@@ -62,6 +62,14 @@ class house(unittest.TestCase):
         }.items():
             self.caught(includes.check, name, text, "must not know")
 
+    def test_includes_against_the_direction_inside_the_framework(self):
+        self.caught(includes.check, "framework/src/core/a.cpp", '#include "kappa/log/log.hpp"\n', "core must not know log")
+        self.caught(includes.check, "framework/src/lmdb/a.cpp", '#include "kappa/log/log.hpp"\n', "lmdb must not know log")
+        self.caught(includes.check, "framework/include/kappa/new/a.hpp", '#include "kappa/log/log.hpp"\n', "no place in FOLDERS")
+        early = {"framework/src/state/check.cpp": '#include "kappa/task/epoch.hpp"\n',
+                 "framework/include/kappa/task/epoch.hpp": "#pragma once\n"}
+        self.assertIn("state must not know task", self.findings(includes.check, early)[0])
+
     def test_the_outer_folders_are_known_to_no_layer(self):
         found = self.findings(includes.check, {"tests/support/x.hpp": "#pragma once\n",
                                                "actors/src/a.cpp": '#include "../../tests/support/x.hpp"\n'})

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/log/for_each_record.hpp"
 #include "sim/life.hpp"
 
 namespace kappa::sim {
@@ -162,23 +163,19 @@ void life::check_end() {
 // The log still has what was appended, and nothing else.
 void life::check_log() const {
   for (const auto& [tp, wanted] : model_->records()) {
-    auto reader = log_->memory().open_reader(tp);
     auto bounds = log_->memory().bounds(tp);
-    if (!reader || !bounds) wrong("the log cannot be read");
+    if (!bounds) wrong("the log cannot be read");
     auto next = std::find_if(wanted.begin(), wanted.end(),
                              [&](const model_record& r) { return r.offset >= bounds->earliest; });
-    for (auto at = bounds->earliest; at < bounds->latest;) {
-      auto batch = (*reader)->read(at, 1 << 16);
-      if (!batch) wrong(batch.error().text());
-      for (const auto& r : batch->records()) {
-        if (next == wanted.end() || next->offset != r.offset || next->time != r.time ||
-            (next->value ? std::optional<bytes_view>{*next->value} : std::nullopt) != r.value)
-          wrong(fmt::format("{}@{} is not what was appended", tp.text(), r.offset));
-        ++next;
-      }
-      if (batch->next() == at) break;
-      at = batch->next();
-    }
+    auto read = for_each_record(
+        log_->memory(), tp, bounds->earliest, [&](const record_view& r) -> result<bool> {
+          if (next == wanted.end() || next->offset != r.offset || next->time != r.time ||
+              (next->value ? std::optional<bytes_view>{*next->value} : std::nullopt) != r.value)
+            wrong(fmt::format("{}@{} is not what was appended", tp.text(), r.offset));
+          ++next;
+          return true;
+        });
+    if (!read) wrong(read.error().text());
     if (next != wanted.end()) wrong(fmt::format("{}@{} is gone", tp.text(), next->offset));
   }
 }

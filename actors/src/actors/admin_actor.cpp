@@ -16,13 +16,13 @@
 #include "actors/replay_progress.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/core/failpoint.hpp"
+#include "kappa/log/for_each_record.hpp"
 #include "kappa/task/epoch.hpp"
 #include "kappa/task/layout.hpp"
 
 namespace kappa::detail {
 namespace {
 
-constexpr std::size_t read_bytes = 256 << 10;
 constexpr std::size_t enough_replies = 1 << 20;  // bytes in one transaction, about
 constexpr std::size_t longest_id = 200;
 constexpr std::size_t metadata_for_pending = 3800;  // the rest is the epoch's
@@ -64,8 +64,8 @@ class admin_actor final : public caf::event_based_actor {
   admin_actor(caf::actor_config& config, admin_options options, admin_place place)
       : event_based_actor{config},
         options_{std::move(options)},
-        requests_{admin_topic(options_.app), partition{0}},
-        replies_{admin_replies_topic(options_.app), partition{0}},
+        requests_{options_.topology->admin_topic(), partition{0}},
+        replies_{options_.topology->admin_replies_topic(), partition{0}},
         next_{place.next},
         epoch_{place.epoch} {
     for (auto& p : place.pending) {
@@ -145,24 +145,16 @@ class admin_actor final : public caf::event_based_actor {
       next_ = bounds->earliest;
       changed_ = true;
     }
-    if (next_ >= bounds->latest) return {};
-    auto reader = options_.log->open_reader(requests_);
-    if (!reader) return fail(reader.error());
-    while (next_ < bounds->latest && out_->size_bytes() < enough_replies) {
-      auto batch = (*reader)->read(next_, read_bytes);
-      if (!batch) return fail(batch.error());
-      auto next = batch->next();
-      for (const auto& r : batch->records()) {
-        if (out_->size_bytes() >= enough_replies) {
-          next = r.offset;
-          break;
-        }
-        take(r);
-      }
-      if (next == next_) break;
-      next_ = next;
-      changed_ = true;
-    }
+    auto next =
+        for_each_record(*options_.log, requests_, next_, [&](const record_view& r) -> result<bool> {
+          take(r);
+          next_ = r.offset + 1;  // also when a later one cannot be read
+          changed_ = true;
+          return out_->size_bytes() < enough_replies;
+        });
+    if (!next) return fail(next.error());
+    changed_ = changed_ || *next != next_;
+    next_ = *next;
     return {};
   }
 
@@ -237,7 +229,8 @@ class admin_actor final : public caf::event_based_actor {
   // ── replays ──
 
   result<void> accept(const std::string& id, const admin::replay_request& question, offset at) {
-    if (auto keeps = options_.keeps_state(question.stage); !keeps) return keeps;
+    if (auto keyed = options_.topology->find_keyed(question.stage); !keyed)
+      return fail(keyed.error());
     for (const auto& r : running_) {
       if (r.noted.stage != question.stage) continue;
       return fail(errc::unavailable, question.stage,
@@ -408,7 +401,7 @@ class admin_actor final : public caf::event_based_actor {
   // The next T1 of the lane: replies, position and what is under way, all or nothing.
   void submit() {
     auto e = std::make_shared<closed_epoch>();
-    const auto key = admin_position(options_.app);
+    const auto key = admin_position(options_.topology->app_name());
     e->task = {key.app, key.stage, key.generation, key.task};
     e->number = ++epoch_;
     e->output_bytes = out_->size_bytes();
@@ -440,7 +433,7 @@ class admin_actor final : public caf::event_based_actor {
 }  // namespace
 
 result<caf::actor> spawn_admin(caf::actor_system& system, admin_options options) {
-  auto place = read_place(*options.log, options.app);
+  auto place = read_place(*options.log, options.topology->app_name());
   if (!place) return fail(place.error());
   return system.spawn<admin_actor, caf::detached>(std::move(options), std::move(*place));
 }

@@ -31,7 +31,7 @@ struct admin_task {
 };
 
 struct admin_options {
-  std::string app;
+  std::shared_ptr<const kappa::topology> topology;
   std::string instance;  // who replies
   std::shared_ptr<event_log> log;
   caf::actor lane;
@@ -39,7 +39,6 @@ struct admin_options {
   std::vector<admin_task> tasks;  // as the board's
   std::function<result<admin::status>(const std::string& stage)> status;
   std::function<result<admin::found>(const state_question&)> find;
-  std::function<result<void>(const std::string& stage)> keeps_state;  // why not
   std::chrono::milliseconds progress_interval{1000};
   clock_fn clock;
   log_sink log_to;

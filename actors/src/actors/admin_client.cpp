@@ -9,12 +9,11 @@
 #include <fmt/format.h>
 
 #include "actors/admin_record.hpp"
+#include "kappa/log/for_each_record.hpp"
 #include "kappa/stream/topology.hpp"
 
 namespace kappa {
 namespace {
-
-constexpr std::size_t read_bytes = 1 << 20;
 
 std::string new_id() {
   std::random_device random;
@@ -50,33 +49,26 @@ struct admin_call::inside {
   topic_partition replies;
   offset next;
   std::shared_ptr<alarm> more = std::make_shared<alarm>();
-  std::unique_ptr<log_reader> reader;
   std::unique_ptr<subscription> subscribed;
   bool over = false;
 
   // The first reply behind `next`; nothing: not there yet.
   result<std::optional<admin::reply>> look() {
-    auto bounds = log->bounds(replies);
-    if (!bounds) return fail(bounds.error());
-    next = std::max(next, bounds->earliest);
-    while (next < bounds->latest) {
-      auto batch = reader->read(next, read_bytes);
-      if (!batch) return fail(batch.error());
-      for (const auto& r : batch->records()) {
-        if (r.key != bytes_view{id}) continue;
-        auto reply = codec<admin::reply>::decode(r.value.value_or(bytes_view{}));
-        if (!reply) {
-          return fail(reply.error().code, fmt::format("{}@{}", replies.text(), r.offset),
-                      reply.error().text());
-        }
-        next = r.offset + 1;
-        over = reply->last;
-        return std::optional{std::move(*reply)};
+    std::optional<admin::reply> found;
+    auto read = for_each_record(*log, replies, next, [&](const record_view& r) -> result<bool> {
+      if (r.key != bytes_view{id}) return true;
+      auto reply = codec<admin::reply>::decode(r.value.value_or(bytes_view{}));
+      if (!reply) {
+        return fail(reply.error().code, fmt::format("{}@{}", replies.text(), r.offset),
+                    reply.error().text());
       }
-      if (batch->next() == next) break;
-      next = batch->next();
-    }
-    return std::optional<admin::reply>{};
+      found = std::move(*reply);
+      return false;
+    });
+    if (!read) return fail(read.error());
+    next = *read;
+    over = found && found->last;
+    return found;
   }
 };
 
@@ -122,9 +114,6 @@ result<admin_call> admin_client::send(const admin_question& what,
   auto bounds = log_->bounds(in->replies);
   if (!bounds) return fail(bounds.error());
   in->next = bounds->latest;
-  auto reader = log_->open_reader(in->replies);
-  if (!reader) return fail(reader.error());
-  in->reader = std::move(*reader);
   auto subscribed = log_->subscribe(in->replies, [more = in->more] { more->ring(); });
   if (!subscribed) return fail(subscribed.error());
   in->subscribed = std::move(*subscribed);

@@ -29,12 +29,13 @@ class board {
     const std::lock_guard lock{mutex_};
     return tasks_;
   }
-  /// A task is being opened, or builds its state.
+  /// A task is being opened, or builds its state, or failed while it did and tries again.
   [[nodiscard]] bool replaying() const {
     const std::lock_guard lock{mutex_};
     return std::any_of(tasks_.begin(), tasks_.end(), [](const task_status& t) {
       return t.health == task_health::starting ||
-             (t.health == task_health::running && t.progress.phase == task_phase::replaying);
+             ((t.health == task_health::running || t.health == task_health::backing_off) &&
+              t.progress.phase == task_phase::replaying);
     });
   }
   void fail(error e) {

@@ -17,7 +17,6 @@
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
 #include "actors/crash_ledger.hpp"
-#include "actors/keyed_stage.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
 #include "actors/retention_keeper.hpp"
@@ -26,6 +25,7 @@
 #include "actors/task_actor.hpp"
 #include "actors/watchdog.hpp"
 #include "kappa/core/caught.hpp"
+#include "kappa/core/failpoint.hpp"
 #include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
@@ -104,7 +104,7 @@ struct host::inside {
   mutable std::shared_mutex tasks_mutex;  // queries against the end of `stop`
   std::vector<placed_task> tasks;
   std::unique_ptr<detail::watchdog> watchdog;
-  std::unique_ptr<detail::retention_keeper> retention;
+  std::shared_ptr<detail::retention_keeper> retention;
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return options.state / topology->app_name();
@@ -135,13 +135,14 @@ struct host::inside {
       o.log_to = options.log_to;
       o.watcher = pulses.back().get();
       o.suspects = std::move(suspects);
-      return {[o, name = id.text(), pulse = pulses.back().get()](bool) {
+      const auto none = [name = id.text()]() -> result<void> {
+        return fail(errc::invalid_argument, name, "it reads a source and keeps no state");
+      };
+      return {[o, name = id.text(), pulse = pulses.back().get()] {
                 const detail::step_pulse::turn watched{*pulse};  // it may hang in there
                 return detail::caught(name, [&] { return open_source_task(o); });
               },
-              [name = id.text()]() -> result<void> {
-                return fail(errc::invalid_argument, name, "it reads a source and keeps no state");
-              }};
+              none, none};
     }
     task_options o;
     o.topology = topology;
@@ -160,17 +161,14 @@ struct host::inside {
     o.watcher = pulses.back().get();
     o.suspects = std::move(suspects);
     return {
-        [o, name = id.text()](bool rebuild) mutable {
-          o.rebuild = rebuild;
-          return detail::caught(name, [&] { return open_task(o); });
-        },
-        [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); }};
-  }
-
-  // Why there is nothing to build anew.
-  result<void> keeps_state(const std::string& name) const {
-    if (auto stage = detail::keyed_stage(*topology, name); !stage) return fail(stage.error());
-    return {};
+        [o, name = id.text()] { return detail::caught(name, [&] { return open_task(o); }); },
+        [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); },
+        [folder = o.state_folder]() -> result<void> {
+          failpoint::hit("rebuild.before_erase");
+          if (auto erased = erase_state(folder); !erased) return erased;
+          failpoint::hit("rebuild.after_erase");
+          return {};
+        }};
   }
 
   [[nodiscard]] bool replayed(const std::string& stage) const {
@@ -187,8 +185,8 @@ struct host::inside {
   // Refuses before the first state is erased.
   result<std::vector<opened_task>> open_tasks() {
     for (const auto& name : options.replay) {
-      if (auto keeps = keeps_state(name); !keeps)
-        return fail(errc::bad_config, "replay " + name, keeps.error().message);
+      if (auto keyed = topology->find_keyed(name); !keyed)
+        return fail(errc::bad_config, "replay " + name, keyed.error().message);
     }
     std::vector<opened_task> opened;
     for (const auto& stage : topology->stages()) {
@@ -205,7 +203,10 @@ struct host::inside {
       if (auto can = t.opener.check_rebuild(); !can) return fail(can.error());
     }
     for (auto& t : opened) {
-      auto task = t.opener.open(replayed(t.id.stage));
+      if (replayed(t.id.stage)) {
+        if (auto erased = t.opener.erase(); !erased) return fail(erased.error());
+      }
+      auto task = t.opener.open();
       if (!task) return fail(task.error());
       t.task = std::move(*task);
     }
@@ -214,7 +215,7 @@ struct host::inside {
 
   result<void> answer_admin(std::vector<detail::admin_task> admin_tasks) {
     detail::admin_options o;
-    o.app = topology->app_name();
+    o.topology = topology;
     o.instance = instance;
     o.log = log;
     o.lane = lane;
@@ -225,7 +226,6 @@ struct host::inside {
       if (stopping) return fail(errc::stopped, topology->app_name(), "the host stops", true);
       return detail::answer_state(self, q);
     };
-    o.keeps_state = [this](const std::string& stage) { return keeps_state(stage); };
     o.clock = options.clock;
     o.log_to = options.log_to;
     board->hold(true);  // until it has looked
@@ -301,7 +301,12 @@ struct host::inside {
     system = std::make_unique<caf::actor_system>(*config);
     const auto& app = topology->app_name();
     lane = detail::spawn_lane(*system, app, std::move(lane_of_app), board, options.log_to);
-    state_thread = detail::spawn_state_thread(*system, app, board);
+    if (!options.replay_only && options.retention_interval.count() > 0) {
+      retention = std::make_shared<detail::retention_keeper>(
+          log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
+          options.log_to);
+    }
+    state_thread = detail::spawn_state_thread(*system, app, board, retention);
     std::vector<detail::admin_task> admin_tasks;
     for (std::size_t i = 0; i < opened->size(); ++i) {
       auto& t = (*opened)[i];
@@ -334,11 +339,6 @@ struct host::inside {
     watchdog = std::make_unique<detail::watchdog>(options.handler_limit, std::move(watched), board,
                                                   options.log_to);
     if (options.replay_only) return {};
-    if (options.retention_interval.count() > 0) {
-      retention = std::make_unique<detail::retention_keeper>(
-          log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
-          options.log_to);
-    }
     options.log_to(log_level::info, "started",
                    {{"app", topology->app_name()},
                     {"tasks", std::to_string(tasks.size())},
@@ -476,13 +476,13 @@ struct host::inside {
   result<std::vector<std::size_t>> tasks_of(const std::string& stage) const {
     const std::shared_lock lock{tasks_mutex};
     if (tasks.empty()) return fail(errc::stopped, the_app.name(), "the host does not run", true);
+    if (auto keyed = topology->find_keyed(stage); !keyed) return fail(keyed.error());
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       if (tasks[i].id.stage == stage) found.push_back(i);
     }
     if (!found.empty()) return found;
-    if (auto known = detail::keyed_stage(*topology, stage); !known) return fail(known.error());
-    return fail(errc::stopped, the_app.name(), "the host does not run", true);
+    return fail(errc::unavailable, stage, "this host replays other stages, and only them");
   }
 };
 

@@ -38,20 +38,36 @@ class lane_actor final : public caf::event_based_actor {
           std::erase_if(waiting_, [&](const submit_ptr& s) {
             return s->from == f->from && s->life == f->life;
           });
-          post(f->from, std::make_shared<epochs_forgotten>(epochs_forgotten{f->life}));
+          forgetting_.push_back(f);
+          tell_forgotten();
         },
     };
   }
 
   void on_exit() override {
     waiting_.clear();
+    forgetting_.clear();
     lane_.reset();
   }
 
  private:
   void flush() {
     flushing_ = false;
-    if (waiting_.empty() || board_->failure()) return;
+    commit_waiting();
+    tell_forgotten();
+  }
+
+  // The next life of a task goes on from the position in the log. While a commit is in doubt that
+  // is not final: it would do again what turns out to be there. A flush is still to come then.
+  void tell_forgotten() {
+    if (lane_->in_doubt() && !board_->failure()) return;
+    for (const auto& f : forgetting_)
+      post(f->from, std::make_shared<epochs_forgotten>(epochs_forgotten{f->life}));
+    forgetting_.clear();
+  }
+
+  void commit_waiting() {
+    if ((waiting_.empty() && !lane_->in_doubt()) || board_->failure()) return;
     std::vector<epoch_ptr> epochs;
     for (const auto& s : waiting_) epochs.push_back(s->epoch);
     // What it throws leaves the outcome open, so that it must not be tried again: the host fails.
@@ -88,14 +104,16 @@ class lane_actor final : public caf::event_based_actor {
   std::shared_ptr<class board> board_;
   log_sink log_to_;
   std::vector<submit_ptr> waiting_;
+  std::vector<forget_ptr> forgetting_;  // not told yet
   bool flushing_ = false;
   std::chrono::milliseconds backoff_{10};
 };
 
 class state_actor final : public caf::event_based_actor {
  public:
-  state_actor(caf::actor_config& config, std::string app, std::shared_ptr<class board> board)
-      : event_based_actor{config} {
+  state_actor(caf::actor_config& config, std::string app, std::shared_ptr<class board> board,
+              std::shared_ptr<retention_keeper> retention)
+      : event_based_actor{config}, retention_{std::move(retention)} {
     when_it_throws(
         this, [app = std::move(app), board = std::move(board)] { board->fail(error_caught(app)); });
   }
@@ -112,28 +130,39 @@ class state_actor final : public caf::event_based_actor {
           if (!written) report->failed = written.error();
           post(w->from, report);
         },
-        [](const open_ptr& o) {
-          auto opened = std::make_shared<task_opened>();
-          opened->life = o->life;
-          if (o->rebuild) {
-            auto can = caught(o->task, [&] { return o->opener.check_rebuild(); });
-            if (!can) {
-              opened->refused = can.error();
-              post(o->from, opened);
-              return;
-            }
-          }
-          auto task = caught(o->task, [&] { return o->opener.open(o->rebuild); });
-          if (task) {
-            opened->task = std::move(*task);
-            opened->rebuilt = o->rebuild;
-          } else {
-            opened->failed = task.error();
-          }
-          post(o->from, opened);
-        },
+        [this](const open_ptr& o) { post(o->from, open(*o)); },
     };
   }
+
+  void on_exit() override { retention_.reset(); }
+
+ private:
+  opened_ptr open(const open_request& o) {
+    auto opened = std::make_shared<task_opened>();
+    opened->life = o.life;
+    if (o.rebuild) {
+      // The task is `starting`: no later round begins.
+      if (retention_) retention_->wait_for_round();
+      if (auto can = caught(o.task, [&] { return o.opener.check_rebuild(); }); !can) {
+        opened->refused = can.error();
+        return opened;
+      }
+      if (auto erased = caught(o.task, [&] { return o.opener.erase(); }); !erased) {
+        opened->failed = erased.error();
+        return opened;
+      }
+    }
+    auto task = caught(o.task, [&] { return o.opener.open(); });
+    if (task) {
+      opened->task = std::move(*task);
+      opened->rebuilt = o.rebuild;
+    } else {
+      opened->failed = task.error();
+    }
+    return opened;
+  }
+
+  std::shared_ptr<retention_keeper> retention_;
 };
 
 }  // namespace
@@ -145,8 +174,10 @@ caf::actor spawn_lane(caf::actor_system& system, std::string app, std::shared_pt
 }
 
 caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
-                              std::shared_ptr<board> board) {
-  return system.spawn<state_actor, caf::detached>(std::move(app), std::move(board));
+                              std::shared_ptr<board> board,
+                              std::shared_ptr<retention_keeper> retention) {
+  return system.spawn<state_actor, caf::detached>(std::move(app), std::move(board),
+                                                  std::move(retention));
 }
 
 }  // namespace kappa::detail

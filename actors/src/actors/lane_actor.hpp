@@ -9,6 +9,7 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/board.hpp"
+#include "actors/retention_keeper.hpp"
 #include "kappa/task/commit_lane.hpp"
 
 namespace kappa::detail {
@@ -17,8 +18,10 @@ namespace kappa::detail {
 [[nodiscard]] caf::actor spawn_lane(caf::actor_system& system, std::string app,
                                     std::shared_ptr<commit_lane> lane, std::shared_ptr<board> board,
                                     log_sink log_to);
-/// The thread for T2 and for opening tasks.
+/// The thread for T2, for erasing states and for opening tasks. `retention`: null where none is
+/// applied.
 [[nodiscard]] caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
-                                            std::shared_ptr<board> board);
+                                            std::shared_ptr<board> board,
+                                            std::shared_ptr<retention_keeper> retention);
 
 }  // namespace kappa::detail

@@ -34,7 +34,7 @@ struct epoch_committed {
   std::uint64_t life = 0;
   std::vector<offset> bases;
 };
-/// Task → lane: drop what of this life is still waiting; then say so.
+/// Task → lane: drop what of this life is still waiting; then, once no commit is in doubt, say so.
 struct forget_epochs {
   caf::actor from;
   std::uint64_t life = 0;
@@ -53,14 +53,16 @@ struct snapshot_written {
   std::uint64_t life = 0;
   std::optional<error> failed;
 };
-/// What opens a task, now and after every failure, and what can be asked before.
+/// What opens a task, now and after every failure. All of it blocks.
 struct task_opener {
-  /// `rebuild`: its state is erased first.
-  std::function<result<std::unique_ptr<runnable_task>>(bool rebuild)> open;
-  /// Why that is refused.
+  std::function<result<std::unique_ptr<runnable_task>>()> open;
+  /// Why its state cannot be built anew. It may run meanwhile.
   std::function<result<void>()> check_rebuild;
+  /// Its state: only when the check has just passed, and while it is not open.
+  std::function<result<void>()> erase;
 };
-/// Task → state thread: open the task.
+/// Task → state thread: open the task. `rebuild`: its state is erased first, unless the log has not
+/// what it takes.
 struct open_request {
   std::string task;
   task_opener opener;
@@ -88,7 +90,7 @@ struct state_rebuilt {
   rebuild_step step = rebuild_step::waiting;
   std::optional<error> failed;
 };
-/// Host → task.
+/// Host → task of a stage that keeps state.
 struct read_request {
   bytes from;               // the key, or the beginning of the range
   std::optional<bytes> to;  // none: one key

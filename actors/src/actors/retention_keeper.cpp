@@ -31,17 +31,24 @@ void retention_keeper::stop() {
 void retention_keeper::keep() {
   std::unique_lock lock{mutex_};
   while (!wake_.wait_for(lock, interval_, [this] { return stop_; })) {
-    if (held_()) continue;
     lock.unlock();
-    auto done = caught(log_->name(), [&] { return log_->apply_retention(clock_()); });
-    if (!done) {
-      log_to_(log_level::error, "retention failed", {{"error", done.error().text()}});
-    } else if (done->records > 0) {
-      log_to_(log_level::info, "retention",
-              {{"records", std::to_string(done->records)}, {"bytes", std::to_string(done->bytes)}});
-    }
+    round();
     lock.lock();
   }
 }
+
+void retention_keeper::round() {
+  const std::lock_guard under_way{under_way_};
+  if (held_()) return;
+  auto done = caught(log_->name(), [&] { return log_->apply_retention(clock_()); });
+  if (!done) {
+    log_to_(log_level::error, "retention failed", {{"error", done.error().text()}});
+  } else if (done->records > 0) {
+    log_to_(log_level::info, "retention",
+            {{"records", std::to_string(done->records)}, {"bytes", std::to_string(done->bytes)}});
+  }
+}
+
+void retention_keeper::wait_for_round() { const std::lock_guard none_under_way{under_way_}; }
 
 }  // namespace kappa::detail

@@ -1,7 +1,8 @@
 // Applies retention to a log now and then, but not while it is `held`: a state that is built anew
 // needs the records from its start on until it has a snapshot.
 //
-// Threading: a thread of its own; `stop` from one other. Ownership: shares the log.
+// Threading: a thread of its own; `stop` from one other, `wait_for_round` from any. Ownership:
+// shares the log.
 #pragma once
 
 #include <chrono>
@@ -27,8 +28,13 @@ class retention_keeper {
 
   void stop();
 
+  /// Returns when no round is under way. If `held` says so by then, what the log has stays: look
+  /// only now whether it is enough. Blocks.
+  void wait_for_round();
+
  private:
   void keep();
+  void round();
 
   std::shared_ptr<event_log> log_;
   std::chrono::milliseconds interval_;
@@ -38,6 +44,7 @@ class retention_keeper {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;
+  std::mutex under_way_;  // from the look at `held` to the round's end
   std::thread thread_;
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "actors/keyed_stage.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/stream/window.hpp"
@@ -44,7 +43,7 @@ result<admin::found> one(host& h, const stage_spec& stage, admin::found out, con
 }  // namespace
 
 result<admin::found> answer_state(host& h, const state_question& q) {
-  auto named = keyed_stage(h.topology(), q.stage);
+  auto named = h.topology().find_keyed(q.stage);
   if (!named) return fail(named.error());
   const auto& stage = **named;
   if (q.window && !stage.windowed)

@@ -85,13 +85,15 @@ class task_actor final : public caf::event_based_actor {
           } else if (o->failed) {
             failed(*o->failed);
           } else {
-            if (o->rebuilt) {
-              to_erase_ = false;
-              options_.board->update(options_.index, [now = o->task->progress()](task_status& s) {
-                s.progress = now;
-              });
+            if (o->rebuilt) to_erase_ = false;
+            // At once: whether it replays is asked for before its first turn.
+            auto now = caught(name_, [&] { return result<task_progress>{o->task->progress()}; });
+            if (now) {
+              options_.board->update(options_.index, [&](task_status& s) { s.progress = *now; });
+              begin(o->task);
+            } else {
+              failed(now.error());
             }
-            begin(o->task);
             if (o->rebuilt) tell(rebuild_step::erased, std::nullopt);
           }
         },
@@ -410,7 +412,6 @@ class task_actor final : public caf::event_based_actor {
       return refuse(errc::unavailable, "the task is in quarantine: it keeps failing");
     if (!task_) return refuse(errc::unavailable, "the task is starting; try again");
     auto* const table = task_->table();
-    if (table == nullptr) return refuse(errc::not_found, "the stage keeps no keyed state");
     state_entries found;
     found.as_of.push_back(task_->read_at(r.options.level));
     if (found.as_of.front().stale && r.options.refuse_stale) {

@@ -1,16 +1,18 @@
 #include "lmdb/lmdb.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <random>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -67,39 +69,100 @@ errc code_of(int rc) {
   }
 }
 
+// Never over a file that is there: it may be another's, in use. 0, or errno.
+int name_new_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::link(from.c_str(), to.c_str()) == 0) return 0;
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK) return errno;
+  // A file system that has no links. One that cannot do this either is refused.
+  return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0 ? 0
+                                                                                          : errno;
+}
+
+// A folder of this call's own, where a file is made that is not to be seen half. It is locked as
+// long as it is used; one that is not was left by a process that died, whatever its number was.
+class unfinished_folder {
+ public:
+  /// 0, or errno.
+  int make(const std::string& prefix) {
+    namespace fs = std::filesystem;
+    std::random_device random;
+    for (int attempt = 0; attempt < 8; ++attempt) {
+      path_ = fmt::format("{}{}-{:08x}{:08x}", prefix, ::getpid(), random(), random());
+      std::error_code ec;
+      if (!fs::create_directory(path_, ec)) {
+        if (ec) return ec.value();
+        continue;  // somebody has that name
+      }
+      const bool locked = lock();
+      const int why = errno;
+      struct ::stat st {};
+      if (locked && ::fstat(fd_, &st) == 0 && st.st_nlink > 0) return 0;
+      release();
+      // Who removes what was left may have been faster than the lock; else there are no locks here.
+      if (!locked && why != EWOULDBLOCK && why != ENOENT) {
+        fs::remove(path_, ec);
+        return why;
+      }
+    }
+    return EBUSY;
+  }
+  ~unfinished_folder() {
+    if (fd_ < 0) return;
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+    release();
+  }
+  unfinished_folder() = default;
+  unfinished_folder(const unfinished_folder&) = delete;
+  unfinished_folder& operator=(const unfinished_folder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  static void remove_left(const std::filesystem::path& folder, const std::string& prefix) {
+    namespace fs = std::filesystem;
+    std::error_code ec;
+    for (fs::directory_iterator at{folder, ec}, end; !ec && at != end; at.increment(ec)) {
+      if (!at->path().string().starts_with(prefix)) continue;
+      unfinished_folder left;
+      left.path_ = at->path();
+      if (!left.lock()) left.release();
+    }
+  }
+
+ private:
+  bool lock() {
+    fd_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd_ >= 0 && ::flock(fd_, LOCK_EX | LOCK_NB) == 0;
+  }
+  void release() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+
+  std::filesystem::path path_;
+  int fd_ = -1;
+};
+
 // LMDB writes the first pages of a new file without waiting for the disk: after a loss of power it
 // could be there half, and would be refused as no LMDB file. So it is made in a folder of its own,
 // and gets its name once it is on disk. When two processes do so at once the first one wins. (A
 // file made with MDB_NOSUBDIR instead would say so for ever, in its flags.)
 int make_data_file(const std::filesystem::path& folder, std::uint64_t map_bytes) {
-  namespace fs = std::filesystem;
   const auto file = data_file(folder);
-  const auto unfinished = file.string() + ".new-";
-  std::error_code ec;
-  // What processes left that died half-way.
-  for (fs::directory_iterator at{folder, ec}, end; !ec && at != end; at.increment(ec)) {
-    const auto name = at->path().string();
-    if (!name.starts_with(unfinished)) continue;
-    const auto process = std::atoi(name.c_str() + unfinished.size());
-    std::error_code gone;
-    if (process == ::getpid() || (::kill(process, 0) != 0 && errno == ESRCH))
-      fs::remove_all(at->path(), gone);
-  }
-  const fs::path own_folder = unfinished + std::to_string(::getpid());
-  const auto mine = data_file(own_folder);
-  if (!fs::create_directory(own_folder, ec)) return ec ? ec.value() : EEXIST;
+  const auto prefix = file.string() + ".new-";
+  unfinished_folder::remove_left(folder, prefix);
+  unfinished_folder own;
+  if (const int made = own.make(prefix); made != 0) return made;
+  const auto mine = data_file(own.path());
   MDB_env* env = nullptr;
   int rc = mdb_env_create(&env);
   if (rc == 0) rc = mdb_env_set_mapsize(env, map_bytes);
-  if (rc == 0) rc = mdb_env_open(env, own_folder.c_str(), MDB_NOLOCK, 0644);
+  if (rc == 0) rc = mdb_env_open(env, own.path().c_str(), MDB_NOLOCK, 0644);
   if (rc == 0) rc = mdb_env_sync(env, 1);
   if (env != nullptr) mdb_env_close(env);
-  if (rc == 0 && ::link(mine.c_str(), file.c_str()) != 0) rc = errno;
-  if (rc == EPERM || rc == EOPNOTSUPP || rc == EMLINK)  // a file system that has no links
-    rc = ::rename(mine.c_str(), file.c_str()) == 0 ? 0 : errno;
-  std::error_code left;
-  fs::remove_all(own_folder, left);
-  return rc != 0 && fs::exists(file, ec) ? 0 : rc;
+  if (rc == 0) rc = name_new_file(mine, file);
+  std::error_code ec;
+  return rc != 0 && std::filesystem::exists(file, ec) ? 0 : rc;
 }
 
 // LMDB takes the size of pages and the places of its roots from the first two pages as they are: a

@@ -2,11 +2,15 @@
 
 #include <array>
 #include <charconv>
+#include <cstddef>
+#include <cstring>
 #include <iterator>
 #include <limits>
 #include <span>
 
 #include <fmt/format.h>
+
+#include "log/wire_header.hpp"
 
 namespace kappa {
 namespace {
@@ -62,10 +66,8 @@ repeated_envelope::repeated_envelope(const std::optional<schema_reference>& sche
 }
 
 bytes_view repeated_envelope::of(const topic_partition& where, offset at) {
-  // The header's value is where + "@" + offset: what changes are its last digits, and its size,
-  // which stands 4 bytes into the header (record.hpp).
-  constexpr std::size_t size_at = 4;
-  constexpr std::size_t name_at = 8;
+  // The header's value is where + "@" + offset: what changes are its last digits, and its size.
+  using head = detail::wire_header_head;
   if (fixed_bytes_ == 0 || where != where_) {
     where_ = where;
     headers_.resize(schema_bytes_);
@@ -78,9 +80,9 @@ bytes_view repeated_envelope::of(const topic_partition& where, offset at) {
   char digits[std::numeric_limits<std::int64_t>::digits10 + 2];
   const auto end = std::to_chars(digits, std::end(digits), at.value).ptr;
   headers_.append(digits, static_cast<std::size_t>(end - digits));
-  const auto size = static_cast<std::uint32_t>(headers_.size() - schema_bytes_ - name_at -
-                                               envelope_header::cause.size());
-  std::memcpy(headers_.data() + schema_bytes_ + size_at, &size, sizeof size);
+  const auto size = static_cast<decltype(head::value_size)>(
+      headers_.size() - schema_bytes_ - sizeof(head) - envelope_header::cause.size());
+  std::memcpy(headers_.data() + schema_bytes_ + offsetof(head, value_size), &size, sizeof size);
   return headers_;
 }
 

@@ -1,31 +1,47 @@
 #include "kappa/log/for_each_record.hpp"
 
+#include <algorithm>
+
 namespace kappa {
+
+result<offset> for_each_record(event_log& log, const topic_partition& where, offset from,
+                               const std::function<result<bool>(const record_view&)>& f) {
+  constexpr std::size_t read_bytes = 64 << 10;  // about a frame: f may want no more
+  auto bounds = log.bounds(where);
+  if (!bounds) return fail(bounds.error());
+  auto at = std::max(from, bounds->earliest);
+  if (at >= bounds->latest) return at;
+  auto reader = log.open_reader(where);
+  if (!reader) return fail(reader.error());
+  while (at < bounds->latest) {
+    auto batch = (*reader)->read(at, read_bytes);
+    if (!batch) return fail(batch.error());
+    read_batch::cursor records{*batch};
+    for (const auto* r = records.peek(); r != nullptr && r->offset < bounds->latest;
+         r = records.peek()) {
+      auto more = f(*r);
+      if (!more) return fail(more.error());
+      if (!*more) return r->offset + 1;
+      records.pop();
+    }
+    if (batch->next() == at) break;
+    at = batch->next();
+  }
+  return bounds->latest;
+}
 
 result<void> for_each_record(event_log& log, const std::string& topic,
                              const std::function<result<void>(const record_view&)>& f) {
-  constexpr std::size_t read_bytes = 1 << 20;
   auto config = log.find_topic(topic);
   if (!config) return fail(config.error());
   if (!*config) return fail(errc::not_found, topic, "there is no such topic in " + log.name());
   for (std::int32_t p = 0; p < (*config)->partitions; ++p) {
-    const topic_partition where{topic, partition{p}};
-    auto bounds = log.bounds(where);
-    if (!bounds) return fail(bounds.error());
-    auto reader = log.open_reader(where);
-    if (!reader) return fail(reader.error());
-    for (auto at = bounds->earliest; at < bounds->latest;) {
-      auto batch = (*reader)->read(at, read_bytes);
-      if (!batch) return fail(batch.error());
-      read_batch::cursor records{*batch};
-      for (const auto* r = records.peek(); r != nullptr && r->offset < bounds->latest;
-           r = records.peek()) {
-        if (auto done = f(*r); !done) return done;
-        records.pop();
-      }
-      if (batch->next() == at) break;
-      at = batch->next();
-    }
+    auto done = for_each_record(log, {topic, partition{p}}, offset{0},
+                                [&](const record_view& r) -> result<bool> {
+                                  if (auto ok = f(r); !ok) return fail(ok.error());
+                                  return true;
+                                });
+    if (!done) return fail(done.error());
   }
   return {};
 }

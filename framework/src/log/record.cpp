@@ -4,26 +4,14 @@
 #include <limits>
 #include <stdexcept>
 
+#include "log/wire_header.hpp"
+
 namespace kappa {
 
 namespace {
 
-// On the wire: u16 name size, u16 zero, u32 value size, name, value.
-constexpr std::size_t header_head_bytes = 8;
-
-struct header_sizes {
-  std::size_t name = 0;
-  std::size_t value = 0;
-  [[nodiscard]] std::size_t total() const { return header_head_bytes + name + value; }
-};
-
-header_sizes read_sizes(const char* at) {
-  std::uint16_t name = 0;
-  std::uint32_t value = 0;
-  std::memcpy(&name, at, sizeof name);
-  std::memcpy(&value, at + 4, sizeof value);
-  return {name, value};
-}
+using detail::read_header_head;
+using detail::wire_header_head;
 
 constexpr std::size_t max_part_bytes = std::numeric_limits<std::int32_t>::max();
 
@@ -34,13 +22,13 @@ std::string topic_partition::text() const {
 }
 
 header_view headers_view::iterator::operator*() const {
-  const auto sizes = read_sizes(rest_.data());
-  return {rest_.substr(header_head_bytes, sizes.name),
-          rest_.substr(header_head_bytes + sizes.name, sizes.value)};
+  const auto head = read_header_head(rest_.data());
+  return {rest_.substr(sizeof head, head.name_size),
+          rest_.substr(sizeof head + head.name_size, head.value_size)};
 }
 
 headers_view::iterator& headers_view::iterator::operator++() {
-  rest_.remove_prefix(read_sizes(rest_.data()).total());
+  rest_.remove_prefix(read_header_head(rest_.data()).size());
   return *this;
 }
 
@@ -53,8 +41,8 @@ std::optional<bytes_view> headers_view::find(bytes_view name) const {
 
 bool headers_view::valid(bytes_view raw) {
   while (!raw.empty()) {
-    if (raw.size() < header_head_bytes) return false;
-    const auto total = read_sizes(raw.data()).total();
+    if (raw.size() < sizeof(wire_header_head)) return false;
+    const auto total = read_header_head(raw.data()).size();
     if (raw.size() < total) return false;
     raw.remove_prefix(total);
   }
@@ -69,8 +57,9 @@ void encode_headers(bytes& out, std::span<const header_view> headers) {
         h.value.size() > max_part_bytes) {
       throw std::length_error{"a header's name is over 65,535 bytes, or its value over 2 GiB"};
     }
-    w.put(static_cast<std::uint16_t>(h.name.size())).put(std::uint16_t{0});
-    w.put(static_cast<std::uint32_t>(h.value.size())).put_raw(h.name).put_raw(h.value);
+    const wire_header_head head{static_cast<std::uint16_t>(h.name.size()), 0,
+                                static_cast<std::uint32_t>(h.value.size())};
+    w.put_raw({reinterpret_cast<const char*>(&head), sizeof head}).put_raw(h.name).put_raw(h.value);
   }
 }
 

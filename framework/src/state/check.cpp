@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "kappa/task/epoch.hpp"
+#include "kappa/state/snapshot_record.hpp"
 #include "lmdb/file_snapshot.hpp"
 #include "state/kept_timer.hpp"
 #include "state/state_meta.hpp"

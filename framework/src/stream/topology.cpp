@@ -189,6 +189,18 @@ const stage_spec* topology::find(const std::string& stage) const {
   return at == stages_.end() ? nullptr : &*at;
 }
 
+result<const stage_spec*> topology::find_keyed(const std::string& stage) const {
+  const auto* const found = find(stage);
+  if (found != nullptr && found->state) return found;
+  std::string all;
+  for (const auto& s : stages_) {
+    if (s.state) all += (all.empty() ? "" : ", ") + s.name;
+  }
+  if (found == nullptr)
+    return fail(errc::not_found, stage, "no such stage; stages with state: " + all);
+  return fail(errc::invalid_argument, stage, "it keeps no keyed state; stages with state: " + all);
+}
+
 result<topology> topology::compile(const app& a) {
   topology t;
   auto g = std::make_shared<detail::graph>(a.graph());

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kappa/core/failpoint.hpp"
+#include "kappa/log/for_each_record.hpp"
 
 namespace kappa {
 
@@ -64,18 +65,14 @@ result<std::vector<offset>> commit_lane::last_records(const topic_partition& whe
                                                       std::size_t count) {
   auto bounds = log_->bounds(where);
   if (!bounds) return fail(bounds.error());
-  auto reader = log_->open_reader(where);
-  if (!reader) return fail(reader.error());
   for (auto span = static_cast<std::int64_t>(count);; span *= 2) {
     const auto from = std::max(bounds->earliest, bounds->latest - span);
     std::vector<offset> all;
-    for (auto at = from; at < bounds->latest;) {
-      auto batch = (*reader)->read(at, 64 << 10);
-      if (!batch) return fail(batch.error());
-      for (const auto& r : batch->records()) all.push_back(r.offset);
-      if (batch->next() == at) break;
-      at = batch->next();
-    }
+    auto read = for_each_record(*log_, where, from, [&](const record_view& r) -> result<bool> {
+      all.push_back(r.offset);
+      return true;
+    });
+    if (!read) return fail(read.error());
     if (all.size() >= count) {
       all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(count));
       return all;

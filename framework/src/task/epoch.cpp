@@ -1,19 +1,13 @@
 #include "kappa/task/epoch.hpp"
 
+#include "core/read_list.hpp"
+
 namespace kappa {
 namespace {
 
 constexpr std::uint8_t format_version = 1;
 constexpr std::uint8_t birth_type = 1;
 constexpr std::uint8_t epoch_type = 2;
-
-// A list longer than the bytes that are left is malformed; checked before anything is reserved.
-template <class F>
-void read_list(byte_reader& r, F each) {
-  const auto n = r.get<std::uint32_t>();
-  if (n > r.rest().size()) r.fail();
-  for (std::uint32_t i = 0; i < n && r.ok(); ++i) each();
-}
 
 void put_optional(byte_writer& w, const std::optional<bytes>& b) {
   w.put(std::uint8_t{b.has_value()});
@@ -83,7 +77,7 @@ std::optional<birth_record> decode_birth(bytes_view in) {
   birth_record b;
   b.fingerprint = r.get<std::uint64_t>();
   b.log_id = bytes{r.get_bytes()};
-  read_list(r, [&] {
+  detail::read_list(r, [&] {
     b.inputs.emplace_back(r.get_bytes());
     b.starts.emplace_back(r.get<std::int64_t>());
   });
@@ -123,56 +117,25 @@ std::optional<epoch_record> decode_epoch_record(bytes_view in) {
   e.number = epoch_number{r.get<std::uint64_t>()};
   e.clock = get_time(r);
   e.code_version = bytes{r.get_bytes()};
-  read_list(r, [&] {
+  detail::read_list(r, [&] {
     const offset from{r.get<std::int64_t>()};
     e.inputs.push_back({from, offset{r.get<std::int64_t>()}});
   });
-  read_list(r, [&] { e.idle.push_back(r.get<std::uint32_t>()); });
-  read_list(r, [&] { e.ended.push_back(r.get<std::uint32_t>()); });
+  detail::read_list(r, [&] { e.idle.push_back(r.get<std::uint32_t>()); });
+  detail::read_list(r, [&] { e.ended.push_back(r.get<std::uint32_t>()); });
   if (r.get<std::uint8_t>() != 0) e.advance = get_time(r);
-  read_list(r, [&] {
+  detail::read_list(r, [&] {
     epoch_record::failed_record f;
     f.input = r.get<std::uint32_t>();
     f.offset = offset{r.get<std::int64_t>()};
     f.op = bytes{r.get_bytes()};
     e.failed_records.push_back(std::move(f));
   });
-  read_list(r, [&] { e.failed_timers.push_back(get_timer(r)); });
+  detail::read_list(r, [&] { e.failed_timers.push_back(get_timer(r)); });
   if (r.get<std::uint8_t>() != 0) e.fired_up_to = get_timer(r);
   e.place = get_optional(r);
   if (!r.done()) return std::nullopt;
   return e;
-}
-
-bytes encode_snapshot(const snapshot_record& s) {
-  bytes out;
-  byte_writer w{out};
-  w.put(format_version).put(s.epoch.value);
-  w.put(static_cast<std::uint32_t>(s.inputs.size()));
-  for (std::size_t i = 0; i < s.inputs.size(); ++i)
-    w.put_bytes(s.inputs[i]).put(s.positions[i].value);
-  w.put(s.epochs_next.value);
-  put_time(w, s.real_watermark);
-  w.put_bytes(s.clocks).put(s.late_records).put(std::uint8_t{s.replaying});
-  return out;
-}
-
-std::optional<snapshot_record> decode_snapshot(bytes_view in) {
-  byte_reader r{in};
-  if (r.get<std::uint8_t>() != format_version) return std::nullopt;
-  snapshot_record s;
-  s.epoch = epoch_number{r.get<std::uint64_t>()};
-  read_list(r, [&] {
-    s.inputs.emplace_back(r.get_bytes());
-    s.positions.emplace_back(r.get<std::int64_t>());
-  });
-  s.epochs_next = offset{r.get<std::int64_t>()};
-  s.real_watermark = get_time(r);
-  s.clocks = bytes{r.get_bytes()};
-  s.late_records = r.get<std::uint64_t>();
-  s.replaying = r.get<std::uint8_t>() != 0;
-  if (!r.done()) return std::nullopt;
-  return s;
 }
 
 }  // namespace kappa

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kappa/core/failpoint.hpp"
+#include "kappa/log/for_each_record.hpp"
 #include "kappa/task/epoch_builder.hpp"
 #include "kappa/task/input_clock.hpp"
 #include "kappa/task/recovery.hpp"
@@ -64,23 +65,14 @@ class source_task final : public runnable_task {
     recovery_facts facts;
     facts.task = id_;
     facts.log_id = options_.log->id();
-    auto bounds = options_.log->bounds(where);
-    if (!bounds) return fail(bounds.error());
-    auto reader = options_.log->open_reader(where);
-    if (!reader) return fail(reader.error());
     // The first record, wherever it is: there may be unused offsets before it.
-    for (auto at = bounds->earliest; !facts.birth && at < bounds->latest;) {
-      auto batch = (*reader)->read(at, 4096);
-      if (!batch) return fail(batch.error());
-      const auto records = batch->records();
-      if (!records.empty()) {
-        facts.birth = decode_birth(records.front().value.value_or(bytes_view{}));
-        if (!facts.birth)
+    auto first =
+        for_each_record(*options_.log, where, offset{0}, [&](const record_view& r) -> result<bool> {
+          facts.birth = decode_birth(r.value.value_or(bytes_view{}));
+          if (facts.birth) return false;
           return fail(errc::corrupt, where.text(), "the birth record is missing or malformed");
-      }
-      if (batch->next() == at) break;
-      at = batch->next();
-    }
+        });
+    if (!first) return fail(first.error());
     auto position = options_.log->position(position_of_source());
     if (!position) return fail(position.error());
     input_facts in;

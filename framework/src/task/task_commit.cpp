@@ -300,6 +300,12 @@ void task_impl::snapshot_done() {
   snapshot_running_ = false;
   ++counters_.snapshots;
   counters_.snapshot_at = options_.clock();
+  look_at_store();
+}
+
+// What is told of the state changes with a T2 only; to look opens a view of it.
+void task_impl::look_at_store() {
+  if (auto stats = store_->stats()) counters_.state = *stats;
 }
 
 // ── for others ────────────────────────────────────────────────────────────────────────────────
@@ -318,7 +324,6 @@ task_progress task_impl::progress() const {
   for (const auto* t : tables_) p.cache_bytes += t->cache_bytes();
   p.watermark = real_watermark_;
   p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
-  if (auto stats = store_->stats()) p.state = *stats;
   for (const auto& in : inputs_) {
     input_progress i{in->spec().topic, in->next()};
     if (auto b = options_.log->bounds(in->where()))

@@ -76,6 +76,7 @@ class task_impl final : public runnable_task {
 
   // start
   result<void> open_store(bool fresh);
+  void look_at_store();
   result<void> read_epochs_topic(std::optional<birth_record>& birth);
   result<std::optional<snapshot_record>> open_state();
   result<recovery_facts> find_facts(const std::optional<snapshot_record>& snapshot);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kappa/core/failpoint.hpp"
+#include "kappa/log/for_each_record.hpp"
 #include "task/task_impl.hpp"
 
 namespace kappa {
@@ -76,6 +77,7 @@ result<void> task_impl::open_store(bool fresh) {
   ctx_.out = &builder_;
   ctx_.closing_timers = closing_.get();
   ctx_.timers = timers_.get();
+  look_at_store();
   return {};
 }
 
@@ -92,8 +94,6 @@ result<epoch_record> task_impl::epoch_record_of(const record_view& r) const {
 // at a time, while they are replayed.
 result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
   const topic_partition where{stage_->epochs_topic(), id_.partition};
-  auto reader = options_.log->open_reader(where);
-  if (!reader) return fail(reader.error());
   auto bounds = options_.log->bounds(where);
   if (!bounds) return fail(bounds.error());
   script_.clear();
@@ -103,60 +103,51 @@ result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
   last_in_script_.reset();
   script_next_ = std::max(epochs_next_, bounds->earliest);
   script_end_ = bounds->latest;
-  auto at = bounds->earliest;
-  while (at < bounds->latest) {
-    auto batch = (*reader)->read(at, 1 << 20);
-    if (!batch) return fail(batch.error());
-    for (const auto& r : batch->records()) {
-      const auto value = r.value.value_or(bytes_view{});
-      if (is_birth(value)) {
+  auto found = for_each_record(
+      *options_.log, where, bounds->earliest, [&](const record_view& r) -> result<bool> {
+        const auto value = r.value.value_or(bytes_view{});
+        if (!is_birth(value)) return true;
         birth = decode_birth(value);
-        if (!birth)
-          return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset),
-                      "malformed birth record");
-        continue;
-      }
-      if (r.offset < epochs_next_) continue;
-      auto record = epoch_record_of(r);
-      if (!record) return fail(record.error());
-      for (const auto& f : record->failed_records) failed_records_.insert({f.input, f.offset});
-      failed_timers_.insert(record->failed_timers.begin(), record->failed_timers.end());
-      last_in_script_ = record->number;
-      replay_up_to_ = std::move(record->fired_up_to);
-    }
-    if (batch->next() == at) break;
-    at = batch->next();
-    // Only the birth record is wanted of what the snapshot covers.
-    if (birth && at < epochs_next_) at = epochs_next_;
-  }
+        if (birth) return false;
+        return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset),
+                    "malformed birth record");
+      });
+  if (!found) return fail(found.error());
+  auto looked_ahead = for_each_record(
+      *options_.log, where, script_next_, [&](const record_view& r) -> result<bool> {
+        if (is_birth(r.value.value_or(bytes_view{}))) return true;
+        auto record = epoch_record_of(r);
+        if (!record) return fail(record.error());
+        for (const auto& f : record->failed_records) failed_records_.insert({f.input, f.offset});
+        failed_timers_.insert(record->failed_timers.begin(), record->failed_timers.end());
+        last_in_script_ = record->number;
+        replay_up_to_ = std::move(record->fired_up_to);
+        return true;
+      });
+  if (!looked_ahead) return fail(looked_ahead.error());
   return read_more_script();
 }
 
 result<void> task_impl::read_more_script() {
   if (script_next_ >= script_end_) return {};
-  auto reader = options_.log->open_reader({stage_->epochs_topic(), id_.partition});
-  if (!reader) return fail(reader.error());
   const auto enough = script_.size() + script_chunk;
-  while (script_.size() < enough && script_next_ < script_end_) {
-    auto batch = (*reader)->read(script_next_, 64 << 10);
-    if (!batch) return fail(batch.error());
-    for (const auto& r : batch->records()) {
-      if (is_birth(r.value.value_or(bytes_view{}))) continue;
-      auto record = epoch_record_of(r);
-      if (!record) return fail(record.error());
-      script_.push_back({std::move(*record), r.offset});
-    }
-    if (batch->next() == script_next_) break;
-    script_next_ = batch->next();
-  }
+  auto next = for_each_record(*options_.log, {stage_->epochs_topic(), id_.partition}, script_next_,
+                              [&](const record_view& r) -> result<bool> {
+                                if (is_birth(r.value.value_or(bytes_view{}))) return true;
+                                auto record = epoch_record_of(r);
+                                if (!record) return fail(record.error());
+                                script_.push_back({std::move(*record), r.offset});
+                                return script_.size() < enough && r.offset + 1 < script_end_;
+                              });
+  if (!next) return fail(next.error());
+  script_next_ = *next;
   return {};
 }
 
-// What the log has must do, before anything is deleted.
+// As an opening without a state would find it. The task cannot be opened afterwards.
 result<void> task_impl::check_rebuild() {
   epochs_next_ = offset{INT64_MAX};  // nothing of the epochs topic but the birth record
   auto facts = find_facts(std::nullopt);
-  epochs_next_ = offset{0};
   if (!facts) return fail(facts.error());
   if (!facts->birth) {
     return fail(errc::refused_start, id_.text(),
@@ -167,14 +158,9 @@ result<void> task_impl::check_rebuild() {
   return {};
 }
 
-// The state, emptied if it is to be rebuilt, and what its last snapshot says.
+// The state, and what its last snapshot says.
 result<std::optional<snapshot_record>> task_impl::open_state() {
-  if (options_.rebuild) {
-    if (auto good = check_rebuild(); !good) return fail(good.error());
-    failpoint::hit("rebuild.before_erase");
-  }
-  if (auto opened = open_store(options_.rebuild); !opened) return fail(opened.error());
-  if (options_.rebuild) failpoint::hit("rebuild.after_erase");
+  if (auto opened = open_store(false); !opened) return fail(opened.error());
   std::optional<snapshot_record> snapshot;
   const auto raw = store_->snapshot();
   if (!raw) return snapshot;

@@ -1,4 +1,4 @@
-// All records of a topic, for programs that want to look at results and for tools.
+// All records of a topic or a partition that are there now, for all who want no more than that.
 //
 // Threading: as event_log; blocks on the disk.
 #pragma once
@@ -16,5 +16,11 @@ namespace kappa {
 [[nodiscard]] result<void> for_each_record(
     event_log& log, const std::string& topic,
     const std::function<result<void>(const record_view&)>& f);
+
+/// The same of one partition, from `from` or the first retained one on, until `f` says false.
+/// Gives where to go on: behind the record of which f said false, else where the partition ended.
+[[nodiscard]] result<offset> for_each_record(
+    event_log& log, const topic_partition& where, offset from,
+    const std::function<result<bool>(const record_view&)>& f);
 
 }  // namespace kappa

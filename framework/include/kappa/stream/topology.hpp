@@ -99,6 +99,9 @@ class topology {
   [[nodiscard]] const std::vector<stage_spec>& stages() const { return stages_; }
   /// Null when there is no such stage.
   [[nodiscard]] const stage_spec* find(const std::string& stage) const;
+  /// The stage, which must keep a keyed state. errc::not_found: there is none of that name;
+  /// errc::invalid_argument: it keeps none. Both name those that do.
+  [[nodiscard]] result<const stage_spec*> find_keyed(const std::string& stage) const;
   [[nodiscard]] std::string dead_letters_topic() const { return app_name() + ".dead-letters"; }
   /// Requests from operators, from outside; and what hosts of the app reply.
   [[nodiscard]] std::string admin_topic() const { return kappa::admin_topic(app_name()); }

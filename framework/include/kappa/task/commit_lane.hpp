@@ -30,6 +30,10 @@ class commit_lane {
   /// the same epochs may be given again. Otherwise the app must stop.
   [[nodiscard]] result<std::vector<std::vector<offset>>> commit(std::span<const epoch_ptr> epochs);
 
+  /// What became of the last commit is not known yet: the next one, also of no epochs, asks the log
+  /// first. Until then no task may be opened by what the log says of its position.
+  [[nodiscard]] bool in_doubt() const { return !in_doubt_.empty(); }
+
   /// Appends what belongs to no epoch, before the first one; nothing to do when there is none.
   /// After an error open again.
   [[nodiscard]] result<void> append(const topic_partition& to, record_batch records);

@@ -18,6 +18,7 @@
 #include "kappa/core/strong.hpp"
 #include "kappa/core/time.hpp"
 #include "kappa/log/event_log.hpp"
+#include "kappa/state/snapshot_record.hpp"
 #include "kappa/state/timer_table.hpp"
 #include "kappa/task/task_id.hpp"
 
@@ -95,21 +96,5 @@ struct epoch_record {
 [[nodiscard]] std::optional<birth_record> decode_birth(bytes_view in);
 [[nodiscard]] std::optional<epoch_record> decode_epoch_record(bytes_view in);
 [[nodiscard]] bool is_birth(bytes_view in);
-
-/// A task's place in time: what a snapshot keeps beside the tables (all as of one epoch).
-struct snapshot_record {
-  epoch_number epoch;
-  std::vector<std::string> inputs;
-  std::vector<offset> positions;
-  offset epochs_next;  // position in the epochs topic
-  timestamp real_watermark = min_time;
-  bytes clocks;  // encoded input clocks
-  std::uint64_t late_records = 0;
-  /// Taken in replay: timers that are due were fired before, and are to be fired again, muted.
-  bool replaying = false;
-  friend bool operator==(const snapshot_record&, const snapshot_record&) = default;
-};
-[[nodiscard]] bytes encode_snapshot(const snapshot_record& s);
-[[nodiscard]] std::optional<snapshot_record> decode_snapshot(bytes_view in);
 
 }  // namespace kappa

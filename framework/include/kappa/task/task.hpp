@@ -70,9 +70,6 @@ struct task_options {
   bool until_end = false;  // topics from outside end where they ended at the start
   bool adopt_state_position = false;
   bool rebuildable = false;
-  /// Erase the state, if the log has what it takes to build it anew: otherwise errc::refused_start
-  /// or errc::incompatible, and the state is as it was.
-  bool rebuild = false;
   /// Replay, then rest: nothing that was not committed before is processed.
   bool replay_only = false;
   std::map<std::string, offset> start_from;  // of topics from outside; default: earliest retained
@@ -86,7 +83,9 @@ struct task_options {
 /// Opens state and inputs and finds out where to start (recovery.hpp). Blocks.
 [[nodiscard]] result<std::unique_ptr<runnable_task>> open_task(task_options options);
 
-/// Whether `rebuild` would be refused; changes nothing, and the task may run meanwhile. Blocks.
+/// Whether the log has what it takes to build the state anew, so that it may be erased
+/// (erase_state) before the task is opened. errc::refused_start, errc::incompatible: why not.
+/// Changes nothing, and the task may run meanwhile. Blocks.
 [[nodiscard]] result<void> check_rebuild(task_options options);
 
 struct source_task_options {
