@@ -61,8 +61,13 @@ struct kappa::codec<bench::event> {
     out.append(reinterpret_cast<const char*>(&v), sizeof v);
   }
   static result<bench::event> decode(bytes_view in) {
-    if (in.size() != sizeof(bench::event)) return fail(errc::decode, "event", "size");
-    return result<bench::event>{tl::in_place, *reinterpret_cast<const bench::event*>(in.data())};
+    result<bench::event> v{tl::in_place};
+    if (in.size() == sizeof(bench::event)) {
+      std::memcpy(&*v, in.data(), sizeof(bench::event));
+    } else {
+      v = fail(errc::decode, "event", "size");
+    }
+    return v;
   }
   static schema_info schema() { return {"event", 0, 1, "event", nullptr}; }
 };

@@ -249,6 +249,61 @@ BOOST_AUTO_TEST_CASE(what_a_replay_needs_stays_also_while_it_waits_to_be_tried_a
   must(h.stop());
 }
 
+BOOST_AUTO_TEST_CASE(what_a_replay_needs_stays_in_quarantine_until_the_state_is_built) {
+  kept_for_an_hour w{1};
+  auto o = w.options();
+  o.limits.read_bytes = 1;  // a record at a time
+  o.failures_until_quarantine = 2;
+  o.first_backoff = 1ms;
+  std::atomic<bool> broken{false};
+  host h{sums_app([&](const reading& r) {
+           if (broken && r.value == 5) throw std::bad_alloc{};  // the task fails, not the record
+         }),
+         o};
+  must(h.start());
+  for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), i});
+  BOOST_REQUIRE(processed(h, "sum", 10));
+  BOOST_REQUIRE(eventually([&] { return progress_of(h, "sum").snapshots > 0; }));
+  broken = true;
+  admin_client client{w.log, "sums"};
+  auto first = must(client.send(admin::replay_request{.stage = "sum"}));
+  BOOST_REQUIRE(std::holds_alternative<admin::problem>(outcome_of_replay(first).which));
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum").health == task_health::quarantined; }));
+  w.set_clock_on(2h);
+  BOOST_TEST(!eventually([&] { return w.earliest() > 0; }, 400ms));
+  broken = false;
+  auto again = must(client.send(admin::replay_request{.stage = "sum"}));
+  const auto outcome = outcome_of_replay(again);
+  BOOST_REQUIRE(std::holds_alternative<admin::replay_progress>(outcome.which));
+  BOOST_TEST(must(h.query<totals>("sum", "oslo")).value->sum == 45);
+  BOOST_TEST(eventually([&] { return w.earliest() == 10; }));
+  must(h.stop());
+}
+
+// Live is not durable: until the first snapshot a crash leaves nothing but the log.
+BOOST_AUTO_TEST_CASE(what_a_replay_needed_stays_until_the_state_has_a_snapshot) {
+  kept_for_an_hour w{1};
+  auto o = w.options();
+  o.limits.snapshot_interval = 24h;
+  {
+    host h{sums_app(), o};
+    must(h.start());
+    for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), i});
+    BOOST_REQUIRE(processed(h, "sum", 10));
+    auto call = must(admin_client{w.log, "sums"}.send(admin::replay_request{.stage = "sum"}));
+    const auto outcome = outcome_of_replay(call);
+    BOOST_REQUIRE(std::holds_alternative<admin::replay_progress>(outcome.which));
+    BOOST_REQUIRE(progress_of(h, "sum").snapshots == 0);
+    w.set_clock_on(2h);
+    BOOST_TEST(!eventually([&] { return w.earliest() > 0; }, 400ms));
+    must(h.stop());  // with a snapshot
+  }
+  host again{sums_app(), o};
+  must(again.start());
+  BOOST_TEST(eventually([&] { return w.earliest() == 10; }));
+  BOOST_TEST(must(again.query<totals>("sum", "oslo")).value->sum == 45);
+}
+
 BOOST_AUTO_TEST_CASE(a_retention_that_fails_is_logged_and_tried_again) {
   kept_for_an_hour w{1};
   const auto log = std::make_shared<no_retention_log>(w.log);

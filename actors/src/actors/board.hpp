@@ -18,7 +18,8 @@ namespace kappa::detail {
 
 class board {
  public:
-  explicit board(std::vector<task_status> tasks) : tasks_{std::move(tasks)} {}
+  explicit board(std::vector<task_status> tasks)
+      : tasks_{std::move(tasks)}, building_(tasks_.size()) {}
 
   void update(std::size_t task, const std::function<void(task_status&)>& change) {
     const std::lock_guard lock{mutex_};
@@ -29,14 +30,18 @@ class board {
     const std::lock_guard lock{mutex_};
     return tasks_;
   }
-  /// A task is being opened, or builds its state, or failed while it did and tries again.
+  /// From when a task's state is about to be built anew until what was built is durable, whatever
+  /// fails meanwhile.
+  void building(std::size_t task, bool on) {
+    const std::lock_guard lock{mutex_};
+    building_[task] = on;
+  }
+  /// A task is being opened, or builds its state: the log must keep all that it has.
   [[nodiscard]] bool replaying() const {
     const std::lock_guard lock{mutex_};
-    return std::any_of(tasks_.begin(), tasks_.end(), [](const task_status& t) {
-      return t.health == task_health::starting ||
-             ((t.health == task_health::running || t.health == task_health::backing_off) &&
-              t.progress.phase == task_phase::replaying);
-    });
+    return std::find(building_.begin(), building_.end(), true) != building_.end() ||
+           std::any_of(tasks_.begin(), tasks_.end(),
+                       [](const task_status& t) { return t.health == task_health::starting; });
   }
   void fail(error e) {
     const std::lock_guard lock{mutex_};
@@ -77,6 +82,7 @@ class board {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<task_status> tasks_;
+  std::vector<bool> building_;
   std::optional<error> failure_;
   bool held_ = false;
 };

@@ -130,19 +130,27 @@ class state_actor final : public caf::event_based_actor {
           if (!written) report->failed = written.error();
           post(w->from, report);
         },
-        [this](const open_ptr& o) { post(o->from, open(*o)); },
+        [this](const open_ptr& o) {
+          // The task is `starting`: no later round of retention begins. A round may be long, and
+          // other tasks wait for their T2.
+          if (o->rebuild && retention_ && retention_->under_way()) {
+            post_later(this, look_again, o);
+          } else {
+            post(o->from, open(*o));
+          }
+        },
     };
   }
 
   void on_exit() override { retention_.reset(); }
 
  private:
+  static constexpr std::chrono::milliseconds look_again{20};
+
   opened_ptr open(const open_request& o) {
     auto opened = std::make_shared<task_opened>();
     opened->life = o.life;
     if (o.rebuild) {
-      // The task is `starting`: no later round begins.
-      if (retention_) retention_->wait_for_round();
       if (auto can = caught(o.task, [&] { return o.opener.check_rebuild(); }); !can) {
         opened->refused = can.error();
         return opened;

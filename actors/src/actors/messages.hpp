@@ -48,6 +48,7 @@ struct write_snapshot {
   std::shared_ptr<state_delta> delta;
   caf::actor from;
   std::uint64_t life = 0;
+  bool of_replay = false;  // more of the log's past is still to come
 };
 struct snapshot_written {
   std::uint64_t life = 0;

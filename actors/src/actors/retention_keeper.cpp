@@ -38,7 +38,7 @@ void retention_keeper::keep() {
 }
 
 void retention_keeper::round() {
-  const std::lock_guard under_way{under_way_};
+  const std::lock_guard under_way{round_};
   if (held_()) return;
   auto done = caught(log_->name(), [&] { return log_->apply_retention(clock_()); });
   if (!done) {
@@ -49,6 +49,9 @@ void retention_keeper::round() {
   }
 }
 
-void retention_keeper::wait_for_round() { const std::lock_guard none_under_way{under_way_}; }
+bool retention_keeper::under_way() {
+  const std::unique_lock none{round_, std::try_to_lock};
+  return !none.owns_lock();
+}
 
 }  // namespace kappa::detail

@@ -1,7 +1,7 @@
 // Applies retention to a log now and then, but not while it is `held`: a state that is built anew
 // needs the records from its start on until it has a snapshot.
 //
-// Threading: a thread of its own; `stop` from one other, `wait_for_round` from any. Ownership:
+// Threading: a thread of its own; `stop` from one other, `under_way` from any. Ownership:
 // shares the log.
 #pragma once
 
@@ -28,9 +28,9 @@ class retention_keeper {
 
   void stop();
 
-  /// Returns when no round is under way. If `held` says so by then, what the log has stays: look
-  /// only now whether it is enough. Blocks.
-  void wait_for_round();
+  /// A round is. Once it is not, and `held` says so, what the log has stays: look only then whether
+  /// it is enough.
+  [[nodiscard]] bool under_way();
 
  private:
   void keep();
@@ -44,7 +44,7 @@ class retention_keeper {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;
-  std::mutex under_way_;  // from the look at `held` to the round's end
+  std::mutex round_;  // held from the look at `held` to the round's end
   std::thread thread_;
 };
 

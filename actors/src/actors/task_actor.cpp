@@ -56,6 +56,7 @@ class task_actor final : public caf::event_based_actor {
           } else if (w->failed) {
             snapshot_failed(*w->failed);
           } else {
+            if (!writing_->of_replay) options_.board->building(options_.index, false);
             writing_.reset();
             snapshot_backoff_ = options_.first_backoff;
             if (snapshot_owed_) failures_ = 0;
@@ -80,6 +81,7 @@ class task_actor final : public caf::event_based_actor {
           if (o->life != life_) return;
           opening_ = false;
           if (o->refused) {
+            options_.board->building(options_.index, false);
             rebuild_over(rebuild_step::failed, *o->refused);
             reopen();
           } else if (o->failed) {
@@ -90,6 +92,8 @@ class task_actor final : public caf::event_based_actor {
             auto now = caught(name_, [&] { return result<task_progress>{o->task->progress()}; });
             if (now) {
               options_.board->update(options_.index, [&](task_status& s) { s.progress = *now; });
+              if (now->phase == task_phase::replaying)
+                options_.board->building(options_.index, true);
               begin(o->task);
             } else {
               failed(now.error());
@@ -197,6 +201,7 @@ class task_actor final : public caf::event_based_actor {
       auto status = run();
       if (!status) return fail(status.error());
       more = status->more;
+      replaying_ = status->replaying;
       rebuilt = rebuild_ && !to_erase_ && !status->replaying;
       if (options_.aligner) {
         if (status->replaying) {  // what it does again opens nothing downstream
@@ -227,8 +232,9 @@ class task_actor final : public caf::event_based_actor {
     }
     if (!writing_) {
       if (auto delta = task_->snapshot_ready()) {
-        writing_ = std::make_shared<write_snapshot>(write_snapshot{
-            task_, std::make_shared<state_delta>(std::move(*delta)), caf::actor{this}, life_});
+        writing_ = std::make_shared<write_snapshot>(
+            write_snapshot{task_, std::make_shared<state_delta>(std::move(*delta)),
+                           caf::actor{this}, life_, replaying_});
         write_snapshot_now();
       }
     }
@@ -339,6 +345,7 @@ class task_actor final : public caf::event_based_actor {
   void reopen() {
     if (task_ || stopping_ || opening_ || quarantined_) return;
     opening_ = true;
+    if (to_erase_) options_.board->building(options_.index, true);
     set_health(task_health::starting);
     post(options_.state_thread, std::make_shared<open_request>(open_request{
                                     name_, options_.opener, to_erase_, caf::actor{this}, life_}));
@@ -393,6 +400,11 @@ class task_actor final : public caf::event_based_actor {
     published_at_ = now;
     published_finished_ = finished;
     auto progress = task_->progress();
+    // Built of nothing, so there is nothing to write either.
+    if (progress.phase == task_phase::live && progress.dirty_bytes == 0 &&
+        !task_->snapshot_pending()) {
+      options_.board->building(options_.index, false);
+    }
     options_.board->update(options_.index, [&](task_status& s) {
       s.progress = progress;
       s.failures = failures_;
@@ -443,6 +455,7 @@ class task_actor final : public caf::event_based_actor {
   std::shared_ptr<std::atomic<bool>> data_pending_ = std::make_shared<std::atomic<bool>>(false);
   bool drain_queued_ = false;
   std::optional<timestamp> tick_at_;
+  bool replaying_ = false;      // after the last run
   write_ptr writing_;           // until it is done
   bool being_written_ = false;  // the state thread has it
   std::chrono::milliseconds snapshot_backoff_{100};

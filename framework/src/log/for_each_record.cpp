@@ -24,7 +24,7 @@ result<offset> for_each_record(event_log& log, const topic_partition& where, off
       if (!*more) return r->offset + 1;
       records.pop();
     }
-    if (batch->next() == at) break;
+    if (batch->next() == at) return at;  // nothing there yet
     at = batch->next();
   }
   return bounds->latest;

@@ -77,12 +77,12 @@ result<cached_entry*> keyed_cache::load(bytes_view key) {
       return fail(errc::decode, store_.subject(table_, key), ok.error().text());
     }
   }
-  free_entries_.pop_back();
   e.set_key(key);
+  index_.insert(e);  // what may fail is done: from here on the entry is there as a whole
+  free_entries_.pop_back();
   e.present = *found;
   e.referenced = true;
   recharge(e, scratch_.size());
-  index_.insert(e);
   last_ = &e;
   if (cached_bytes_ > options_.cache_bytes) evict(evicted_per_load, &e);
   return &e;
@@ -133,13 +133,13 @@ void keyed_cache::unmark_dirty(cached_entry& e) {
 // look at their entries: an entry's pointer is void when its epoch is durable.
 
 cached_version& keyed_cache::push_version(cached_entry& e) {
-  auto& v = new_version();
+  if (kept_.empty() || kept_.back().epoch != open_epoch_) kept_.push_back({open_epoch_, 0, 0});
+  auto& v = new_version();  // the last that may fail
   v.epoch = open_epoch_;
   v.older = e.newest;
   v.older_epoch = e.epoch;
   v.present = e.present;
   v.charge = sizes_.version_bytes + (e.present ? e.charge - overhead_bytes(e) : 0);
-  if (kept_.empty() || kept_.back().epoch != open_epoch_) kept_.push_back({open_epoch_, 0, 0});
   ++kept_.back().versions;
   kept_.back().bytes += v.charge;
   kept_bytes_ += v.charge;

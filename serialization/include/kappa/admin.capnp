@@ -171,7 +171,8 @@ struct FoundEntry {
 struct InputPosition {
   topic @0 :Text;
   next @1 :Int64;
-  partition @2 :Int32;
+  partition @2 :Int32 = -1;
+  # -1: an older host that does not tell.
 }
 
 enum ReplayState {

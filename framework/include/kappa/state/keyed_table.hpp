@@ -104,25 +104,18 @@ class keyed_table final : public detail::keyed_cache {
     require_step();
     for (auto u = undo_.rbegin(); u != undo_.rend(); ++u) {
       auto& e = *u->entry;
-      if (u->kept_as_version) {
-        auto& v = static_cast<version&>(*e.newest);
-        e.present = v.present;
-        if (v.present) {
-          e.value = std::move(v.value);
-        } else if constexpr (!fixed_size) {
-          e.value = V{};
-        }
-        pop_version(e);
-      } else {
+      if (u->kept) {  // else it failed before anything was changed
         e.present = u->was_present;
         if (u->was_present) {
-          e.value = std::move(old_values_[u->old_value].value);
+          e.value = std::move(u->version ? static_cast<version&>(*e.newest).value
+                                         : old_values_[u->old_value].value);
         } else if constexpr (!fixed_size) {
           e.value = V{};
         }
       }
+      if (u->version) pop_version(e);
       e.step = 0;
-      if (!u->was_dirty) unmark_dirty(e);
+      if (u->marked) unmark_dirty(e);
     }
     end_step();
   }
@@ -141,30 +134,35 @@ class keyed_table final : public detail::keyed_cache {
   struct old_value {  // not V itself: std::vector<bool>
     V value{};
   };
+  // Says what has been done so far: memory, or the copy of a value, may fail at any point of it.
   struct undo {
     keyed_table::entry* entry = nullptr;
     std::size_t old_value = 0;  // index, when not kept as a version
-    bool kept_as_version = false;
-    bool was_dirty = false;
+    bool version = false;       // one was pushed
+    bool kept = false;          // the old value is there, or there was none
+    bool marked = false;        // as dirty
     bool was_present = false;
   };
 
   void keep_old(entry& e, bool may_move) {
     auto& u = undo_.emplace_back();
     u.entry = &e;
-    u.was_dirty = e.dirty;
     u.was_present = e.present;
     if (e.epoch != open_epoch_) {
-      u.kept_as_version = true;
-      auto& v = static_cast<version&>(push_version(e));
+      auto& v = static_cast<keyed_table::version&>(push_version(e));
+      u.version = true;
       if (e.present) keep_in(v.value, e.value, may_move);
     } else if (e.present) {
       if (old_values_used_ == old_values_.size()) old_values_.emplace_back();
-      u.old_value = old_values_used_++;
+      u.old_value = old_values_used_;
       keep_in(old_values_[u.old_value].value, e.value, may_move);
+      ++old_values_used_;
     }
+    u.kept = true;
     e.step = step_;
-    if (!e.dirty) mark_dirty(e);
+    if (e.dirty) return;
+    mark_dirty(e);
+    u.marked = true;
   }
 
   static void keep_in(V& kept, V& value, bool may_move) {

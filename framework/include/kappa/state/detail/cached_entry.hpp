@@ -47,7 +47,7 @@ struct alignas(64) cached_entry {
   [[nodiscard]] bool has_key(bytes_view other) const {
     if (other.size() != key_size) return false;
     const char* const mine = key_size <= inline_key_bytes ? inline_key : long_key;
-    if (key_size - 8U > 8U) return std::memcmp(mine, other.data(), key_size) == 0;
+    if (key_size - 8U > 8U) return key_size == 0 || std::memcmp(mine, other.data(), key_size) == 0;
     const auto word = [](const char* at) {
       std::uint64_t w;
       std::memcpy(&w, at, sizeof w);

@@ -118,12 +118,14 @@ class keyed_cache : public keyed_table_base {
   /// Takes back the last one pushed.
   void pop_version(cached_entry& e);
 
+  /// All of it or, when memory runs out, nothing.
   void mark_dirty(cached_entry& e) {
-    e.dirty = true;
+    if (dirty_.size() == dirty_.capacity()) dirty_.reserve(dirty_.capacity() * 2 + 64);
+    if (ordered_on_) ordered_.insert(&e);
     dirty_.push_back(&e);
+    e.dirty = true;
     dirty_bytes_ += e.charge;
     if (e.key_size > state_store::max_ordered_key_bytes) ++dirty_long_keys_;
-    if (ordered_on_) ordered_.insert(&e);
   }
   /// Takes back the last mark.
   void unmark_dirty(cached_entry& e);
