@@ -74,6 +74,13 @@ class slow_retention_log final : public test::forwarding_log {
   bool waiting_ = false;
 };
 
+/// The task fails at the value 5, not the record.
+app sums_that_fail_while(const std::atomic<bool>& broken) {
+  return sums_app([&broken](const reading& r) {
+    if (broken && r.value == 5) throw std::bad_alloc{};
+  });
+}
+
 /// The last reply to a request for a replay, of those that come in about a minute.
 admin::reply outcome_of_replay(admin_call& call) {
   for (int replies = 0; replies < 60; ++replies) {  // one a second while it goes on
@@ -221,10 +228,7 @@ BOOST_AUTO_TEST_CASE(what_a_replay_needs_stays_also_while_it_waits_to_be_tried_a
   o.first_backoff = 20ms;
   o.last_backoff = 20ms;
   std::atomic<bool> broken{false};
-  host h{sums_app([&](const reading& r) {
-           if (broken && r.value == 5) throw std::bad_alloc{};  // the task fails, not the record
-         }),
-         o};
+  host h{sums_that_fail_while(broken), o};
   must(h.start());
   for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), i});
   BOOST_REQUIRE(processed(h, "sum", 10));
@@ -256,10 +260,7 @@ BOOST_AUTO_TEST_CASE(what_a_replay_needs_stays_in_quarantine_until_the_state_is_
   o.failures_until_quarantine = 2;
   o.first_backoff = 1ms;
   std::atomic<bool> broken{false};
-  host h{sums_app([&](const reading& r) {
-           if (broken && r.value == 5) throw std::bad_alloc{};  // the task fails, not the record
-         }),
-         o};
+  host h{sums_that_fail_while(broken), o};
   must(h.start());
   for (int i = 0; i < 10; ++i) w.send({"oslo", ts("2001-01-01T08:00"), i});
   BOOST_REQUIRE(processed(h, "sum", 10));

@@ -18,7 +18,8 @@ namespace kappa {
     const std::function<result<void>(const record_view&)>& f);
 
 /// The same of one partition, from `from` or the first retained one on, until `f` says false.
-/// Gives where to go on: behind the record of which f said false, else where the partition ended.
+/// Gives where to go on: behind the record of which f said false, else where the partition ended or
+/// nothing was to be had yet.
 [[nodiscard]] result<offset> for_each_record(
     event_log& log, const topic_partition& where, offset from,
     const std::function<result<bool>(const record_view&)>& f);
