@@ -20,6 +20,24 @@ function(kappa_vendor name header library)
                INTERFACE_COMPILE_DEFINITIONS "${ARGN}")
 endfunction()
 
+# librdkafka: the CMake package that its own build makes, which knows what the static library needs, or a shared
+# library (a distribution's).
+function(kappa_find_rdkafka)
+  if(TARGET kappa_vendor::rdkafka)
+    return()
+  endif()
+  foreach(prefix IN LISTS CMAKE_PREFIX_PATH) # its package file asks for LZ4 with a module that lies beside it
+    list(APPEND CMAKE_MODULE_PATH ${prefix}/lib/cmake/RdKafka)
+  endforeach()
+  find_package(RdKafka CONFIG QUIET GLOBAL)
+  if(TARGET RdKafka::rdkafka)
+    add_library(kappa_vendor::rdkafka INTERFACE IMPORTED)
+    set_target_properties(kappa_vendor::rdkafka PROPERTIES INTERFACE_LINK_LIBRARIES RdKafka::rdkafka)
+  else()
+    kappa_vendor(rdkafka librdkafka/rdkafka.h rdkafka)
+  endif()
+endfunction()
+
 kappa_vendor(lmdb lmdb.h lmdb)
 kappa_vendor(xxhash xxhash.h xxhash)
 kappa_vendor(zstd zstd.h zstd)

@@ -187,7 +187,8 @@ BOOST_FIXTURE_TEST_CASE(opened_twice_in_a_process_it_is_one_log, folder_with_log
   const auto two = open();
   create(*one, "orders");
   event_count calls;
-  const auto waiting = must(two->subscribe(tp("orders"), [&] { calls.happened(); }));
+  const auto reader = must(two->open_reader(tp("orders")));
+  const auto waiting = must(reader->subscribe([&] { calls.happened(); }));
   BOOST_TEST(calls.wait_for_more_than(0));
   const int before = calls.count();
   must(one->append(tp("orders"), *batch_of({"a"})));
@@ -204,9 +205,9 @@ BOOST_FIXTURE_TEST_CASE(closing_leaves_no_descriptors_and_no_threads, folder_wit
   for (int i = 0; i < 5; ++i) {
     const auto log = open();
     event_count calls;
-    const auto waiting = must(log->subscribe(tp("orders"), [&] { calls.happened(); }));
-    BOOST_TEST(calls.wait_for_more_than(0));
     const auto reader = must(log->open_reader(tp("orders")));
+    const auto waiting = must(reader->subscribe([&] { calls.happened(); }));
+    BOOST_TEST(calls.wait_for_more_than(0));
     const auto writer = must(log->open_writer({"app", {}}));
     log_transaction tx;
     tx.appends = {{tp("orders"), batch_of({"a"})}};
@@ -302,8 +303,8 @@ BOOST_FIXTURE_TEST_CASE(two_processes_append_and_a_third_reads_at_once, folder_w
   auto one = helper({"append", text(), "orders", "0", "100", "a"});
   auto two = helper({"append", text(), "orders", "0", "100", "b"});
   event_count calls;
-  const auto waiting = must(log->subscribe(tp("orders"), [&] { calls.happened(); }));
   const auto reader = must(log->open_reader(tp("orders")));
+  const auto waiting = must(reader->subscribe([&] { calls.happened(); }));
   std::vector<std::string> a;
   std::vector<std::string> b;
   offset from{0};
@@ -382,11 +383,11 @@ BOOST_FIXTURE_TEST_CASE(a_reader_wakes_although_the_writer_was_killed_before_it_
   const auto log = open();
   create(*log, "orders");
   event_count calls;
-  const auto waiting = must(log->subscribe(tp("orders"), [&] { calls.happened(); }));
+  const auto reader = must(log->open_reader(tp("orders")));
+  const auto waiting = must(reader->subscribe([&] { calls.happened(); }));
   BOOST_TEST(calls.wait_for_more_than(0));
   auto killed =
       helper({"append", text(), "orders", "0", "1", "x"}, {"KAPPA_FAILPOINT=log.after_commit"});
-  const auto reader = must(log->open_reader(tp("orders")));
   for (;;) {
     const int before = calls.count();
     if (!must(reader->read(offset{0}, 100)).empty()) break;
@@ -435,7 +436,8 @@ BOOST_FIXTURE_TEST_CASE(a_read_only_process_reads_and_cannot_write, folder_with_
   must_fail(log->create_topic(c), errc::invalid_argument, "read-only");
   // It waits too, and closes although it cannot move the counter.
   event_count calls;
-  const auto waiting = must(log->subscribe(tp("orders"), [&] { calls.happened(); }));
+  const auto reader = must(log->open_reader(tp("orders")));
+  const auto waiting = must(reader->subscribe([&] { calls.happened(); }));
   BOOST_TEST(calls.wait_for_more_than(0));
   const int before = calls.count();
   auto writing = helper({"append", text(), "orders", "0", "1", "x"});

@@ -57,12 +57,12 @@ void wait_for(event_log& log, const topic_partition& where, std::size_t count) {
   std::mutex mutex;
   std::condition_variable changed;
   bool news = false;
-  const auto waiting = must(log.subscribe(where, [&] {
+  const auto reader = must(log.open_reader(where));
+  const auto waiting = must(reader->subscribe([&] {
     const std::lock_guard lock{mutex};
     news = true;
     changed.notify_all();
   }));
-  const auto reader = must(log.open_reader(where));
   auto from = must(log.bounds(where)).latest;
   say("ready");
   std::size_t seen = 0;

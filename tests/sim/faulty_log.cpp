@@ -18,6 +18,12 @@ class faulty_reader final : public log_reader {
     if (log_->fails("read of " + where().text())) return injected(where().text());
     return to_->read(from, max_bytes);
   }
+  result<void> start(offset from) override { return to_->start(from); }
+  result<offset> at_hand() override { return to_->at_hand(); }
+  result<offset> end_seen() override { return to_->end_seen(); }
+  result<std::unique_ptr<subscription>> subscribe(std::function<void()> on_data) override {
+    return to_->subscribe(std::move(on_data));
+  }
   const topic_partition& where() const override { return to_->where(); }
 
  private:

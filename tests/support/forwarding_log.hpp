@@ -26,6 +26,7 @@ class forwarding_log : public event_log {
   result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
     return to_->open_reader(tp);
   }
+  result<void> make_room(const stage_tasks& s) override { return to_->make_room(s); }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
     return to_->open_writer(o);
   }
@@ -44,10 +45,6 @@ class forwarding_log : public event_log {
   }
   result<void> forget_position(const position_key& key) override {
     return to_->forget_position(key);
-  }
-  result<std::unique_ptr<subscription>> subscribe(const topic_partition& tp,
-                                                  std::function<void()> on_data) override {
-    return to_->subscribe(tp, std::move(on_data));
   }
   result<retention_report> apply_retention(timestamp now) override {
     return to_->apply_retention(now);

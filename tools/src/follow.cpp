@@ -28,8 +28,8 @@ follower::~follower() {
   ::close(signals_);
 }
 
-result<void> follower::watch(event_log& log, const topic_partition& where) {
-  auto subscribed = log.subscribe(where, [bell = bell_] {
+result<void> follower::watch(log_reader& reader) {
+  auto subscribed = reader.subscribe([bell = bell_] {
     const std::uint64_t one = 1;
     while (::write(*bell, &one, sizeof one) < 0 && errno == EINTR) {
     }

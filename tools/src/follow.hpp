@@ -20,7 +20,8 @@ class follower {
   follower(const follower&) = delete;
   follower& operator=(const follower&) = delete;
 
-  [[nodiscard]] result<void> watch(event_log& log, const topic_partition& where);
+  /// The reader must outlive the follower.
+  [[nodiscard]] result<void> watch(log_reader& reader);
 
   enum class news { records, reader_gone, interrupted, terminated };
   /// Blocks until there may be records, since the last call too, or it is over.

@@ -109,7 +109,8 @@ result<topic_config> find_topic(event_log& log, const std::string& name) {
 
 int show_records(event_log& log, const selection& what,
                  const std::function<result<bool>(const topic_walk::found&)>& show) {
-  std::optional<follower> following;
+  std::optional<topic_walk> walk;
+  std::optional<follower> following;  // goes before the walk, whose readers it watches
   if (what.follow) following.emplace();
   auto starts = starts_of(log, what);
   if (!starts) return complain(starts.error());
@@ -122,11 +123,12 @@ int show_records(event_log& log, const selection& what,
     skip = *more;
     left.reset();
   }
-  auto walk = topic_walk::open(log, what.topic, spans_of(*starts, what.follow));
-  if (!walk) return complain(walk.error());
-  for (const auto& s : *starts) {
+  auto opened = topic_walk::open(log, what.topic, spans_of(*starts, what.follow));
+  if (!opened) return complain(opened.error());
+  walk.emplace(std::move(*opened));
+  for (auto* const reader : walk->readers()) {
     if (!following) break;
-    auto watched = following->watch(log, {what.topic, s.partition});
+    auto watched = following->watch(*reader);
     if (!watched) return complain(watched.error());
   }
   while (!left || *left > 0) {

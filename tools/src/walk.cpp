@@ -1,5 +1,7 @@
 #include "walk.hpp"
 
+#include "kappa/log/wait_and_read.hpp"
+
 namespace kappa::tools {
 
 struct topic_walk::lane {
@@ -17,7 +19,8 @@ struct topic_walk::lane {
       if (const auto* r = at.peek())
         return r->offset < until ? r : static_cast<const record_view*>(nullptr);
       if (next >= until) return static_cast<const record_view*>(nullptr);
-      auto read = reader->read(next, read_bytes);
+      auto read = until == no_end ? reader->read(next, read_bytes)
+                                  : wait_and_read(*reader, next, until, read_bytes);
       if (!read) return fail(read.error());
       const bool more = read->next() > next;
       next = read->next();
@@ -46,6 +49,12 @@ result<topic_walk> topic_walk::open(event_log& log, const std::string& topic,
     walk.lanes_.push_back(std::move(l));
   }
   return walk;
+}
+
+std::vector<log_reader*> topic_walk::readers() const {
+  std::vector<log_reader*> all;
+  for (const auto& l : lanes_) all.push_back(l->reader.get());
+  return all;
 }
 
 result<std::optional<topic_walk::found>> topic_walk::next() {

@@ -35,8 +35,11 @@ class topic_walk {
     topic_partition where;
     record_view record;  // valid until the next call
   };
-  /// Nothing at the end; a later call gives what was appended meanwhile.
+  /// Nothing at the end; a later call gives what was appended meanwhile. Where a span has an end,
+  /// what lies before it is waited for.
   [[nodiscard]] result<std::optional<found>> next();
+
+  [[nodiscard]] std::vector<log_reader*> readers() const;
 
  private:
   struct lane;

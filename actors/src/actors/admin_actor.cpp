@@ -79,13 +79,7 @@ class admin_actor final : public caf::event_based_actor {
 
   caf::behavior make_behavior() override {
     take_up();
-    auto subscribed =
-        options_.log->subscribe(requests_, [me = caf::actor{this}] { post(me, drain_atom_v); });
-    if (subscribed) {
-      subscribed_ = std::move(*subscribed);
-    } else {
-      give_up(subscribed.error());
-    }
+    if (auto listening = listen(); !listening) give_up(listening.error());
     post(caf::actor{this}, drain_atom_v);
     return {
         [this](drain_atom) { work(); },
@@ -111,6 +105,7 @@ class admin_actor final : public caf::event_based_actor {
 
   void on_exit() override {
     subscribed_.reset();
+    reader_.reset();
     options_ = {};
   }
 
@@ -124,6 +119,16 @@ class admin_actor final : public caf::event_based_actor {
     }
     if (changed_) submit();
     options_.board->hold(!given_up_ && (in_flight_ || !running_.empty()));
+  }
+
+  result<void> listen() {
+    auto reader = options_.log->open_reader(requests_);
+    if (!reader) return fail(reader.error());
+    reader_ = std::move(*reader);
+    auto subscribed = reader_->subscribe([me = caf::actor{this}] { post(me, drain_atom_v); });
+    if (!subscribed) return fail(subscribed.error());
+    subscribed_ = std::move(*subscribed);
+    return {};
   }
 
   // Admin is no reason to stop what the app is for.
@@ -146,7 +151,7 @@ class admin_actor final : public caf::event_based_actor {
       changed_ = true;
     }
     auto next =
-        for_each_record(*options_.log, requests_, next_, [&](const record_view& r) -> result<bool> {
+        for_each_record(*options_.log, *reader_, next_, [&](const record_view& r) -> result<bool> {
           take(r);
           next_ = r.offset + 1;  // also when a later one cannot be read
           changed_ = true;
@@ -421,6 +426,7 @@ class admin_actor final : public caf::event_based_actor {
   offset next_;
   epoch_number epoch_;
   std::vector<running_replay> running_;
+  std::unique_ptr<log_reader> reader_;  // of the requests
   std::unique_ptr<subscription> subscribed_;
   std::shared_ptr<record_batch> out_ = new_batch();
   bool changed_ = false;

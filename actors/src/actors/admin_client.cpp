@@ -46,7 +46,7 @@ struct alarm {
 struct admin_call::inside {
   std::shared_ptr<event_log> log;
   std::string id;
-  topic_partition replies;
+  std::unique_ptr<log_reader> replies;
   offset next;
   std::shared_ptr<alarm> more = std::make_shared<alarm>();
   std::unique_ptr<subscription> subscribed;
@@ -55,11 +55,11 @@ struct admin_call::inside {
   // The first reply behind `next`; nothing: not there yet.
   result<std::optional<admin::reply>> look() {
     std::optional<admin::reply> found;
-    auto read = for_each_record(*log, replies, next, [&](const record_view& r) -> result<bool> {
+    auto read = for_each_record(*log, *replies, next, [&](const record_view& r) -> result<bool> {
       if (r.key != bytes_view{id}) return true;
       auto reply = codec<admin::reply>::decode(r.value.value_or(bytes_view{}));
       if (!reply) {
-        return fail(reply.error().code, fmt::format("{}@{}", replies.text(), r.offset),
+        return fail(reply.error().code, fmt::format("{}@{}", replies->where().text(), r.offset),
                     reply.error().text());
       }
       found = std::move(*reply);
@@ -110,11 +110,14 @@ result<admin_call> admin_client::send(const admin_question& what,
   auto in = std::make_unique<admin_call::inside>();
   in->log = log_;
   in->id = new_id();
-  in->replies = {admin_replies_topic(app_), partition{0}};
-  auto bounds = log_->bounds(in->replies);
+  const topic_partition replies{admin_replies_topic(app_), partition{0}};
+  auto bounds = log_->bounds(replies);
   if (!bounds) return fail(bounds.error());
   in->next = bounds->latest;
-  auto subscribed = log_->subscribe(in->replies, [more = in->more] { more->ring(); });
+  auto reader = log_->open_reader(replies);
+  if (!reader) return fail(reader.error());
+  in->replies = std::move(*reader);
+  auto subscribed = in->replies->subscribe([more = in->more] { more->ring(); });
   if (!subscribed) return fail(subscribed.error());
   in->subscribed = std::move(*subscribed);
 

@@ -47,6 +47,8 @@ std::string_view name_of(errc code) {
       return "bad configuration";
     case errc::quarantined:
       return "quarantined";
+    case errc::denied:
+      return "not permitted";
     case errc::injected:
       return "injected fault";
   }

@@ -32,16 +32,31 @@ struct shared_parts {
 
 class embedded_reader final : public log_reader {
  public:
-  embedded_reader(std::shared_ptr<shared_parts> parts, std::shared_ptr<const open_partition> where)
-      : parts_{std::move(parts)}, where_{std::move(where)} {}
+  /// `subscribers`: null when nobody can be told.
+  embedded_reader(std::shared_ptr<shared_parts> parts, std::shared_ptr<const open_partition> where,
+                  detail::subscribers* subscribers)
+      : parts_{std::move(parts)}, where_{std::move(where)}, subscribers_{subscribers} {}
   result<read_batch> read(offset from, std::size_t max_bytes) override {
     return parts_->store->read(*where_, from, max_bytes);
+  }
+  result<void> start(offset) override { return {}; }
+  result<offset> at_hand() override { return end_seen(); }
+  result<offset> end_seen() override {
+    auto bounds = parts_->store->bounds(*where_);
+    if (!bounds) return fail(bounds.error());
+    return bounds->latest;
+  }
+  result<std::unique_ptr<subscription>> subscribe(std::function<void()> on_data) override {
+    if (subscribers_ != nullptr) return subscribers_->add(where_, std::move(on_data));
+    return fail(errc::unavailable, "lmdb:" + parts_->store->folder().string(),
+                "opened read-only before anything ever wrote to it", true);
   }
   const topic_partition& where() const override { return where_->where; }
 
  private:
   std::shared_ptr<shared_parts> parts_;
   std::shared_ptr<const open_partition> where_;
+  detail::subscribers* subscribers_;
 };
 
 class embedded_writer final : public log_writer {
@@ -146,9 +161,10 @@ class embedded_log_impl final : public event_log {
   result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
     auto p = store().open(tp);
     if (!p) return fail(p.error());
-    return std::make_unique<embedded_reader>(parts_, std::move(*p));
+    return std::make_unique<embedded_reader>(parts_, std::move(*p), subscribers_.get());
   }
 
+  result<void> make_room(const stage_tasks&) override { return {}; }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
   result<std::optional<std::string>> holder(const std::string& app) override {
     if (auto r = detail::check_app(app); !r) return fail(r.error());
@@ -169,17 +185,6 @@ class embedded_log_impl final : public event_log {
     auto lock = detail::app_lock::take(parts_->locks(), key.app, "a repair");
     if (!lock) return fail(lock.error());
     return store().forget_position(key);
-  }
-
-  result<std::unique_ptr<subscription>> subscribe(const topic_partition& tp,
-                                                  std::function<void()> on_data) override {
-    auto p = store().open(tp);
-    if (!p) return fail(p.error());
-    if (!subscribers_) {
-      return fail(errc::unavailable, name(), "opened read-only before anything ever wrote to it",
-                  true);
-    }
-    return subscribers_->add(std::move(*p), std::move(on_data));
   }
 
   result<retention_report> apply_retention(timestamp now) override;

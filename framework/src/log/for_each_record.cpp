@@ -2,32 +2,49 @@
 
 #include <algorithm>
 
-namespace kappa {
+#include "kappa/log/wait_and_read.hpp"
 
-result<offset> for_each_record(event_log& log, const topic_partition& where, offset from,
-                               const std::function<result<bool>(const record_view&)>& f) {
+namespace kappa {
+namespace {
+
+result<offset> read_up_to(log_reader& reader, offset at, offset until,
+                          const std::function<result<bool>(const record_view&)>& f) {
   constexpr std::size_t read_bytes = 64 << 10;  // about a frame: f may want no more
-  auto bounds = log.bounds(where);
-  if (!bounds) return fail(bounds.error());
-  auto at = std::max(from, bounds->earliest);
-  if (at >= bounds->latest) return at;
-  auto reader = log.open_reader(where);
-  if (!reader) return fail(reader.error());
-  while (at < bounds->latest) {
-    auto batch = (*reader)->read(at, read_bytes);
+  while (at < until) {
+    auto batch = wait_and_read(reader, at, until, read_bytes);
     if (!batch) return fail(batch.error());
     read_batch::cursor records{*batch};
-    for (const auto* r = records.peek(); r != nullptr && r->offset < bounds->latest;
-         r = records.peek()) {
+    for (const auto* r = records.peek(); r != nullptr && r->offset < until; r = records.peek()) {
       auto more = f(*r);
       if (!more) return fail(more.error());
       if (!*more) return r->offset + 1;
       records.pop();
     }
-    if (batch->next() == at) return at;  // nothing there yet
     at = batch->next();
   }
-  return bounds->latest;
+  return until;
+}
+
+}  // namespace
+
+result<offset> for_each_record(event_log& log, const topic_partition& where, offset from,
+                               const std::function<result<bool>(const record_view&)>& f) {
+  auto bounds = log.bounds(where);
+  if (!bounds) return fail(bounds.error());
+  const auto at = std::max(from, bounds->earliest);
+  if (at >= bounds->latest) return at;
+  auto reader = log.open_reader(where);
+  if (!reader) return fail(reader.error());
+  return read_up_to(**reader, at, bounds->latest, f);
+}
+
+result<offset> for_each_record(event_log& log, log_reader& reader, offset from,
+                               const std::function<result<bool>(const record_view&)>& f) {
+  auto bounds = log.bounds(reader.where());
+  if (!bounds) return fail(bounds.error());
+  const auto at = std::max(from, bounds->earliest);
+  if (at >= bounds->latest) return at;
+  return read_up_to(reader, at, bounds->latest, f);
 }
 
 result<void> for_each_record(event_log& log, const std::string& topic,

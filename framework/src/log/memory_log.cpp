@@ -63,6 +63,10 @@ class memory_reader final : public log_reader {
   memory_reader(std::shared_ptr<memory_log_impl> log, topic_partition tp)
       : log_{std::move(log)}, where_{std::move(tp)}, seed_{detail::frame_seed(where_)} {}
   result<read_batch> read(offset from, std::size_t max_bytes) override;
+  result<void> start(offset) override { return {}; }
+  result<offset> at_hand() override { return end_seen(); }
+  result<offset> end_seen() override;
+  result<std::unique_ptr<subscription>> subscribe(std::function<void()> on_data) override;
   const topic_partition& where() const override { return where_; }
 
  private:
@@ -163,6 +167,7 @@ class memory_log_impl final : public memory_log,
     return std::make_unique<memory_reader>(shared_from_this(), tp);
   }
 
+  result<void> make_room(const stage_tasks&) override { return {}; }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override {
     if (auto r = detail::check_app(options.app); !r) return fail(r.error());
     const std::lock_guard lock{mutex_};
@@ -230,17 +235,6 @@ class memory_log_impl final : public memory_log,
     }
     if (positions_.erase(key) == 0) return fail(errc::not_found, key.text(), "no such position");
     return {};
-  }
-
-  result<std::unique_ptr<subscription>> subscribe(const topic_partition& tp,
-                                                  std::function<void()> on_data) override {
-    const std::lock_guard lock{mutex_};
-    if (auto p = find(tp); !p) return fail(p.error());
-    auto who = std::make_shared<subscriber>();
-    who->where = tp;
-    who->on_data = std::move(on_data);
-    subscribers_.push_back(who);
-    return std::make_unique<memory_subscription>(shared_from_this(), std::move(who));
   }
 
   result<retention_report> apply_retention(timestamp now) override {
@@ -469,6 +463,20 @@ result<commit_receipt> memory_writer::commit(const log_transaction& tx) {
   log_->notify(grown);
   if (fate == commit_fault::indefinite_applied) return unknown();
   return receipt;
+}
+
+result<offset> memory_reader::end_seen() {
+  const std::lock_guard lock{log_->mutex_};
+  return log_->must_find(where_).latest;
+}
+
+result<std::unique_ptr<subscription>> memory_reader::subscribe(std::function<void()> on_data) {
+  auto who = std::make_shared<subscriber>();
+  who->where = where_;
+  who->on_data = std::move(on_data);
+  const std::lock_guard lock{log_->mutex_};
+  log_->subscribers_.push_back(who);
+  return std::make_unique<memory_subscription>(log_, std::move(who));
 }
 
 memory_subscription::~memory_subscription() {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kappa/log/embedded_log.hpp"
+#include "kappa/log/kafka_log.hpp"
 #include "kappa/log/memory_log.hpp"
 #include "log/log_file.hpp"
 
@@ -34,7 +35,23 @@ result<std::shared_ptr<event_log>> open_log(const open_log_options& options) {
     if (!looked) return fail(std::move(looked.error()));
     return open_embedded_log(embedded);
   }
-  return fail(errc::bad_config, options.url, "not a log; known are lmdb:FOLDER and memory:");
+  if (scheme == "kafka") {
+#ifdef KAPPA_KAFKA
+    if (!rest.starts_with("//") || rest.size() == 2)
+      return fail(errc::bad_config, options.url, "name the brokers: kafka://HOST:PORT,HOST:PORT");
+    kafka_log_options kafka;
+    kafka.brokers = std::string{rest.substr(2)};
+    kafka.settings = options.kafka_settings;
+    kafka.instance_folder = options.instance_folder;
+    kafka.log = options.log;
+    return open_kafka_log(kafka);
+#else
+    return fail(errc::bad_config, options.url,
+                "this build has no Kafka log: build it with librdkafka (KAPPA_KAFKA=ON)");
+#endif
+  }
+  return fail(errc::bad_config, options.url,
+              "not a log; known are lmdb:FOLDER, memory: and kafka://HOST:PORT");
 }
 
 }  // namespace kappa

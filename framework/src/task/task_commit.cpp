@@ -20,9 +20,9 @@ result<bool> task_impl::open_epoch(bool only_with_work) {
     bool work = false;
     bool capped = false;
     for (auto& in : inputs_) {
-      auto bounds = options_.log->bounds(in->where());
-      if (!bounds) return fail(bounds.error());
-      auto end = bounds->latest;
+      auto at_hand = in->reader().at_hand();
+      if (!at_hand) return fail(at_hand.error());
+      auto end = *at_hand;
       if (in->end_bound) end = std::min(end, *in->end_bound);
       const auto cap = in->next() + static_cast<std::int64_t>(options_.limits.max_epoch_records);
       in->bound = std::max(in->next(), std::min(end, cap));
@@ -326,8 +326,8 @@ task_progress task_impl::progress() const {
   p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
   for (const auto& in : inputs_) {
     input_progress i{in->spec().topic, in->next()};
-    if (auto b = options_.log->bounds(in->where()))
-      i.lag = static_cast<std::uint64_t>(std::max<std::int64_t>(0, b->latest - in->next()));
+    if (auto end = in->reader().end_seen())
+      i.lag = static_cast<std::uint64_t>(std::max<std::int64_t>(0, *end - in->next()));
     p.lag += i.lag;
     p.inputs.push_back(std::move(i));
   }

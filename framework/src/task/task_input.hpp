@@ -22,6 +22,7 @@ class task_input {
 
   [[nodiscard]] const input_spec& spec() const { return *spec_; }
   [[nodiscard]] const topic_partition& where() const { return where_; }
+  [[nodiscard]] log_reader& reader() const { return *reader_; }
   [[nodiscard]] input_clock& clock() { return clock_; }
   [[nodiscard]] const input_clock& clock() const { return clock_; }
 

@@ -267,6 +267,7 @@ result<void> task_impl::open() {
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     inputs_[i]->start_at(plan->inputs[i].replay_from);
     inputs_[i]->from = inputs_[i]->next();
+    if (auto s = inputs_[i]->reader().start(inputs_[i]->next()); !s) return fail(s.error());
     live_from_.push_back(plan->inputs[i].live_from);
     counters_.replay_total += static_cast<std::uint64_t>(live_from_[i] - inputs_[i]->next());
   }
@@ -373,7 +374,7 @@ result<std::vector<std::unique_ptr<subscription>>> task_impl::subscribe(
     std::function<void()> on_data) {
   std::vector<std::unique_ptr<subscription>> all;
   for (const auto& in : inputs_) {
-    auto s = options_.log->subscribe(in->where(), on_data);
+    auto s = in->reader().subscribe(on_data);
     if (!s) return fail(s.error());
     all.push_back(std::move(*s));
   }

@@ -35,6 +35,7 @@ enum class errc : std::uint16_t {
   bad_config = 19,     // a flag, key or topology is wrong
   quarantined = 20,    // the task keeps failing and was taken out
   injected = 21,       // a test's fault
+  denied = 22,         // the user it connects as may not
 };
 
 [[nodiscard]] std::string_view name_of(errc code);

@@ -26,7 +26,8 @@ namespace kappa {
 /// Limits that hold on every log.
 struct log_limits {
   static constexpr std::size_t max_topic_name_bytes = 249;  // Kafka's own limit
-  static constexpr std::size_t max_metadata_bytes = 4096;   // of a position
+  // Of a position. Kafka takes 4 KiB of text for all inputs of a task together.
+  static constexpr std::size_t max_metadata_bytes = 2048;
   static constexpr std::size_t default_max_record_bytes = 1 << 20;
   static constexpr std::size_t max_max_record_bytes = 64 << 20;
   static constexpr std::int32_t max_partitions = 1024;
@@ -46,6 +47,14 @@ struct topic_config {
   friend bool operator==(const topic_config&, const topic_config&) = default;
 };
 
+/// A stage, and how many tasks it has: so that the log has a place for their positions.
+struct stage_tasks {
+  std::string app;
+  std::string stage;
+  kappa::generation generation{1};
+  std::int32_t tasks = 1;
+};
+
 /// Whose position: (app, stage, generation, task, input).
 struct position_key {
   std::string app;
@@ -60,14 +69,15 @@ struct position_key {
   [[nodiscard]] std::string text() const;
 };
 
-/// The next offset to read, and up to 4 KiB of the owner's own.
+/// The next offset to read, and up to `max_metadata_bytes` of the owner's own.
 struct committed_position {
   offset next;
   bytes metadata{};
   friend bool operator==(const committed_position&, const committed_position&) = default;
 };
 
-/// What one commit does: all of it or nothing.
+/// What one commit does: all of it or nothing. The positions of a task belong together: a
+/// transaction that moves one of its inputs names all of them.
 struct log_transaction {
   struct append {
     topic_partition to;
@@ -86,14 +96,38 @@ struct commit_receipt {
   std::vector<offset> bases;
 };
 
+/// Stops the calls when destroyed; a call that is running has ended by then.
+class subscription {
+ public:
+  virtual ~subscription() = default;
+};
+
 /// Reads one partition in batches. Never blocks for new records.
 class log_reader {
  public:
   virtual ~log_reader() = default;
   /// Records from `from` on, about `max_bytes` of them (at least one frame when there is one).
-  /// An empty batch: nothing there now. errc::out_of_range: before the earliest or past the
-  /// latest; errc::corrupt: a damaged frame, named, never returned as data.
+  /// An empty batch: nothing at hand. A log on this machine has then given all it has; one that is
+  /// read over a network may have more on the way, and calls the subscriptions when it is here
+  /// (wait_and_read waits for it). Blocks only when it does not go on where the last read ended.
+  /// errc::out_of_range: before the earliest or past the latest; errc::corrupt: a damaged frame,
+  /// named, never returned as data.
   [[nodiscard]] virtual result<read_batch> read(offset from, std::size_t max_bytes) = 0;
+  /// Has a log that is read over a network fetch from here on, so that subscriptions are called; a
+  /// read does so too. Blocks.
+  [[nodiscard]] virtual result<void> start(offset from) = 0;
+  /// What lies between the last read (or start) and here can be read now, without waiting. Never
+  /// blocks for a network.
+  [[nodiscard]] virtual result<offset> at_hand() = 0;
+  /// Where the partition ended when this reader last heard of it: for lag. Never blocks for a
+  /// network.
+  [[nodiscard]] virtual result<offset> end_seen() = 0;
+  /// Calls `on_data` on a thread of the log when there may be more to read (appended by any
+  /// process, or come over the network); may call without need, never misses. Subscribe before the
+  /// read that finds nothing. `on_data` must not block, not call the log, and not end its own
+  /// subscription, which must go before the reader.
+  [[nodiscard]] virtual result<std::unique_ptr<subscription>> subscribe(
+      std::function<void()> on_data) = 0;
   [[nodiscard]] virtual const topic_partition& where() const = 0;
 };
 
@@ -140,12 +174,6 @@ struct retention_report {
   std::uint64_t partitions = 0;
 };
 
-/// Stops the calls when destroyed; a call that is running has ended by then.
-class subscription {
- public:
-  virtual ~subscription() = default;
-};
-
 class event_log {
  public:
   virtual ~event_log() = default;
@@ -167,6 +195,9 @@ class event_log {
   [[nodiscard]] virtual result<std::unique_ptr<log_reader>> open_reader(
       const topic_partition& tp) = 0;
 
+  /// Makes room for the positions of a stage's tasks, before they are first moved; nothing to do on
+  /// a log on this machine. errc::bad_config: there is room for another number of tasks. Blocks.
+  [[nodiscard]] virtual result<void> make_room(const stage_tasks& stage) = 0;
   /// Takes the app: errc::owned (naming the holder) while another process or writer has it. Blocks.
   [[nodiscard]] virtual result<std::unique_ptr<log_writer>> open_writer(
       const writer_options& options) = 0;
@@ -184,16 +215,11 @@ class event_log {
   /// All positions of an app, ordered by key.
   [[nodiscard]] virtual result<std::vector<log_transaction::move>> positions(
       const std::string& app) = 0;
-  /// Forgets one position. For repair tools and tests; the app must not run. Blocks.
+  /// Forgets one position (on Kafka: with the others of its task). For repair tools and tests; the app must not run. Blocks.
   [[nodiscard]] virtual result<void> forget_position(const position_key& key) = 0;
 
-  /// Calls `on_data` on a thread of the log after records were appended to `tp` (by any process);
-  /// may call without need, never misses. Subscribe before the read that finds nothing. `on_data`
-  /// must not block, not call the log, and not end its own subscription.
-  [[nodiscard]] virtual result<std::unique_ptr<subscription>> subscribe(
-      const topic_partition& tp, std::function<void()> on_data) = 0;
-
-  /// Deletes what retention no longer wants, in short transactions: whole frames from the head,
+  /// Deletes what retention no longer wants (Kafka's brokers do that themselves), in short
+  /// transactions: whole frames from the head,
   /// while their latest record is older than retention_time, or while what remains would still be
   /// retention_bytes. Blocks; run it off the actors.
   [[nodiscard]] virtual result<retention_report> apply_retention(timestamp now) = 0;

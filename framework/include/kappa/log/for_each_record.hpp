@@ -18,10 +18,14 @@ namespace kappa {
     const std::function<result<void>(const record_view&)>& f);
 
 /// The same of one partition, from `from` or the first retained one on, until `f` says false.
-/// Gives where to go on: behind the record of which f said false, else where the partition ended or
-/// nothing was to be had yet.
+/// Gives where to go on: behind the record of which f said false, else where the partition ended.
 [[nodiscard]] result<offset> for_each_record(
     event_log& log, const topic_partition& where, offset from,
+    const std::function<result<bool>(const record_view&)>& f);
+
+/// The same with a reader of that log, for who looks at one partition again and again.
+[[nodiscard]] result<offset> for_each_record(
+    event_log& log, log_reader& reader, offset from,
     const std::function<result<bool>(const record_view&)>& f);
 
 }  // namespace kappa

@@ -1,6 +1,8 @@
-// From the command line's `--log` to a log: "lmdb:data", "memory:".
+// From the command line's `--log` to a log: "lmdb:data", "memory:", "kafka://HOST:PORT".
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -13,6 +15,9 @@ struct open_log_options {
   std::string url = "lmdb:data";
   std::size_t frame_bytes = 64 << 10;
   bool read_only = false;
+  /// Of Kafka: librdkafka's own settings, and where this instance keeps who it is (kafka_log.hpp).
+  std::map<std::string, std::string> kafka_settings{};
+  std::filesystem::path instance_folder{};
   log_sink log = no_log;
 };
 

@@ -140,6 +140,14 @@ inline std::uint32_t read_record(const char* at, offset base, record_view& r) {
   return head.size;
 }
 
+/// How many bytes a record takes in wire form.
+[[nodiscard]] inline std::size_t record_bytes(std::optional<bytes_view> key,
+                                              std::optional<bytes_view> value,
+                                              std::size_t headers_bytes) {
+  return padded8(sizeof(wire_record_head) + padded8(value ? value->size() : 0) +
+                 (key ? key->size() : 0) + headers_bytes);
+}
+
 /// True when `body` holds exactly `count` well-formed records, their offset deltas counting from
 /// `first_delta`.
 [[nodiscard]] bool valid_records(bytes_view body, std::uint32_t count, std::uint64_t first_delta);

@@ -1,0 +1,349 @@
+#include "kafka/admin.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace kappa::kafka {
+namespace {
+
+using admin_options =
+    std::unique_ptr<rd_kafka_AdminOptions_t, destroyer<rd_kafka_AdminOptions_destroy>>;
+using new_topic = std::unique_ptr<rd_kafka_NewTopic_t, destroyer<rd_kafka_NewTopic_destroy>>;
+using resource = std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
+
+// A broker that has just become the leader or the coordinator of something may not know it yet.
+constexpr int attempts = 5;
+
+}  // namespace
+
+template <class Send>
+result<event> admin::ask(rd_kafka_admin_op_t op, const std::string& subject, Send&& send,
+                         bool stable_offsets) {
+  const admin_options options{rd_kafka_AdminOptions_new(client_.get(), op)};
+  std::array<char, 256> why{};
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), request_timeout_ms, why.data(),
+                                            why.size());
+  if (stable_offsets) {
+    const fault f{rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1)};
+    if (f) return fail(client_.error_of(f.get(), subject));
+  }
+  const queue answers{rd_kafka_queue_new(client_.get())};
+  send(options.get(), answers.get());
+  event answer{rd_kafka_queue_poll(answers.get(), request_timeout_ms + 1000)};
+  if (!answer) return fail(client_.error_of(RD_KAFKA_RESP_ERR__TIMED_OUT, subject));
+  if (const auto code = rd_kafka_event_error(answer.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return fail(client_.error_of(code, subject, rd_kafka_event_error_string(answer.get())));
+  }
+  return answer;
+}
+
+result<std::string> admin::cluster_id() {
+  const std::unique_ptr<char, void (*)(char*)> id{
+      rd_kafka_clusterid(client_.get(), request_timeout_ms),
+      [](char* p) { rd_kafka_mem_free(nullptr, p); }};
+  if (!id) {
+    return fail(client_.error_of(RD_KAFKA_RESP_ERR__TIMED_OUT, "kafka",
+                                 "no broker answers: look at the address, and whether it runs"));
+  }
+  return std::string{id.get()};
+}
+
+// ── topics ──
+
+result<void> admin::create_topic(const std::string& name, std::int32_t partitions, int replication,
+                                 const std::map<std::string, std::string>& settings) {
+  std::array<char, 256> why{};
+  const new_topic wanted{rd_kafka_NewTopic_new(name.c_str(), partitions,
+                                              replication == 0 ? -1 : replication, why.data(),
+                                              why.size())};
+  if (!wanted) return fail(errc::invalid_argument, name, std::string{why.data()});
+  for (const auto& [key, value] : settings) {
+    rd_kafka_NewTopic_set_config(wanted.get(), key.c_str(), value.c_str());
+  }
+  auto answer = ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, name, [&](auto* options, auto* answers) {
+    auto* one = wanted.get();
+    rd_kafka_CreateTopics(client_.get(), &one, 1, options, answers);
+  });
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer->get()), &n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto code = rd_kafka_topic_result_error(results[i]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const auto* text = rd_kafka_topic_result_error_string(results[i]);
+    return fail(client_.error_of(code, name, text == nullptr ? "" : text));
+  }
+  return {};
+}
+
+result<void> admin::change_topic(const std::string& name,
+                                 const std::map<std::string, std::string>& settings) {
+  const resource of{rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str())};
+  for (const auto& [key, value] : settings) {
+    const fault f{rd_kafka_ConfigResource_add_incremental_config(
+        of.get(), key.c_str(), RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET, value.c_str())};
+    if (f) return fail(client_.error_of(f.get(), name));
+  }
+  auto answer =
+      ask(RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS, name, [&](auto* options, auto* answers) {
+        auto* one = of.get();
+        rd_kafka_IncrementalAlterConfigs(client_.get(), &one, 1, options, answers);
+      });
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* results = rd_kafka_IncrementalAlterConfigs_result_resources(
+      rd_kafka_event_IncrementalAlterConfigs_result(answer->get()), &n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto code = rd_kafka_ConfigResource_error(results[i]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const auto* text = rd_kafka_ConfigResource_error_string(results[i]);
+    return fail(client_.error_of(code, name, text == nullptr ? "" : text));
+  }
+  return {};
+}
+
+result<std::map<std::string, topic_description>> admin::describe_topics(
+    const std::vector<std::string>& names) {
+  std::map<std::string, topic_description> out;
+  if (names.empty()) return out;
+  const auto subject = names.size() == 1 ? names.front() : std::string{"topics"};
+  std::vector<const char*> raw;
+  std::vector<resource> resources;
+  std::vector<rd_kafka_ConfigResource_t*> raw_resources;
+  for (const auto& n : names) {
+    raw.push_back(n.c_str());
+    resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, n.c_str()));
+    raw_resources.push_back(resources.back().get());
+  }
+  const std::unique_ptr<rd_kafka_TopicCollection_t, destroyer<rd_kafka_TopicCollection_destroy>> of{
+      rd_kafka_TopicCollection_of_topic_names(raw.data(), raw.size())};
+  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, subject, [&](auto* options, auto* answers) {
+    rd_kafka_DescribeTopics(client_.get(), of.get(), options, answers);
+  });
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* topics = rd_kafka_DescribeTopics_result_topics(
+      rd_kafka_event_DescribeTopics_result(answer->get()), &n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::string name = rd_kafka_TopicDescription_name(topics[i]);
+    if (const auto* e = rd_kafka_TopicDescription_error(topics[i])) {
+      const auto code = rd_kafka_error_code(e);
+      if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
+      if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(client_.error_of(e, name));
+    }
+    auto& d = out[name];
+    d.id = rd_kafka_Uuid_base64str(rd_kafka_TopicDescription_topic_id(topics[i]));
+    std::size_t partitions = 0;
+    (void)rd_kafka_TopicDescription_partitions(topics[i], &partitions);
+    d.partitions = static_cast<std::int32_t>(partitions);
+  }
+  if (out.empty()) return out;
+
+  auto configs = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject, [&](auto* options, auto* answers) {
+    rd_kafka_DescribeConfigs(client_.get(), raw_resources.data(), raw_resources.size(), options,
+                             answers);
+  });
+  if (!configs) return fail(configs.error());
+  const auto* const* found = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result(configs->get()), &n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::string name = rd_kafka_ConfigResource_name(found[i]);
+    const auto code = rd_kafka_ConfigResource_error(found[i]);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+      out.erase(name);
+      continue;
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const auto* text = rd_kafka_ConfigResource_error_string(found[i]);
+      return fail(client_.error_of(code, name, text == nullptr ? "" : text));
+    }
+    std::size_t entries = 0;
+    const auto* const* all = rd_kafka_ConfigResource_configs(found[i], &entries);
+    for (std::size_t e = 0; e < entries; ++e) {
+      const auto* value = rd_kafka_ConfigEntry_value(all[e]);
+      out[name].settings[rd_kafka_ConfigEntry_name(all[e])] = value == nullptr ? "" : value;
+    }
+  }
+  return out;
+}
+
+result<std::optional<topic_description>> admin::describe_topic(const std::string& name) {
+  auto found = describe_topics({name});
+  if (!found) return fail(found.error());
+  const auto at = found->find(name);
+  if (at == found->end()) return std::optional<topic_description>{};
+  return std::optional{std::move(at->second)};
+}
+
+result<std::vector<std::string>> admin::topics() {
+  const rd_kafka_metadata_t* found = nullptr;
+  const auto code = rd_kafka_metadata(client_.get(), 1, nullptr, &found, request_timeout_ms);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(client_.error_of(code, "topics"));
+  const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> all{
+      found, rd_kafka_metadata_destroy};
+  std::vector<std::string> names;
+  for (int i = 0; i < all->topic_cnt; ++i) {
+    std::string name = all->topics[i].topic;
+    if (!name.starts_with("__")) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+// ── bounds ──
+
+result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t which) {
+  const auto list = list_of(tp, which);
+  for (int attempt = 1;; ++attempt) {
+    auto answer = ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, tp.text(), [&](auto* o, auto* answers) {
+      const fault ignored{
+          rd_kafka_AdminOptions_set_isolation_level(o, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED)};
+      rd_kafka_ListOffsets(client_.get(), list.get(), o, answers);
+    });
+    if (!answer) return fail(answer.error());
+    std::size_t n = 0;
+    const auto* const* found = rd_kafka_ListOffsets_result_infos(
+        rd_kafka_event_ListOffsets_result(answer->get()), &n);
+    if (n != 1) return fail(errc::unavailable, tp.text(), "the broker gave no offset", true);
+    const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[0]);
+    if (at->err == RD_KAFKA_RESP_ERR_NO_ERROR) return at->offset;
+    auto e = client_.error_of(at->err, tp.text());
+    if (!e.retriable || attempt == attempts) return fail(std::move(e));
+  }
+}
+
+result<partition_bounds> admin::bounds(const topic_partition& tp) {
+  // In this order: what is deleted meanwhile cannot make the end lie before the beginning.
+  auto earliest = list_offset(tp, RD_KAFKA_OFFSET_SPEC_EARLIEST);
+  if (!earliest) return fail(earliest.error());
+  auto latest = list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST);
+  if (!latest) return fail(latest.error());
+  return partition_bounds{offset{*earliest}, offset{*latest}};
+}
+
+result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {
+  const auto ms = std::max<std::int64_t>(t.time_since_epoch().count(), 0);
+  auto found = list_offset(tp, ms);
+  if (!found) return fail(found.error());
+  if (*found >= 0) return offset{*found};
+  auto end = list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST);
+  if (!end) return fail(end.error());
+  return offset{*end};
+}
+
+// ── groups ──
+
+result<std::vector<std::string>> admin::groups() {
+  auto answer =
+      ask(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "groups", [&](auto* options, auto* answers) {
+        rd_kafka_ListConsumerGroups(client_.get(), options, answers);
+      });
+  if (!answer) return fail(answer.error());
+  const auto* found = rd_kafka_event_ListConsumerGroups_result(answer->get());
+  std::size_t n = 0;
+  const auto* const* errors = rd_kafka_ListConsumerGroups_result_errors(found, &n);
+  if (n > 0) return fail(client_.error_of(errors[0], "groups"));
+  const auto* const* valid = rd_kafka_ListConsumerGroups_result_valid(found, &n);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < n; ++i)
+    names.emplace_back(rd_kafka_ConsumerGroupListing_group_id(valid[i]));
+  return names;
+}
+
+result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
+                                                       const std::vector<topic_partition>& where) {
+  partition_list list;
+  if (!where.empty()) {
+    list.reset(rd_kafka_topic_partition_list_new(static_cast<int>(where.size())));
+    for (const auto& tp : where)
+      rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition.value);
+  }
+  const std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t,
+                        destroyer<rd_kafka_ListConsumerGroupOffsets_destroy>>
+      of{rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get())};
+  auto answer = ask(
+      RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, "group " + group,
+      [&](auto* options, auto* answers) {
+        auto* one = of.get();
+        rd_kafka_ListConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
+      },
+      true);
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(answer->get()), &n);
+  std::vector<group_offset> out;
+  for (std::size_t g = 0; g < n; ++g) {
+    if (const auto* e = rd_kafka_group_result_error(groups[g])) {
+      if (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) continue;
+      return fail(client_.error_of(e, "group " + group));
+    }
+    const auto* partitions = rd_kafka_group_result_partitions(groups[g]);
+    for (int i = 0; i < partitions->cnt; ++i) {
+      const auto& p = partitions->elems[i];
+      const topic_partition tp{p.topic, partition{p.partition}};
+      if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return fail(client_.error_of(p.err, fmt::format("group {} on {}", group, tp.text())));
+      if (p.offset < 0) continue;  // nothing committed
+      out.push_back({tp, p.offset, std::string{static_cast<const char*>(p.metadata), p.metadata_size}});
+    }
+  }
+  return out;
+}
+
+result<void> admin::forget_group_offset(const std::string& group, const topic_partition& where) {
+  const auto list = list_of(where);
+  const std::unique_ptr<rd_kafka_DeleteConsumerGroupOffsets_t,
+                        destroyer<rd_kafka_DeleteConsumerGroupOffsets_destroy>>
+      of{rd_kafka_DeleteConsumerGroupOffsets_new(group.c_str(), list.get())};
+  const auto subject = fmt::format("group {} on {}", group, where.text());
+  auto answer = ask(RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, subject,
+                    [&](auto* options, auto* answers) {
+                      auto* one = of.get();
+                      rd_kafka_DeleteConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
+                    });
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* results = rd_kafka_DeleteConsumerGroupOffsets_result_groups(
+      rd_kafka_event_DeleteConsumerGroupOffsets_result(answer->get()), &n);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (const auto* e = rd_kafka_group_result_error(results[i]))
+      return fail(client_.error_of(e, subject));
+    const auto* partitions = rd_kafka_group_result_partitions(results[i]);
+    for (int p = 0; p < partitions->cnt; ++p) {
+      if (partitions->elems[p].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return fail(client_.error_of(partitions->elems[p].err, subject));
+    }
+  }
+  return {};
+}
+
+result<std::vector<std::string>> admin::members(const std::string& group) {
+  const char* names[] = {group.c_str()};
+  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "group " + group,
+                    [&](auto* options, auto* answers) {
+                      rd_kafka_DescribeConsumerGroups(client_.get(), names, 1, options, answers);
+                    });
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* groups = rd_kafka_DescribeConsumerGroups_result_groups(
+      rd_kafka_event_DescribeConsumerGroups_result(answer->get()), &n);
+  std::vector<std::string> out;
+  for (std::size_t g = 0; g < n; ++g) {
+    if (const auto* e = rd_kafka_ConsumerGroupDescription_error(groups[g])) {
+      if (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) continue;
+      return fail(client_.error_of(e, "group " + group));
+    }
+    const auto count = rd_kafka_ConsumerGroupDescription_member_count(groups[g]);
+    for (std::size_t m = 0; m < count; ++m) {
+      const auto* member = rd_kafka_ConsumerGroupDescription_member(groups[g], m);
+      out.push_back(fmt::format("{} on {}", rd_kafka_MemberDescription_client_id(member),
+                                rd_kafka_MemberDescription_host(member)));
+    }
+  }
+  return out;
+}
+
+}  // namespace kappa::kafka

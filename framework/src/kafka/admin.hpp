@@ -1,0 +1,77 @@
+// What is asked of the brokers besides records: topics and their settings, the bounds of partitions,
+// groups and their committed offsets.
+//
+// Threading: any thread; every call blocks for a round trip or two, at most `request_timeout_ms`.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kafka/client.hpp"
+#include "kappa/log/event_log.hpp"
+
+namespace kappa::kafka {
+
+struct topic_description {
+  std::string id;  // Kafka's, new with each creation
+  std::int32_t partitions = 0;
+  std::map<std::string, std::string> settings;
+};
+
+/// A committed offset of a group.
+struct group_offset {
+  topic_partition where;
+  std::int64_t offset = 0;
+  std::string metadata;
+};
+
+class admin {
+ public:
+  /// `of` must outlive it.
+  explicit admin(client& of) : client_{of} {}
+
+  [[nodiscard]] result<std::string> cluster_id();
+
+  [[nodiscard]] result<void> create_topic(const std::string& name, std::int32_t partitions,
+                                          int replication,
+                                          const std::map<std::string, std::string>& settings);
+  [[nodiscard]] result<void> change_topic(const std::string& name,
+                                          const std::map<std::string, std::string>& settings);
+  /// Nothing: there is no such topic.
+  [[nodiscard]] result<std::optional<topic_description>> describe_topic(const std::string& name);
+  /// By name; without those that are not there.
+  [[nodiscard]] result<std::map<std::string, topic_description>> describe_topics(
+      const std::vector<std::string>& names);
+  /// Of all topics but the brokers' own.
+  [[nodiscard]] result<std::vector<std::string>> topics();
+
+  /// `latest`: the end of what is committed.
+  [[nodiscard]] result<partition_bounds> bounds(const topic_partition& tp);
+  /// The first whose time is at or after `t`, else the end.
+  [[nodiscard]] result<offset> offset_for_time(const topic_partition& tp, timestamp t);
+
+  [[nodiscard]] result<std::vector<std::string>> groups();
+  /// What the group has committed on these partitions (empty: on all that it has). Waits for
+  /// transactions that are about to move them.
+  [[nodiscard]] result<std::vector<group_offset>> group_offsets(
+      const std::string& group, const std::vector<topic_partition>& where);
+  [[nodiscard]] result<void> forget_group_offset(const std::string& group,
+                                                 const topic_partition& where);
+  /// Who is in the group now: what each member calls itself.
+  [[nodiscard]] result<std::vector<std::string>> members(const std::string& group);
+
+ private:
+  template <class Send>
+  result<event> ask(rd_kafka_admin_op_t op, const std::string& subject, Send&& send,
+                    bool stable_offsets = false);
+  /// `which`: milliseconds, or one of rd_kafka_OffsetSpec_t.
+  result<std::int64_t> list_offset(const topic_partition& tp, std::int64_t which);
+
+  client& client_;
+};
+
+}  // namespace kappa::kafka

@@ -1,0 +1,104 @@
+// librdkafka's C API with owners: a client handle, its configuration, what its errors mean here.
+//
+// Threading: a client may be used from any thread, as librdkafka's handles. Ownership: whatever was
+// made from a client must go before it.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kappa/core/error.hpp"
+#include "kappa/core/logger.hpp"
+#include "kappa/log/kafka_log.hpp"
+#include "kappa/log/record.hpp"
+
+namespace kappa::kafka {
+
+template <auto Destroy>
+struct destroyer {
+  template <class T>
+  void operator()(T* p) const {
+    Destroy(p);
+  }
+};
+using partition_list =
+    std::unique_ptr<rd_kafka_topic_partition_list_t, destroyer<rd_kafka_topic_partition_list_destroy>>;
+using queue = std::unique_ptr<rd_kafka_queue_t, destroyer<rd_kafka_queue_destroy>>;
+using event = std::unique_ptr<rd_kafka_event_t, destroyer<rd_kafka_event_destroy>>;
+using topic_handle = std::unique_ptr<rd_kafka_topic_t, destroyer<rd_kafka_topic_destroy>>;
+using fault = std::unique_ptr<rd_kafka_error_t, destroyer<rd_kafka_error_destroy>>;
+using group_metadata =
+    std::unique_ptr<rd_kafka_consumer_group_metadata_t,
+                    destroyer<rd_kafka_consumer_group_metadata_destroy>>;
+
+[[nodiscard]] partition_list list_of(const topic_partition& tp,
+                                     std::int64_t offset = RD_KAFKA_OFFSET_INVALID);
+
+/// How long a request to the brokers may take, all retries included.
+inline constexpr int request_timeout_ms = 30'000;
+
+/// What an error of librdkafka or of a broker means here, and whether to try again.
+[[nodiscard]] error error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view detail);
+[[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject);
+
+/// A configuration in the making.
+class config {
+ public:
+  /// The settings that all clients of this log have: the user's, and ours where he gave none.
+  [[nodiscard]] static result<config> create(const kafka_log_options& options,
+                                             std::string_view role);
+  /// Ours, whatever the user says.
+  [[nodiscard]] result<void> set(const std::string& name, const std::string& value);
+  /// Ours, unless the user has given one.
+  [[nodiscard]] result<void> prefer(const std::string& name, const std::string& value);
+  [[nodiscard]] rd_kafka_conf_t* get() const { return conf_.get(); }
+  [[nodiscard]] rd_kafka_conf_t* release() { return conf_.release(); }
+
+ private:
+  explicit config(const kafka_log_options& options) : options_{&options} {}
+  const kafka_log_options* options_;
+  std::unique_ptr<rd_kafka_conf_t, destroyer<rd_kafka_conf_destroy>> conf_{rd_kafka_conf_new()};
+};
+
+class client {
+ public:
+  /// Connects in the background: errors of the brokers are found by the first request.
+  [[nodiscard]] static result<std::unique_ptr<client>> open(rd_kafka_type_t type, config settings,
+                                                            log_sink log);
+  ~client();
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+
+  [[nodiscard]] rd_kafka_t* get() const { return handle_; }
+  /// As kafka::error_of; a request that only timed out is told with what the connection last said
+  /// ("Connection refused").
+  [[nodiscard]] error error_of(rd_kafka_resp_err_t code, std::string subject,
+                               std::string_view detail = {}) const;
+  [[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject) const;
+
+  /// For the owner's use in the callbacks of librdkafka (`opaque`).
+  void set_owner(void* owner) { owner_ = owner; }
+  [[nodiscard]] void* owner() const { return owner_; }
+  [[nodiscard]] static client& of(void* opaque) { return *static_cast<client*>(opaque); }
+
+  /// Called by librdkafka.
+  void connection_error(rd_kafka_resp_err_t code, std::string_view reason);
+  void line(int level, std::string_view facility, std::string_view text) const;
+
+ private:
+  explicit client(log_sink log) : log_{std::move(log)} {}
+  [[nodiscard]] error with_reason(error e) const;
+
+  log_sink log_;
+  rd_kafka_t* handle_ = nullptr;
+  void* owner_ = nullptr;
+  mutable std::mutex mutex_;
+  std::string last_connection_error_;
+};
+
+}  // namespace kappa::kafka

@@ -1,0 +1,253 @@
+#include "kappa/log/kafka_log.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "kafka/admin.hpp"
+#include "kafka/fetch_pool.hpp"
+#include "kafka/group_registry.hpp"
+#include "kafka/instance.hpp"
+#include "kafka/names.hpp"
+#include "kafka/outside_producer.hpp"
+#include "kafka/reader.hpp"
+#include "kafka/task_positions.hpp"
+#include "kafka/topic_book.hpp"
+#include "kafka/writer.hpp"
+#include "log/app_lock.hpp"
+#include "log/log_rules.hpp"
+
+namespace kappa {
+namespace kafka {
+namespace {
+
+constexpr int main_lane = 0;
+
+// "<app>.<stage>.g<generation>" of an app whose name is known.
+std::optional<std::pair<std::string, generation>> stage_of_group(const std::string& group,
+                                                                 const std::string& app) {
+  if (!group.starts_with(app + ".")) return std::nullopt;
+  const auto g = group.rfind(".g");
+  if (g == std::string::npos || g <= app.size()) return std::nullopt;
+  std::int32_t n = 0;
+  const auto* const end = group.data() + group.size();
+  const auto [last, bad] = std::from_chars(group.data() + g + 2, end, n);
+  if (bad != std::errc{} || last != end) return std::nullopt;
+  return std::pair{group.substr(app.size() + 1, g - app.size() - 1), generation{n}};
+}
+
+class kafka_log final : public event_log {
+ public:
+  kafka_log(kafka_log_options options, instance who, std::unique_ptr<client> of)
+      : options_{std::move(options)}, instance_{std::move(who)}, client_{std::move(of)} {}
+
+  result<void> look() {
+    auto id = ask_.cluster_id();
+    if (!id) return fail(id.error());
+    id_ = "kafka-" + *id;
+    return {};
+  }
+
+  const std::string& id() const override { return id_; }
+  std::string name() const override { return "kafka://" + options_.brokers; }
+
+  result<void> create_topic(const topic_config& config) override { return topics_.create(config); }
+  result<std::optional<topic_config>> find_topic(const std::string& topic) override {
+    return topics_.find(topic);
+  }
+  result<std::vector<topic_config>> topics() override { return topics_.all(); }
+
+  result<partition_bounds> bounds(const topic_partition& tp) override {
+    if (auto there = check(tp); !there) return fail(there.error());
+    return ask_.bounds(tp);
+  }
+  result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
+    if (auto there = check(tp); !there) return fail(there.error());
+    return ask_.offset_for_time(tp, t);
+  }
+  result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
+    if (auto there = check(tp); !there) return fail(there.error());
+    return reader::open(pool_, ask_, buffers_, tp);
+  }
+
+  result<void> make_room(const stage_tasks& stage) override;
+  result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
+  result<std::optional<std::string>> holder(const std::string& app) override;
+
+  result<append_receipt> append(const topic_partition& to, const record_batch& records,
+                                const std::optional<producer_sequence>& sequence) override;
+
+  result<std::optional<committed_position>> position(const position_key& key) override;
+  result<std::vector<log_transaction::move>> positions(const std::string& app) override;
+  result<void> forget_position(const position_key& key) override;
+
+  result<retention_report> apply_retention(timestamp) override { return retention_report{}; }
+
+ private:
+  result<void> check(const topic_partition& tp) {
+    auto topic = topics_.known(tp.topic);
+    if (!topic) return fail(topic.error());
+    return detail::check_partition(*topic, tp);
+  }
+  result<std::optional<task_positions>> positions_of(const position_key& key);
+  static result<task_positions> decoded(const group_offset& at);
+
+  const kafka_log_options options_;
+  instance instance_;
+  std::string id_;
+  std::unique_ptr<client> client_;
+  admin ask_{*client_};
+  std::shared_ptr<detail::buffer_pool> buffers_ = detail::buffer_pool::create();
+  fetch_pool pool_{options_};
+  outside_producer out_{options_, ask_};
+  topic_book topics_{options_, ask_, pool_, out_, buffers_};
+  group_registry groups_;
+};
+
+result<void> kafka_log::make_room(const stage_tasks& stage) {
+  topic_config c;
+  c.name = tasks_topic(stage.app, stage.stage, stage.generation);
+  c.partitions = stage.tasks;
+  c.owner = stage.app;
+  auto made = topics_.create(c);
+  if (!made && made.error().code == errc::already_exists) {
+    return fail(errc::bad_config, "stage " + stage.stage,
+                fmt::format("{}: the stage had another number of tasks; a change would remap keys: "
+                            "use a new generation",
+                            made.error().text()));
+  }
+  return made;
+}
+
+result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options& options) {
+  if (auto good = detail::check_app(options.app); !good) return fail(good.error());
+  std::optional<detail::app_lock> lock;
+  if (!options_.instance_folder.empty()) {
+    auto taken = detail::app_lock::take(options_.instance_folder, options.app, options.instance);
+    if (!taken) return fail(taken.error());
+    lock.emplace(std::move(*taken));
+  } else {
+    auto other = holder(options.app);
+    if (!other) return fail(other.error());
+    if (*other) return detail::owned(options.app, **other);
+  }
+  auto term = instance_.next_term(options.app);
+  if (!term) return fail(term.error());
+  auto producer = transactional_producer::open(
+      options_, fmt::format("{}.{}.{}", options.app, instance_.id(), main_lane));
+  if (!producer) return fail(producer.error());
+  return std::make_unique<writer>(options.app, *term, std::move(*producer), std::move(lock),
+                                  topics_, groups_);
+}
+
+result<std::optional<std::string>> kafka_log::holder(const std::string& app) {
+  if (auto good = detail::check_app(app); !good) return fail(good.error());
+  auto groups = ask_.groups();
+  if (!groups) return fail(groups.error());
+  for (const auto& group : *groups) {
+    if (!stage_of_group(group, app)) continue;
+    auto members = ask_.members(group);
+    if (!members) return fail(members.error());
+    if (!members->empty()) return std::optional{members->front()};
+  }
+  if (options_.instance_folder.empty()) return std::optional<std::string>{};
+  return detail::app_lock::holder(options_.instance_folder, app);
+}
+
+result<append_receipt> kafka_log::append(const topic_partition& to, const record_batch& records,
+                                         const std::optional<producer_sequence>& sequence) {
+  auto topic = topics_.known(to.topic);
+  if (!topic) return fail(topic.error());
+  if (auto r = detail::check_partition(*topic, to); !r) return fail(r.error());
+  if (auto r = detail::check_outside_writer(**topic); !r) return fail(r.error());
+  if (auto r = detail::check_batch(**topic, to, &records); !r) return fail(r.error());
+  if (!sequence) {
+    auto base = out_.append(to, records);
+    if (!base) return fail(base.error());
+    return append_receipt{*base, false};
+  }
+  if (auto r = detail::check_producer(*sequence); !r) return fail(r.error());
+  return out_.append(to, records, *sequence);
+}
+
+result<task_positions> kafka_log::decoded(const group_offset& at) {
+  auto positions = decode_task_positions(at.metadata);
+  if (positions) return std::move(*positions);
+  return fail(errc::corrupt, at.where.text(),
+              "the metadata of its committed offset are not this task's positions: another program "
+              "has committed under the stage's group");
+}
+
+result<std::optional<task_positions>> kafka_log::positions_of(const position_key& key) {
+  const topic_partition task{tasks_topic(key.app, key.stage, key.generation), key.task};
+  auto found = ask_.group_offsets(group_of(key.app, key.stage, key.generation), {task});
+  if (!found) return fail(found.error());
+  if (found->empty()) return std::optional<task_positions>{};
+  auto positions = decoded(found->front());
+  if (!positions) return fail(positions.error());
+  return std::optional{std::move(*positions)};
+}
+
+result<std::optional<committed_position>> kafka_log::position(const position_key& key) {
+  auto task = positions_of(key);
+  if (!task) return fail(task.error());
+  if (!*task) return std::optional<committed_position>{};
+  const auto at = (*task)->inputs.find(key.input);
+  if (at == (*task)->inputs.end()) return std::optional<committed_position>{};
+  return std::optional{at->second};
+}
+
+result<std::vector<log_transaction::move>> kafka_log::positions(const std::string& app) {
+  auto groups = ask_.groups();
+  if (!groups) return fail(groups.error());
+  std::vector<log_transaction::move> all;
+  for (const auto& group : *groups) {
+    const auto stage = stage_of_group(group, app);
+    if (!stage) continue;
+    auto found = ask_.group_offsets(group, {});
+    if (!found) return fail(found.error());
+    for (const auto& at : *found) {
+      if (at.where.topic != group + ".tasks") continue;  // a real input: for others' tools
+      auto task = decoded(at);
+      if (!task) return fail(task.error());
+      if (task->app != app) break;  // one whose name goes on where this one's ends
+      for (const auto& [input, position] : task->inputs)
+        all.push_back({{app, stage->first, stage->second, at.where.partition, input}, position});
+    }
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  return all;
+}
+
+result<void> kafka_log::forget_position(const position_key& key) {
+  auto running = holder(key.app);
+  if (!running) return fail(running.error());
+  if (*running) return detail::owned(key.app, **running);
+  auto there = position(key);
+  if (!there) return fail(there.error());
+  if (!*there) return fail(errc::not_found, key.text(), "no such position");
+  return ask_.forget_group_offset(
+      group_of(key.app, key.stage, key.generation),
+      {tasks_topic(key.app, key.stage, key.generation), key.task});
+}
+
+}  // namespace
+}  // namespace kafka
+
+result<std::shared_ptr<event_log>> open_kafka_log(const kafka_log_options& options) {
+  if (options.brokers.empty()) {
+    return fail(errc::bad_config, "kafka://", "name a broker: kafka://HOST:PORT");
+  }
+  auto who = kafka::instance::open(options.instance_folder);
+  if (!who) return fail(who.error());
+  auto settings = kafka::config::create(options, "admin");
+  if (!settings) return fail(settings.error());
+  auto of = kafka::client::open(RD_KAFKA_PRODUCER, std::move(*settings), options.log);
+  if (!of) return fail(of.error());
+  auto log = std::make_shared<kafka::kafka_log>(options, std::move(*who), std::move(*of));
+  if (auto there = log->look(); !there) return fail(there.error());
+  return std::shared_ptr<event_log>{std::move(log)};
+}
+
+}  // namespace kappa

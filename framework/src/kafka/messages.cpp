@@ -1,0 +1,169 @@
+#include "kafka/messages.hpp"
+
+#include <cstring>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "log/wire_header.hpp"
+
+namespace kappa::kafka {
+namespace {
+
+using detail::padded8;
+using detail::wire_header_head;
+using detail::wire_record_head;
+
+std::optional<bytes_view> key_of(const rd_kafka_message_t& m) {
+  if (m.key == nullptr) return std::nullopt;
+  return bytes_view{static_cast<const char*>(m.key), m.key_len};
+}
+std::optional<bytes_view> value_of(const rd_kafka_message_t& m) {
+  if (m.payload == nullptr) return std::nullopt;
+  return bytes_view{static_cast<const char*>(m.payload), m.len};
+}
+
+// Calls f(name, value) for each header.
+template <class F>
+void for_each_header(const rd_kafka_message_t& m, F&& f) {
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
+                          RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
+    f(bytes_view{name}, bytes_view{static_cast<const char*>(value), value == nullptr ? 0 : size});
+  }
+}
+
+std::int64_t time_of(bytes_view header) {
+  std::int64_t ms = 0;
+  std::memcpy(&ms, header.data(), sizeof ms);
+  return ms;
+}
+
+bool is_time(bytes_view name, bytes_view value) {
+  return name == time_header && value.size() == sizeof(std::int64_t);
+}
+
+std::size_t headers_bytes(const rd_kafka_message_t& m) {
+  std::size_t n = 0;
+  for_each_header(m, [&](bytes_view name, bytes_view value) {
+    if (!is_time(name, value)) n += sizeof(wire_header_head) + name.size() + value.size();
+  });
+  return n;
+}
+
+char* put(char* at, bytes_view what) {
+  if (!what.empty()) std::memcpy(at, what.data(), what.size());
+  return at + what.size();
+}
+
+// Writes the message at `at`, which has room for it, and gives where it ends.
+char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta, std::size_t headers_size) {
+  const auto key = key_of(m);
+  const auto value = value_of(m);
+  wire_record_head head;
+  head.size = static_cast<std::uint32_t>(detail::record_bytes(key, value, headers_size));
+  head.offset_delta = delta;
+  rd_kafka_timestamp_type_t type{};
+  head.time_ms = rd_kafka_message_timestamp(&m, &type);
+  head.value_size = value ? static_cast<std::int32_t>(value->size()) : -1;
+  head.key_size = key ? static_cast<std::int32_t>(key->size()) : -1;
+  head.headers_size = static_cast<std::uint32_t>(headers_size);
+  char* const end = at + head.size;
+  char* const begin = at;
+  at += sizeof head;
+  if (value) {
+    char* const padded = at + padded8(value->size());
+    at = put(at, *value);
+    std::memset(at, 0, static_cast<std::size_t>(padded - at));
+    at = padded;
+  }
+  if (key) at = put(at, *key);
+  for_each_header(m, [&](bytes_view name, bytes_view content) {
+    if (is_time(name, content)) {
+      head.time_ms = time_of(content);
+      return;
+    }
+    const wire_header_head h{static_cast<std::uint16_t>(name.size()), 0,
+                             static_cast<std::uint32_t>(content.size())};
+    at = put(at, {reinterpret_cast<const char*>(&h), sizeof h});
+    at = put(put(at, name), content);
+  });
+  std::memset(at, 0, static_cast<std::size_t>(end - at));
+  std::memcpy(begin, &head, sizeof head);
+  return end;
+}
+
+}  // namespace
+
+std::size_t wire_bytes(const rd_kafka_message_t& m) {
+  return detail::record_bytes(key_of(m), value_of(m), headers_bytes(m));
+}
+
+result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,
+                            detail::buffer_pool& buffers, offset from, offset next) {
+  std::size_t total = 0;
+  std::vector<std::uint32_t> headers;
+  headers.reserve(messages.size());
+  for (const auto* m : messages) {
+    const auto h = headers_bytes(*m);
+    const auto size = detail::record_bytes(key_of(*m), value_of(*m), h);
+    if (size > std::numeric_limits<std::int32_t>::max()) {
+      return fail(errc::too_large,
+                  fmt::format("{}[{}]@{}", rd_kafka_topic_name(m->rkt), m->partition, m->offset),
+                  "the record is over 2 GiB");
+    }
+    headers.push_back(static_cast<std::uint32_t>(h));
+    total += size;
+  }
+  auto buffer = buffers.take(total);
+  // Offset deltas are 32 bits: where a gap is wider, another frame begins.
+  std::vector<read_batch::frame> frames;
+  char* at = buffer.get();
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const auto& m = *messages[i];
+    if (frames.empty() || m.offset - frames.back().base.value > std::numeric_limits<std::uint32_t>::max())
+      frames.push_back({at, at, offset{m.offset}});
+    at = write(at, m, static_cast<std::uint32_t>(m.offset - frames.back().base.value), headers[i]);
+    frames.back().end = at;
+  }
+  return read_batch{std::move(buffer), std::move(frames), from, next};
+}
+
+rd_kafka_resp_err_t produce(rd_kafka_t* producer, rd_kafka_topic_t* to, std::int32_t partition,
+                            const record_view& r, void* opaque) {
+  auto ms = r.time.time_since_epoch().count();
+  const bool carried = ms > 0;
+  rd_kafka_headers_t* headers = nullptr;
+  if (!r.headers.empty() || !carried) {
+    headers = rd_kafka_headers_new(4);
+    for (const auto& h : r.headers) {
+      (void)rd_kafka_header_add(headers, h.name.data(), static_cast<ssize_t>(h.name.size()),
+                                h.value.data(), static_cast<ssize_t>(h.value.size()));
+    }
+    if (!carried) {
+      (void)rd_kafka_header_add(headers, time_header.data(),
+                                static_cast<ssize_t>(time_header.size()), &ms, sizeof ms);
+      ms = 1;
+    }
+  }
+  // librdkafka tells null from empty by the pointer.
+  static const char nothing = 0;
+  const auto* key = r.key ? (r.key->empty() ? &nothing : r.key->data()) : nullptr;
+  const auto* value = r.value ? (r.value->empty() ? &nothing : r.value->data()) : nullptr;
+  const std::size_t key_size = r.key ? r.key->size() : 0;
+  const std::size_t value_size = r.value ? r.value->size() : 0;
+  const auto code = rd_kafka_producev(
+      producer, RD_KAFKA_V_RKT(to), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(0),
+      RD_KAFKA_V_VALUE(const_cast<char*>(value), value_size),
+      RD_KAFKA_V_KEY(const_cast<char*>(key), key_size), RD_KAFKA_V_TIMESTAMP(ms),
+      RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && headers != nullptr) rd_kafka_headers_destroy(headers);
+  return code;
+}
+
+}  // namespace kappa::kafka

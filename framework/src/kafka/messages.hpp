@@ -1,0 +1,33 @@
+// Records between librdkafka's form and ours.
+//
+// Threading: plain functions.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "kafka/client.hpp"
+#include "kappa/log/record.hpp"
+#include "log/buffer_pool.hpp"
+
+namespace kappa::kafka {
+
+/// The time of a record that Kafka cannot carry as one, milliseconds, little-endian i64.
+inline constexpr bytes_view time_header = "kappa.time";
+
+/// Bytes that the message takes in our form.
+[[nodiscard]] std::size_t wire_bytes(const rd_kafka_message_t& m);
+
+/// The messages (at least one, in offset order, none an error) as one batch; `next` is where to read
+/// on. errc::too_large: one cannot be had in our form.
+[[nodiscard]] result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,
+                                          detail::buffer_pool& buffers, offset from, offset next);
+
+/// Hands the record to the producer without a copy of its value, which must live until it was
+/// delivered; `opaque` is told with its delivery. Gives librdkafka's own code: _QUEUE_FULL means
+/// try again.
+[[nodiscard]] rd_kafka_resp_err_t produce(rd_kafka_t* producer, rd_kafka_topic_t* to,
+                                          std::int32_t partition, const record_view& r,
+                                          void* opaque);
+
+}  // namespace kappa::kafka

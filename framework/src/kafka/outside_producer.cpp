@@ -1,0 +1,150 @@
+#include "kafka/outside_producer.hpp"
+
+#include <condition_variable>
+
+#include <fmt/format.h>
+
+#include "kafka/messages.hpp"
+#include "kafka/names.hpp"
+
+namespace kappa::kafka {
+namespace {
+
+constexpr int poll_ms = 100;
+// Producers with a transactional id cost threads each: the one that was not used for long goes.
+constexpr std::size_t most_sequenced = 8;
+
+}  // namespace
+
+// One call of append, until all its records are delivered.
+struct outside_producer::delivery {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t left = 0;
+  std::optional<offset> base;
+  std::optional<error> failed;
+};
+
+outside_producer::~outside_producer() {
+  stopping_ = true;
+  if (polling_.joinable()) polling_.join();
+}
+
+void outside_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque) {
+  auto& d = *static_cast<delivery*>(m->_private);
+  const std::lock_guard lock{d.mutex};
+  if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR && !d.failed) {
+    d.failed = client::of(opaque).error_of(
+        m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition));
+  } else if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && !d.base) {
+    d.base = offset{m->offset};
+  }
+  if (--d.left == 0) d.changed.notify_all();
+}
+
+result<void> outside_producer::open() {
+  if (client_) return {};
+  auto c = config::create(options_, "outside");
+  if (!c) return fail(c.error());
+  for (const auto& done :
+       {c->set("enable.idempotence", "true"), c->set("message.max.bytes", "100000000"),
+        c->prefer("linger.ms", "0"), c->prefer("message.timeout.ms", "60000")}) {
+    if (!done) return fail(done.error());
+  }
+  rd_kafka_conf_set_dr_msg_cb(c->get(), delivered);
+  auto opened = client::open(RD_KAFKA_PRODUCER, std::move(*c), options_.log);
+  if (!opened) return fail(opened.error());
+  client_ = std::move(*opened);
+  polling_ = std::thread{[this] {
+    while (!stopping_) rd_kafka_poll(client_->get(), poll_ms);
+  }};
+  return {};
+}
+
+result<offset> outside_producer::append(const topic_partition& to, const record_batch& records) {
+  delivery d;
+  d.left = records.count();
+  {
+    const std::lock_guard lock{mutex_};  // so that the records of others do not come in between
+    if (auto opened = open(); !opened) return fail(opened.error());
+    auto& topic = topics_[to.topic];
+    if (!topic) topic.reset(rd_kafka_topic_new(client_->get(), to.topic.c_str(), nullptr));
+    if (!topic) return fail(client_->error_of(rd_kafka_last_error(), to.text()));
+    std::size_t refused = 0;
+    std::optional<error> why;
+    records.for_each([&](const record_view& r) {
+      for (;;) {
+        if (why) break;
+        const auto code = produce(client_->get(), topic.get(), to.partition.value, r, &d);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+          std::this_thread::yield();  // the polling thread makes room
+          continue;
+        }
+        why = client_->error_of(code, to.text());
+      }
+      ++refused;
+    });
+    const std::lock_guard delivery_lock{d.mutex};
+    d.left -= refused;
+    if (why && !d.failed) d.failed = why;
+  }
+  std::unique_lock lock{d.mutex};
+  d.changed.wait(lock, [&] { return d.left == 0; });
+  if (d.failed) {
+    // Part of it may be there, or all.
+    auto e = *d.failed;
+    if (e.retriable) e.code = errc::indefinite;
+    e.retriable = false;
+    return fail(std::move(e));
+  }
+  return *d.base;
+}
+
+result<transactional_producer*> outside_producer::producer(const std::string& name) {
+  if (const auto found = sequenced_.find(name); found != sequenced_.end())
+    return found->second.get();
+  if (sequenced_.size() >= most_sequenced) sequenced_.erase(sequenced_.begin());
+  auto made = transactional_producer::open(options_, producer_group(name));
+  if (!made) return fail(made.error());
+  return sequenced_.emplace(name, std::move(*made)).first->second.get();
+}
+
+result<append_receipt> outside_producer::append(const topic_partition& to,
+                                                const record_batch& records,
+                                                const producer_sequence& sequence) {
+  const std::lock_guard lock{sequences_mutex_};
+  // Before the look, so that what a predecessor left open is ended by then.
+  auto p = producer(sequence.producer);
+  if (!p) return fail(p.error());
+  const auto group = producer_group(sequence.producer);
+  auto seen = ask_.group_offsets(group, {to});
+  if (!seen) return fail(seen.error());
+  if (!seen->empty() && static_cast<std::int64_t>(sequence.sequence) <= seen->front().offset) {
+    const bool last = static_cast<std::int64_t>(sequence.sequence) == seen->front().offset;
+    return append_receipt{offset{last ? std::atoll(seen->front().metadata.c_str()) : -1}, true};
+  }
+  std::vector<log_transaction::append> appends{
+      {to, std::shared_ptr<const record_batch>{&records, [](const record_batch*) {}}}};
+  auto bases = (*p)->send(appends, true);
+  if (bases) {
+    std::vector<transactional_producer::group_commit> commits(1);
+    commits[0].group = group;
+    commits[0].offsets = list_of(to, static_cast<std::int64_t>(sequence.sequence));
+    const auto base = std::to_string(bases->front().value);
+    auto& at = commits[0].offsets->elems[0];
+    at.metadata = ::strdup(base.c_str());  // librdkafka frees it
+    at.metadata_size = base.size();
+    commits[0].who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
+    bases = (*p)->finish(commits);
+  }
+  if (!bases) {
+    // Whoever is told so asks again with the same sequence, and finds out.
+    if (bases.error().code == errc::indefinite || bases.error().code == errc::fenced)
+      sequenced_.erase(sequence.producer);
+    return fail(bases.error());
+  }
+  return append_receipt{bases->front(), false};
+}
+
+}  // namespace kappa::kafka

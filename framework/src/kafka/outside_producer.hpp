@@ -1,0 +1,51 @@
+// Appends from outside of any app: an idempotent producer that all threads share; and, for those
+// that carry a sequence of their own, a transaction that moves the producer's position along, so
+// that a repetition is known also after a restart.
+//
+// Threading: any thread; blocks until the brokers have what was appended.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "kafka/admin.hpp"
+#include "kafka/client.hpp"
+#include "kafka/transactional_producer.hpp"
+#include "kappa/log/event_log.hpp"
+
+namespace kappa::kafka {
+
+class outside_producer {
+ public:
+  outside_producer(const kafka_log_options& options, admin& ask) : options_{options}, ask_{ask} {}
+  ~outside_producer();
+
+  /// All records of one call lie side by side.
+  [[nodiscard]] result<offset> append(const topic_partition& to, const record_batch& records);
+  [[nodiscard]] result<append_receipt> append(const topic_partition& to,
+                                              const record_batch& records,
+                                              const producer_sequence& sequence);
+
+ private:
+  struct delivery;
+  static void delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque);
+  [[nodiscard]] result<void> open();
+  [[nodiscard]] result<transactional_producer*> producer(const std::string& name);
+
+  const kafka_log_options& options_;
+  admin& ask_;
+  std::mutex mutex_;
+  std::unique_ptr<client> client_;
+  std::map<std::string, topic_handle> topics_;
+  std::thread polling_;
+  std::atomic<bool> stopping_ = false;
+
+  std::mutex sequences_mutex_;
+  std::map<std::string, std::unique_ptr<transactional_producer>> sequenced_;
+};
+
+}  // namespace kappa::kafka

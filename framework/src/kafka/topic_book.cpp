@@ -1,0 +1,257 @@
+#include "kafka/topic_book.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <thread>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "kafka/names.hpp"
+#include "kafka/reader.hpp"
+#include "kappa/log/wait_and_read.hpp"
+#include "log/log_rules.hpp"
+
+namespace kappa::kafka {
+namespace {
+
+namespace json = boost::json;
+
+// A batch of records carries this much besides, at most.
+constexpr std::size_t batch_overhead_bytes = 512;
+constexpr std::size_t usual_max_message_bytes = 1'048'588;  // Kafka's default
+constexpr const char* for_ever = "-1";
+constexpr std::chrono::seconds patience_with_new_topic{10};
+constexpr std::chrono::milliseconds look_again{20};
+
+std::string number(std::int64_t n) { return std::to_string(n); }
+
+std::map<std::string, std::string> retention_of(const topic_config& c) {
+  return {{"retention.ms", c.retention_time ? number(c.retention_time->count()) : for_ever},
+          {"retention.bytes",
+           c.retention_bytes ? number(static_cast<std::int64_t>(*c.retention_bytes)) : for_ever}};
+}
+
+std::map<std::string, std::string> settings_of(const topic_config& c) {
+  auto s = retention_of(c);
+  s["cleanup.policy"] = c.compacted ? "compact" : "delete";
+  // A limit of Kafka's is one on batches: the record's own is checked before it is sent.
+  s["max.message.bytes"] =
+      std::to_string(std::max(usual_max_message_bytes, c.max_record_bytes + batch_overhead_bytes));
+  // Event time is what the events say, whenever they come.
+  s["message.timestamp.type"] = "CreateTime";
+  s["message.timestamp.after.max.ms"] = number(INT64_MAX);
+  s["message.timestamp.before.max.ms"] = number(INT64_MAX);
+  return s;
+}
+
+std::optional<std::int64_t> number_in(const std::map<std::string, std::string>& settings,
+                                      const std::string& name) {
+  const auto at = settings.find(name);
+  if (at == settings.end()) return std::nullopt;
+  std::int64_t n = 0;
+  const auto [end, bad] = std::from_chars(at->second.data(), at->second.data() + at->second.size(), n);
+  if (bad != std::errc{}) return std::nullopt;
+  return n;
+}
+
+topic_config config_of(const std::string& name, const topic_description& d) {
+  topic_config c;
+  c.name = name;
+  c.partitions = d.partitions;
+  if (const auto ms = number_in(d.settings, "retention.ms"); ms && *ms >= 0)
+    c.retention_time = milliseconds{*ms};
+  if (const auto b = number_in(d.settings, "retention.bytes"); b && *b >= 0)
+    c.retention_bytes = static_cast<std::uint64_t>(*b);
+  const auto most = number_in(d.settings, "max.message.bytes");
+  c.max_record_bytes = most ? static_cast<std::size_t>(*most) : usual_max_message_bytes;
+  const auto policy = d.settings.find("cleanup.policy");
+  c.compacted = policy != d.settings.end() && policy->second.find("compact") != std::string::npos;
+  return c;
+}
+
+std::string intention(const std::string& topic, const std::string& owner) {
+  return topic + " " + owner;
+}
+
+bool is_tasks_topic(const topic_config& c) { return !c.owner.empty() && c.name.ends_with(".tasks"); }
+
+}  // namespace
+
+result<void> topic_book::make_notes_topic() {
+  auto made = ask_.create_topic(topics_topic, 1, options_.replication,
+                                {{"cleanup.policy", "compact"}, {"retention.ms", for_ever}});
+  if (made || made.error().code == errc::already_exists) return {};
+  return made;
+}
+
+// Reads the notes up to their end.
+result<void> topic_book::catch_up() {
+  const topic_partition where{topics_topic, partition{0}};
+  auto bounds = ask_.bounds(where);
+  if (!bounds) {
+    if (bounds.error().code == errc::not_found) return {};  // nobody has made it yet
+    return fail(bounds.error());
+  }
+  if (!reader_) {
+    auto opened = reader::open(pool_, ask_, buffers_, where);
+    if (!opened) return fail(opened.error());
+    reader_ = std::move(*opened);
+    next_ = bounds->earliest;
+  }
+  constexpr std::size_t read_bytes = 256 << 10;
+  while (next_ < bounds->latest) {
+    auto batch = wait_and_read(*reader_, next_, bounds->latest, read_bytes);
+    if (!batch) return fail(batch.error());
+    for (const auto& r : batch->records()) {
+      if (r.key && r.value) notes_[std::string{*r.key}] = std::string{*r.value};
+    }
+    next_ = batch->next();
+  }
+  return {};
+}
+
+result<void> topic_book::put(const std::string& key, const std::string& value) {
+  record_batch one;
+  one.add(timestamp{std::chrono::duration_cast<milliseconds>(
+              std::chrono::system_clock::now().time_since_epoch())},
+          key, value);
+  const topic_partition where{topics_topic, partition{0}};
+  auto put = out_.append(where, one);
+  if (!put && put.error().code == errc::not_found) {
+    if (auto made = make_notes_topic(); !made) return made;
+    put = out_.append(where, one);
+  }
+  if (!put) return fail(put.error());
+  notes_[key] = value;
+  return {};
+}
+
+// The lock is held, and the notes are read.
+result<std::optional<topic_config>> topic_book::look(const std::string& name) {
+  auto described = ask_.describe_topic(name);
+  if (!described) return fail(described.error());
+  if (!*described) {
+    known_.erase(name);
+    return std::optional<topic_config>{};
+  }
+  auto config = with_note(name, **described);
+  if (!config) return fail(config.error());
+  return std::optional{std::move(*config)};
+}
+
+// The lock is held, and the notes are read.
+result<topic_config> topic_book::with_note(const std::string& name, const topic_description& d) {
+  auto config = config_of(name, d);
+  if (const auto n = notes_.find(name); n != notes_.end()) {
+    boost::system::error_code bad;
+    const auto value = json::parse(n->second, bad);
+    const auto* members = bad ? nullptr : value.if_object();
+    const auto* id = members != nullptr ? members->if_contains("id") : nullptr;
+    const auto* owner = members != nullptr ? members->if_contains("owner") : nullptr;
+    const auto* most = members != nullptr ? members->if_contains("max_record_bytes") : nullptr;
+    if (id == nullptr || owner == nullptr || most == nullptr || !id->is_string() ||
+        !owner->is_string() || !most->is_number()) {
+      return fail(errc::corrupt, fmt::format("{} key {}", topics_topic, name),
+                  "malformed: a note of a topic's owner is a JSON object with id, owner and "
+                  "max_record_bytes");
+    }
+    if (id->as_string() == d.id) {
+      config.owner = std::string{owner->as_string()};
+      config.max_record_bytes = most->to_number<std::size_t>(bad);
+    }
+  }
+  known_[name] = config;
+  return config;
+}
+
+// What was just made is soon known to every broker.
+result<topic_description> topic_book::await(const std::string& name) {
+  const auto until = std::chrono::steady_clock::now() + patience_with_new_topic;
+  for (;;) {
+    auto described = ask_.describe_topic(name);
+    if (!described) return fail(described.error());
+    if (*described) return std::move(**described);
+    if (std::chrono::steady_clock::now() >= until)
+      return fail(errc::timed_out, name, "it was just made, and the brokers do not know it", true);
+    std::this_thread::sleep_for(look_again);
+  }
+}
+
+result<void> topic_book::claim(const topic_config& wanted, const std::string& id) {
+  return put(wanted.name, json::serialize(json::object{{"id", id},
+                                                       {"owner", wanted.owner},
+                                                       {"max_record_bytes", wanted.max_record_bytes}}));
+}
+
+result<void> topic_book::create(const topic_config& config) {
+  if (auto good = detail::check_topic(config); !good) return good;
+  const std::lock_guard lock{mutex_};
+  if (auto read = catch_up(); !read) return read;
+  const auto intent = intention(config.name, config.owner);
+  auto there = look(config.name);
+  if (!there) return fail(there.error());
+  bool made = false;
+  if (!*there) {
+    if (auto noted = put(intent, "{}"); !noted) return noted;
+    auto created =
+        ask_.create_topic(config.name, config.partitions, options_.replication, settings_of(config));
+    made = created.has_value();
+    if (!created && created.error().code != errc::already_exists) return created;
+    if (!made) {  // somebody else was faster
+      if (auto read = catch_up(); !read) return read;
+      there = look(config.name);
+      if (!there) return fail(there.error());
+    }
+  }
+  // Made here, now or before a crash, and not noted down.
+  const bool mine = made || (*there && (*there)->owner.empty() && notes_.contains(intent) &&
+                             !notes_.contains(config.name));
+  if (mine) {
+    auto described = await(config.name);
+    if (!described) return fail(described.error());
+    if (auto claimed = claim(config, described->id); !claimed) return claimed;
+    there = look(config.name);
+    if (!there) return fail(there.error());
+  }
+  if (!*there) return fail(errc::unavailable, config.name, "it is being made or deleted", true);
+  if (auto same = detail::check_same_topic(**there, config); !same) return same;
+  if ((*there)->retention_time != config.retention_time ||
+      (*there)->retention_bytes != config.retention_bytes) {
+    if (auto changed = ask_.change_topic(config.name, retention_of(config)); !changed) return changed;
+    known_.erase(config.name);
+  }
+  return {};
+}
+
+result<std::optional<topic_config>> topic_book::find(const std::string& name) {
+  const std::lock_guard lock{mutex_};
+  if (auto read = catch_up(); !read) return fail(read.error());
+  return look(name);
+}
+
+result<std::optional<topic_config>> topic_book::known(const std::string& name) {
+  const std::lock_guard lock{mutex_};
+  if (const auto k = known_.find(name); k != known_.end()) return std::optional{k->second};
+  if (auto read = catch_up(); !read) return fail(read.error());
+  return look(name);
+}
+
+result<std::vector<topic_config>> topic_book::all() {
+  const std::lock_guard lock{mutex_};
+  if (auto read = catch_up(); !read) return fail(read.error());
+  auto names = ask_.topics();
+  if (!names) return fail(names.error());
+  std::erase(*names, topics_topic);
+  auto described = ask_.describe_topics(*names);
+  if (!described) return fail(described.error());
+  std::vector<topic_config> out;
+  for (const auto& [name, d] : *described) {
+    auto found = with_note(name, d);
+    if (!found) return fail(found.error());
+    if (!is_tasks_topic(*found)) out.push_back(std::move(*found));
+  }
+  return out;
+}
+
+}  // namespace kappa::kafka

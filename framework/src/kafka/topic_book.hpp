@@ -1,0 +1,61 @@
+// Which topics there are, and what Kafka cannot say of them: who owns one, and how large its
+// records may be. That is noted in the compacted topic `kappa.topics`: key the topic's name, value
+// one JSON object {"id": Kafka's topic id, "owner": …, "max_record_bytes": …}. A note of another id
+// is of a topic that was deleted since, and counts for nothing.
+//
+// A topic is made first and noted down then. A crash in between leaves a topic without a note; an
+// intention, noted before, lets the same app claim it: key "<name> <owner>", value {}.
+//
+// Threading: any thread; blocks.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kafka/admin.hpp"
+#include "kafka/fetch_pool.hpp"
+#include "kafka/outside_producer.hpp"
+#include "kappa/log/event_log.hpp"
+#include "log/buffer_pool.hpp"
+
+namespace kappa::kafka {
+
+class topic_book {
+ public:
+  topic_book(const kafka_log_options& options, admin& ask, fetch_pool& pool, outside_producer& out,
+             std::shared_ptr<detail::buffer_pool> buffers)
+      : options_{options}, ask_{ask}, pool_{pool}, out_{out}, buffers_{std::move(buffers)} {}
+
+  [[nodiscard]] result<void> create(const topic_config& config);
+  /// As it is now. Without an owner there are no settings of ours: a topic from outside.
+  [[nodiscard]] result<std::optional<topic_config>> find(const std::string& name);
+  /// As it was when it was first seen: for what is asked often and does not change.
+  [[nodiscard]] result<std::optional<topic_config>> known(const std::string& name);
+  [[nodiscard]] result<std::vector<topic_config>> all();
+
+ private:
+  [[nodiscard]] result<void> catch_up();
+  [[nodiscard]] result<void> make_notes_topic();
+  [[nodiscard]] result<void> put(const std::string& key, const std::string& value);
+  [[nodiscard]] result<std::optional<topic_config>> look(const std::string& name);
+  [[nodiscard]] result<topic_config> with_note(const std::string& name, const topic_description& d);
+  [[nodiscard]] result<topic_description> await(const std::string& name);
+  [[nodiscard]] result<void> claim(const topic_config& wanted, const std::string& id);
+
+  const kafka_log_options& options_;
+  admin& ask_;
+  fetch_pool& pool_;
+  outside_producer& out_;
+  std::shared_ptr<detail::buffer_pool> buffers_;
+  std::mutex mutex_;
+  std::map<std::string, std::string> notes_;  // by key
+  std::map<std::string, topic_config> known_;
+  std::unique_ptr<log_reader> reader_;
+  offset next_;
+};
+
+}  // namespace kappa::kafka

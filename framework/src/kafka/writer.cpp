@@ -1,0 +1,99 @@
+#include "kafka/writer.hpp"
+
+#include <cstring>
+
+#include "kafka/names.hpp"
+#include "kafka/task_positions.hpp"
+#include "log/log_rules.hpp"
+
+namespace kappa::kafka {
+
+namespace {
+
+// Kafka's default for offset.metadata.max.bytes.
+constexpr std::size_t max_text_bytes = 4096;
+
+void add(rd_kafka_topic_partition_list_t& list, const topic_partition& tp, std::int64_t offset,
+         const std::string& metadata) {
+  auto* at = rd_kafka_topic_partition_list_add(&list, tp.topic.c_str(), tp.partition.value);
+  at->offset = offset;
+  if (metadata.empty()) return;
+  at->metadata = ::strdup(metadata.c_str());  // the list frees it
+  at->metadata_size = metadata.size();
+}
+
+}  // namespace
+
+result<void> writer::check(const log_transaction& tx) {
+  for (const auto& a : tx.appends) {
+    auto topic = topics_.known(a.to.topic);
+    if (!topic) return fail(topic.error());
+    if (auto r = detail::check_partition(*topic, a.to); !r) return r;
+    if (auto r = detail::check_inside_writer(**topic, app_); !r) return r;
+    if (auto r = detail::check_batch(**topic, a.to, a.records.get()); !r) return r;
+  }
+  for (const auto& m : tx.moves) {
+    if (auto r = detail::check_move(m, app_); !r) return r;
+  }
+  return {};
+}
+
+result<bool> writer::is_partition(const topic_partition& tp) {
+  const auto known = is_partition_.find(tp);
+  if (known != is_partition_.end()) return known->second;
+  auto topic = topics_.known(tp.topic);
+  if (!topic) return fail(topic.error());
+  const bool is = *topic && tp.partition.value < (*topic)->partitions;
+  is_partition_[tp] = is;
+  return is;
+}
+
+result<std::vector<transactional_producer::group_commit>> writer::commits_of(
+    const log_transaction& tx) {
+  std::map<std::string, std::map<topic_partition, task_positions>> groups;
+  std::map<std::string, std::map<topic_partition, offset>> inputs;
+  for (const auto& m : tx.moves) {
+    const auto group = group_of(m.key.app, m.key.stage, m.key.generation);
+    const topic_partition task{tasks_topic(m.key.app, m.key.stage, m.key.generation), m.key.task};
+    auto& positions = groups[group][task];
+    positions.app = app_;
+    positions.inputs[m.key.input] = m.value;
+    const topic_partition input{m.key.input, m.key.task};
+    auto real = is_partition(input);
+    if (!real) return fail(real.error());
+    if (*real) inputs[group][input] = m.value.next;
+  }
+  std::vector<transactional_producer::group_commit> commits;
+  for (const auto& [group, tasks] : groups) {
+    auto& c = commits.emplace_back();
+    c.group = group;
+    c.offsets.reset(
+        rd_kafka_topic_partition_list_new(static_cast<int>(tasks.size() + inputs[group].size())));
+    for (const auto& [task, positions] : tasks) {
+      const auto text = encode(positions);
+      if (text.size() > max_text_bytes) {
+        return fail(errc::too_large, task.text(),
+                    fmt::format("the positions of its inputs take {} bytes; Kafka keeps {}",
+                                text.size(), max_text_bytes));
+      }
+      // The tasks topic has no records, so that its lag is none.
+      add(*c.offsets, task, 0, text);
+    }
+    for (const auto& [input, next] : inputs[group]) add(*c.offsets, input, next.value, {});
+    c.who = groups_.metadata_of(group);
+  }
+  return commits;
+}
+
+result<commit_receipt> writer::commit(const log_transaction& tx) {
+  if (auto good = check(tx); !good) return fail(good.error());
+  if (tx.appends.empty() && tx.moves.empty()) return commit_receipt{};
+  auto commits = commits_of(tx);
+  if (!commits) return fail(commits.error());
+  if (auto sent = producer_->send(tx.appends, false); !sent) return fail(sent.error());
+  auto bases = producer_->finish(*commits);
+  if (!bases) return fail(bases.error());
+  return commit_receipt{std::move(*bases)};
+}
+
+}  // namespace kappa::kafka

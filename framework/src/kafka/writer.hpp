@@ -1,0 +1,49 @@
+// The writer of an app on Kafka: T1 is one transaction of Kafka's, with the records, the committed
+// offsets of the real inputs (for lag tools) and those of the tasks' partitions, whose metadata are
+// the truth.
+//
+// Threading: as log_writer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kafka/group_registry.hpp"
+#include "kafka/topic_book.hpp"
+#include "kafka/transactional_producer.hpp"
+#include "log/app_lock.hpp"
+
+namespace kappa::kafka {
+
+class writer final : public log_writer {
+ public:
+  writer(std::string app, writer_term term, std::unique_ptr<transactional_producer> producer,
+         std::optional<detail::app_lock> lock, topic_book& topics, const group_registry& groups)
+      : app_{std::move(app)},
+        term_{term},
+        producer_{std::move(producer)},
+        lock_{std::move(lock)},
+        topics_{topics},
+        groups_{groups} {}
+
+  result<commit_receipt> commit(const log_transaction& tx) override;
+  writer_term term() const override { return term_; }
+
+ private:
+  [[nodiscard]] result<void> check(const log_transaction& tx);
+  [[nodiscard]] result<std::vector<transactional_producer::group_commit>> commits_of(
+      const log_transaction& tx);
+  [[nodiscard]] result<bool> is_partition(const topic_partition& tp);
+
+  std::string app_;
+  writer_term term_;
+  std::unique_ptr<transactional_producer> producer_;
+  std::optional<detail::app_lock> lock_;
+  topic_book& topics_;
+  const group_registry& groups_;
+  std::map<topic_partition, bool> is_partition_;  // not an input of another kind (a file)
+};
+
+}  // namespace kappa::kafka
