@@ -67,6 +67,12 @@ setup_kafka_jars() { # VERSION
   note "Apache Kafka $version: done in $((SECONDS - started)) s"
 }
 
+# Not needed, but it halves the time that a broker takes to start.
+setup_class_data() { # VERSION
+  local log=$cache/kafka-$1.log
+  run_logged "$log" python3 -B "$harness" archive --version "$1" || note "brokers will start slower: no class data (the log: $log)"
+}
+
 # set_up_kafka [VERSION]: returns 1, having said why, when it cannot be had.
 set_up_kafka() {
   local version failed=
@@ -76,6 +82,8 @@ set_up_kafka() {
     failed="Java >= $java_minimum and Maven are missing: Debian's packages default-jdk-headless and maven have them"
   elif ! setup_kafka_jars "$version"; then
     failed="Maven cannot fetch its jars, which takes the network, once (the log: $cache/kafka-$version.log)"
+  else
+    setup_class_data "$version"
   fi
   clean_up
   unlock_cache

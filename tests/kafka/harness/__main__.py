@@ -6,6 +6,7 @@
   down      ends what `up` started
   status    what runs; exit code 3 when nothing does
   tool      one of Kafka's own command line tools: tool CLASS [ARGUMENT…]
+  archive   makes the class data that brokers start quicker with, where it is missing
   version   prints the version in force (--version, KAPPA_KAFKA_VERSION, or the default)
 """
 
@@ -20,7 +21,7 @@ import supervisor
 from artifacts import Unusable
 from cluster import Options
 
-COMMANDS = ("run", "up", "down", "status", "tool", "version", "detached")
+COMMANDS = ("run", "up", "down", "status", "tool", "version", "archive", "detached")
 
 
 def parser():
@@ -77,6 +78,8 @@ def main(words):
     if arguments.command == "version":
         print(options.version)
         return 0
+    if arguments.command == "archive":
+        return supervisor.make_archive(options)
     if arguments.command == "run":
         return supervisor.run(options)
     if arguments.command == "up":

@@ -16,7 +16,7 @@ class Options:
     """What a caller can choose; the command line fills it in."""
 
     def __init__(self, version, nodes=1, kinds=(), values=None, users=None, acls=False, heap=384, full_speed=False,
-                 seconds=180):
+                 seconds=180, jvm=()):
         self.version = version
         self.nodes = nodes
         self.kinds = list(dict.fromkeys(kinds))
@@ -26,6 +26,7 @@ class Options:
         self.heap = heap
         self.full_speed = full_speed
         self.seconds = seconds
+        self.jvm = list(jvm)
 
 
 class Cluster:
@@ -39,7 +40,7 @@ class Cluster:
         self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if self.id.startswith("-"):  # would be an option to the formatter
             self.id = "K" + self.id[1:]
-        jvm = [f"-Xmx{options.heap}m", f"-Xms{options.heap // 2}m"]
+        jvm = [f"-Xmx{options.heap}m", f"-Xms{options.heap // 2}m", *options.jvm]
         if not options.full_speed:
             jvm.append("-XX:TieredStopAtLevel=1")
         self.nodes = {n: Node(n, folder, options.version, jvm) for n in range(1, options.nodes + 1)}
@@ -136,6 +137,14 @@ class Cluster:
         except OSError as error:
             return f"node {leader}: {error}"
 
+    def led_by_another(self, lost):
+        """A controller that has lost its disk must not come back as the leader that the others still take it for: it
+        would read there that it leads an epoch of which it knows nothing, and end."""
+        leader = self.ask(lambda broker: broker.leading_controller())
+        if not isinstance(leader, int):
+            return leader
+        return leader not in (-1, *lost) or f"node {leader} leads"
+
     # ------------------------------------------------------------------------------------------------------ commands
 
     def start(self, numbers=None):
@@ -143,6 +152,9 @@ class Cluster:
         nodes = [self.nodes[n] for n in numbers or self.nodes if not self.nodes[n].running()]
         new = [node for node in nodes if not node.formatted()]
         users = settings.scram_users(self.options.kinds, self.options.users)
+        if new and any(node.running() for node in self.nodes.values()):
+            lost = [node.number for node in new]
+            self.until("waiting for another leader of the controllers", lambda: self.led_by_another(lost))
         for node in new:
             node.format(self.id, users)
         for node in new:

@@ -4,11 +4,9 @@ import fcntl
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import artifacts
 import place
@@ -51,8 +49,8 @@ def start(options, folder, words):
         print(f"the last one was not ended by 'down' (a reboot?): what it left in {folder} is removed", file=sys.stderr)
     elif folder.exists() and any(entry.name != place.LOCK for entry in folder.iterdir()):
         raise Unusable(f"{folder} holds something else: name an empty folder, or one that is not there yet")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    place.remove(folder)
+    folder.mkdir(mode=0o700, parents=True)
     reading, writing = os.pipe()
     with open(folder / "harness.log", "ab") as log:
         process = subprocess.Popen([sys.executable, "-B", os.path.dirname(os.path.abspath(__file__)), "detached",
@@ -68,6 +66,7 @@ def start(options, folder, words):
         raise
     told = json.loads(text) if text else {"error": f"the harness has ended with code {process.wait()}"}
     if "error" in told:
+        process.wait()
         raise Unusable(told["error"])
     show(told)
     return 0
@@ -100,16 +99,13 @@ def down(folder, seconds=60):
     if running is None:
         print(f"there is none in {folder}")
         if (folder / STATE).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            place.remove(folder)
         return 0
     if "supervisor" not in running:
         raise Unusable(f"the one in {folder} is starting or ending: try again in a moment")
     os.kill(running["supervisor"], signal.SIGTERM)  # it holds the lock, so the number is not somebody else's
-    end = time.monotonic() + seconds
-    while place.is_held(folder):
-        if time.monotonic() > end:
-            raise Unusable(f"process {running['supervisor']} has not ended the brokers in {seconds} s")
-        time.sleep(0.05)
+    if not place.wait_until_free(folder, seconds):
+        raise Unusable(f"process {running['supervisor']} has not ended the brokers in {seconds} s")
     print("ended; its data is removed")
     return 0
 

@@ -98,10 +98,12 @@ class Node:
         self.process = None
         self.paused = False
 
-    def stop(self, seconds):
-        """SIGTERM; True when it ended in time, else it was killed."""
+    def ask_to_stop(self):
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
+
+    def has_stopped(self, seconds):
+        """True when it ended in time, else it is killed."""
         ended = True
         if self.process is not None:
             try:

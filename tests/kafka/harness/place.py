@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 
 PREFIX = "kappa-kafka-"
 LOCK = "lock"
@@ -31,12 +32,40 @@ def is_held(folder):
     return False
 
 
+def wait_until_free(folder, seconds):
+    """False when the one who holds the folder has not ended in time. Whoever holds it may remove it meanwhile."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(0.05)
+    finally:
+        os.close(descriptor)
+
+
+def remove(folder):
+    """The lock goes last: nobody takes a folder for free that is still being emptied."""
+    for entry in list(folder.iterdir()) if folder.exists() else []:
+        if entry.name != LOCK:
+            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep():
     """Removes the temporary folders of harnesses that were killed with no chance to do it themselves."""
     for folder in pathlib.Path(tempfile.gettempdir()).glob(PREFIX + "*"):
         try:
             if (folder / LOCK).exists() and folder.stat().st_uid == os.getuid() and not is_held(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
         except OSError:
             pass  # another harness was faster
 

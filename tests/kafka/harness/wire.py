@@ -3,9 +3,9 @@
 import socket
 import struct
 
-METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, API_VERSIONS, DESCRIBE_TRANSACTIONS = 3, 10, 15, 18, 65
+METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, API_VERSIONS, DESCRIBE_QUORUM, DESCRIBE_TRANSACTIONS = 3, 10, 15, 18, 55, 65
 GROUP, TRANSACTION = 0, 1  # the kinds of coordinator
-LOADING, NOT_AVAILABLE, NOT_COORDINATOR, NO_SUCH_TRANSACTION = 14, 15, 16, 105
+NO_SUCH_TRANSACTION = 105
 
 
 class Reader:
@@ -41,6 +41,10 @@ class Reader:
 
 def string(text):
     return struct.pack(">h", len(text)) + text.encode()
+
+
+def compact_string(text):
+    return bytes([len(text) + 1]) + text.encode()
 
 
 class Connection:
@@ -101,6 +105,17 @@ class Connection:
 
         return brokers, dict(answer.array(topic))
 
+    def leading_controller(self):
+        """The node whose controller leads the others; -1 while there is none."""
+        topic = compact_string("__cluster_metadata") + b"\x02" + struct.pack(">i", 0) + b"\0" + b"\0"
+        answer = self.ask(DESCRIBE_QUORUM, 0, b"\x02" + topic + b"\0", flexible=True)
+        if answer.number("h") != 0 or answer.varint() != 2:  # an array of one
+            return -1
+        answer.take(answer.varint() - 1)  # its name
+        answer.varint()  # an array of partitions
+        answer.number("i")
+        return answer.number("i") if answer.number("h") == 0 else -1
+
     def coordinator(self, kind, key):
         """The broker that coordinates a group or a transactional id; None while there is none. The first question makes
         the internal topic."""
@@ -117,8 +132,7 @@ class Connection:
             answer = self.ask(DESCRIBE_GROUPS, 0, struct.pack(">i", 1) + string(key))
             answer.number("i")  # of an array
         else:
-            compact = bytes([len(key) + 1]) + key.encode()
-            answer = self.ask(DESCRIBE_TRANSACTIONS, 0, b"\x02" + compact + b"\0", flexible=True)
+            answer = self.ask(DESCRIBE_TRANSACTIONS, 0, b"\x02" + compact_string(key) + b"\0", flexible=True)
             answer.number("i")  # throttled for
             answer.varint()  # of an array
         return answer.number("h") in (0, NO_SUCH_TRANSACTION)
