@@ -10,6 +10,15 @@ readonly harness=tests/kafka/harness
 
 kafka_harness() { python3 -B "$harness" "$@"; }
 
+# What the harness itself is made with; ./dev's other commands have installed it.
+kafka_programs() {
+  if ! command -v python3 >/dev/null || ! command -v openssl >/dev/null; then
+    lock_cache
+    install_packages python3 openssl
+    unlock_cache
+  fi
+}
+
 # The major version of java or javac; 0 where it says none.
 java_major() {
   local text

@@ -1,13 +1,11 @@
-"""Apache Kafka from its Java artifacts, for tests and for trying things: `./dev kafka` for people, `run` for programs.
+"""Apache Kafka from its Java artifacts, for tests and for trying things.
 
-  run       in the foreground: a line of JSON when it can be used, then a line for each command on standard input
-            (kill N, stop N, start N, pause N, resume N, wipe N, wait, status); at the end of input all is gone
-  up        detached, until `down`
-  down      ends what `up` started
+  up        starts it, detached, until `down`
+  down      ends what `up` started, and removes its data
   status    what runs; exit code 3 when nothing does
   tool      one of Kafka's own command line tools: tool CLASS [ARGUMENT…]
-  archive   makes the class data that brokers start quicker with, where it is missing
-  version   prints the version in force (--version, KAPPA_KAFKA_VERSION, or the default)
+  run       in the foreground, for programs: a line of JSON when it can be used, then one for each command on standard
+            input (kill N, stop N, start N, pause N, resume N, wipe N, wait, status); at the end of input all is gone
 """
 
 import argparse
@@ -21,7 +19,9 @@ import supervisor
 from artifacts import Unusable
 from cluster import Options
 
-COMMANDS = ("run", "up", "down", "status", "tool", "version", "archive", "detached")
+COMMANDS = ("up", "down", "status", "tool", "run",
+            # The set-up's: prints the version in force; makes the class data; what `up` leaves behind.
+            "version", "archive", "detached")
 
 
 def parser():
