@@ -227,6 +227,12 @@ class Three(harness):
                     self.assertEqual(sorted(brokers), [1, 2, 3])
                     for error, leader, in_sync in topics["__consumer_offsets"]:
                         self.assertEqual((error, sorted(in_sync)), (0, [1, 2, 3]))
+            # Where the harness takes a coordinator to be, when it waits for all of them to have loaded.
+            with wire.Connection(kafka.node()["port"]) as broker:
+                leaders = [leader for _, leader, _ in broker.metadata("__consumer_offsets")[1]["__consumer_offsets"]]
+                self.assertGreater(len(set(leaders)), 1)
+                for key in (f"some-group-{n}" for n in range(30)):
+                    self.assertEqual(broker.coordinator(wire.GROUP, key), leaders[wire.partition_of(key, 4)], key)
             self.produce(at, "kept", "one")
             kafka.do("kill 2", "wait")  # with two of three in sync
             self.produce(at, "kept", "two")

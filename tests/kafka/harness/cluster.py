@@ -111,7 +111,23 @@ class Cluster:
             missing = self.ask(lambda broker, name=name: self.in_sync(broker, name, up))
             if missing is not True:
                 return missing
+        return self.ask_all(up, lambda broker: broker.gives_producer_ids() or "it has no producer ids yet")
+
+    def ask_all(self, numbers, question):
+        """True when each of the nodes answers True, else what the first other one said."""
+        for number in numbers:
+            answer = self.ask_one(self.nodes[number], question)
+            if answer is not True:
+                return f"node {number}: {answer}"
         return True
+
+    @staticmethod
+    def ask_one(node, question):
+        try:
+            with wire.Connection(node.ports["plaintext"]) as broker:
+                return question(broker)
+        except OSError as error:
+            return str(error)
 
     @staticmethod
     def members(broker, up):
@@ -128,14 +144,9 @@ class Cluster:
         leader = self.ask(lambda broker: broker.coordinator(kind, key))
         if not isinstance(leader, int):
             return leader or f"{topic} has no coordinator yet"
-        node = self.nodes[leader]
-        if node.state() != "up":
+        if self.nodes[leader].state() != "up":
             return f"{topic} is led by node {leader}, which is not up"
-        try:
-            with wire.Connection(node.ports["plaintext"]) as broker:
-                return broker.has_loaded(kind, key) or f"node {leader} is loading {topic}"
-        except OSError as error:
-            return f"node {leader}: {error}"
+        return self.ask_all([leader], lambda broker: broker.has_loaded(kind, key) or f"it is loading {topic}")
 
     def led_by_another(self, lost):
         """A controller that has lost its disk must not come back as the leader that the others still take it for: it

@@ -3,7 +3,8 @@
 import socket
 import struct
 
-METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, API_VERSIONS, DESCRIBE_QUORUM, DESCRIBE_TRANSACTIONS = 3, 10, 15, 18, 55, 65
+METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, API_VERSIONS, INIT_PRODUCER_ID = 3, 10, 15, 18, 22
+DESCRIBE_QUORUM, DESCRIBE_TRANSACTIONS = 55, 65
 GROUP, TRANSACTION = 0, 1  # the kinds of coordinator
 NO_SUCH_TRANSACTION = 105
 
@@ -87,21 +88,21 @@ class Connection:
         return self.ask(API_VERSIONS, 0, b"").number("h") == 0
 
     def metadata(self, *topics):
-        """Ids of the brokers that are in, and topic → [(error, leader, in-sync replicas)] of its partitions."""
+        """Ids of the brokers that are in, and topic → [(error, leader, in-sync replicas)] by partition."""
         answer = self.ask(METADATA, 1, struct.pack(">i", len(topics)) + b"".join(map(string, topics)))
         brokers = answer.array(lambda r: (r.number("i"), r.string(), r.number("i"), r.string())[0])
         answer.number("i")  # the controller
 
         def partition(r):
-            error, _, leader = r.number("h"), r.number("i"), r.number("i")
+            error, index, leader = r.number("h"), r.number("i"), r.number("i")
             r.array(lambda r: r.number("i"))  # replicas
-            return error, leader, r.array(lambda r: r.number("i"))
+            return index, (error, leader, r.array(lambda r: r.number("i")))
 
         def topic(r):
             r.number("h")
             name = r.string()
             r.number("b")
-            return name, r.array(partition)
+            return name, [rest for _, rest in sorted(r.array(partition))]  # in no order on the wire
 
         return brokers, dict(answer.array(topic))
 
@@ -115,6 +116,13 @@ class Connection:
         answer.varint()  # an array of partitions
         answer.number("i")
         return answer.number("i") if answer.number("h") == 0 else -1
+
+    def gives_producer_ids(self):
+        """A broker has none to give until the controller has handed it a block of them, which the first question asks
+        for; a producer that comes before is told that a coordinator is loading."""
+        answer = self.ask(INIT_PRODUCER_ID, 0, struct.pack(">hi", -1, 60000))
+        answer.number("i")  # throttled for
+        return answer.number("h") == 0
 
     def coordinator(self, kind, key):
         """The broker that coordinates a group or a transactional id; None while there is none. The first question makes
