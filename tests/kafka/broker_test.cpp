@@ -59,8 +59,12 @@ BOOST_AUTO_TEST_CASE(a_node_is_killed_and_started_and_nothing_is_left_when_the_o
   pid_t last = -1;
   std::filesystem::path folder;
   {
-    kafka_broker broker;
+    kafka_broker broker{{.listeners = {"cuttable"}}};
     folder = broker.folder();
+    BOOST_TEST(broker.bootstrap("cuttable") != broker.bootstrap());
+    broker.cut_network(1);
+    broker.drop_connections(1);
+    broker.heal_network(1);
     const auto first = broker.nodes().front();
     broker.kill_node(first.id);
     BOOST_TEST(broker.nodes().front().pid == -1);

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,31 @@ class One(harness):
             with wire.Connection(kafka.node()["port"]) as broker:
                 self.assertTrue(broker.answers())
 
+    def test_a_network_that_is_cut_delivers_late_and_one_that_is_dropped_never(self):
+        with Running("--listener", "cuttable") as kafka:
+            port = int(kafka.told["listeners"]["cuttable"].split(":")[1])
+            self.assertNotEqual(port, kafka.node()["port"])
+            with wire.Connection(port, seconds=0.5) as cut, wire.Connection(kafka.node()["port"]) as direct:
+                self.assertTrue(cut.answers())
+                kafka.do("cut 1")
+                with self.assertRaises(TimeoutError):
+                    cut.answers()
+                with self.assertRaises(TimeoutError), wire.Connection(port, seconds=0.5) as another:
+                    another.answers()
+                self.assertTrue(direct.answers())  # the broker itself is well
+                kafka.do("heal 1")
+                cut.socket.settimeout(SECONDS)
+                (length,) = struct.unpack(">i", cut.exactly(4))  # the answer, late
+                self.assertEqual(len(cut.exactly(length)), length)
+                kafka.do("cut 1", "drop 1")
+                with self.assertRaises(ConnectionError):
+                    cut.answers()
+                kafka.do("heal 1")
+            with wire.Connection(port, SECONDS) as healed:
+                self.assertTrue(healed.answers())
+        with Running() as kafka:
+            self.assertIn("--listener cuttable", kafka.say("cut 1")["error"])
+
     def test_it_is_usable_at_once(self):
         with Running("--set", "transaction.state.log.num.partitions=7") as kafka:
             for kind, partitions in ((wire.GROUP, 4), (wire.TRANSACTION, 7)):
@@ -152,6 +178,7 @@ class One(harness):
                     with wire.Connection(kafka.node()["port"]) as broker:
                         self.assertEqual(broker.coordinator(kind, key), 1)
                         self.assertTrue(broker.has_loaded(kind, key), key)
+                        self.assertTrue(broker.gives_producer_ids())
             with wire.Connection(kafka.node()["port"]) as broker:
                 self.assertEqual(len(broker.metadata("__transaction_state")[1]["__transaction_state"]), 7)
 

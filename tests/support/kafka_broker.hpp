@@ -25,8 +25,9 @@ struct kafka_broker_options {
   std::string version{};
   /// The brokers' settings, "key=value".
   std::vector<std::string> settings{};
-  /// Beside the plaintext one: tls, mtls, sasl_plain, sasl_scram, sasl_ssl. Users of the SASL
-  /// listeners are alice, bob and admin, each with the password NAME-secret.
+  /// Beside the plaintext one: tls, mtls, sasl_plain, sasl_scram, sasl_ssl, cuttable (see
+  /// cut_network). Users of the SASL listeners are alice, bob and admin, each with the password
+  /// NAME-secret.
   std::vector<std::string> listeners{};
   /// Users of the SASL listeners (all but admin) may do only what they are granted; by plaintext
   /// all is allowed.
@@ -74,6 +75,12 @@ class kafka_broker {
   void resume_node(int id) { command("resume", id); }
   /// Its disk is lost: killed, and its data removed. start_node gives it an empty one.
   void wipe_node(int id) { command("wipe", id); }
+  /// What goes through the listener "cuttable" of a node stands still (cut), arrives after all
+  /// (heal), or is lost, with its connections (drop). The other listeners, and the nodes among
+  /// themselves, are not touched.
+  void cut_network(int id) { command("cut", id); }
+  void heal_network(int id) { command("heal", id); }
+  void drop_connections(int id) { command("drop", id); }
   /// Returns when every node that is up is in, in sync, and the coordinators have loaded.
   void wait_usable();
   /// Several at once (three nodes need two to start): "kill", "start", ….

@@ -46,9 +46,9 @@ class Cluster:
         self.nodes = {n: Node(n, folder, options.version, jvm) for n in range(1, options.nodes + 1)}
         self.files = {}
         self.values = settings.brokers_own(options.nodes, options.version, options.values)
-        self.configure()
 
     def configure(self):
+        """Ports, certificates, proxies and the settings files. What it began is ended by stop_all."""
         controllers = {n: self.ports.take() for n in self.nodes}
         voters = ",".join(f"{n}@127.0.0.1:{port}" for n, port in controllers.items())
         kinds = self.options.kinds
@@ -56,11 +56,14 @@ class Cluster:
             self.files = certificates.make(self.folder / "certificates")
         for n, node in self.nodes.items():
             node.ports = {kind: self.ports.take() for kind in settings.listener_names(kinds)}
+            node.clients_ports = dict(node.ports)
+            if settings.CUTTABLE in kinds:
+                node.start_proxy(settings.CUTTABLE)
             node.settings.write_text(settings.text({
                 "node.id": n,
                 "controller.quorum.voters": voters,
                 "log.dirs": node.data,
-                **settings.listeners(kinds, node.ports, controllers[n]),
+                **settings.listeners(kinds, node.ports, node.clients_ports, controllers[n]),
                 **settings.security(kinds, self.options.users, self.files, self.options.acls),
                 **self.values,
             }))
@@ -194,10 +197,11 @@ class Cluster:
     def stop_all(self):
         for node in self.nodes.values():
             node.kill()
+            node.end_proxy()
         self.ports.release()
 
     def bootstrap(self, kind):
-        return ",".join(f"127.0.0.1:{node.ports[kind]}" for node in self.nodes.values())
+        return ",".join(f"127.0.0.1:{node.clients_ports[kind]}" for node in self.nodes.values())
 
     def describe(self):
         return {

@@ -5,11 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 
 import artifacts
 import wire
 
 PR_SET_PDEATHSIG = 1
+PROXY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "proxy.py")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 LOGGING = """\
@@ -43,6 +45,8 @@ class Node:
         self.version = version
         self.jvm = jvm
         self.ports = {}  # listener → port
+        self.clients_ports = {}  # the same, but of the proxy where there is one
+        self.proxy = None
         self.log = self.folder / "broker.log"
         self.data = self.folder / "data"
         self.settings = self.folder / "server.properties"
@@ -124,6 +128,34 @@ class Node:
     def wipe(self):
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
+
+    def start_proxy(self, kind):
+        self.proxy = subprocess.Popen([sys.executable, "-B", PROXY, str(self.ports[kind])], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, text=True, start_new_session=True,
+                                      preexec_fn=dies_with(os.getpid()))
+        self.clients_ports[kind] = int(self.proxy.stdout.readline())
+
+    def network(self, command):
+        """cut, heal or drop; done when it returns."""
+        if self.proxy is None:
+            raise artifacts.Unusable(f"{command}: there is no listener that can be cut (--listener cuttable)")
+        self.proxy.stdin.write(command + "\n")
+        self.proxy.stdin.flush()
+        self.proxy.stdout.readline()
+
+    def cut(self):
+        self.network("cut")
+
+    def heal(self):
+        self.network("heal")
+
+    def drop(self):
+        self.network("drop")
+
+    def end_proxy(self):
+        if self.proxy is not None:
+            self.proxy.kill()
+            self.proxy.communicate()
 
     def state(self):
         if not self.running():

@@ -4,7 +4,9 @@ from artifacts import Unusable
 
 # Extra listeners beside the plaintext one: name → Kafka's protocol, its SASL mechanisms.
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+CUTTABLE = "cuttable"
 LISTENERS = {
+    CUTTABLE: ("PLAINTEXT", ()),  # behind a proxy of the harness: the network that tests cut
     "tls": ("SSL", ()),
     "mtls": ("SSL", ()),  # asks clients for a certificate too
     "sasl_plain": ("SASL_PLAINTEXT", ("PLAIN",)),
@@ -79,15 +81,16 @@ def listener_names(kinds):
     return ["plaintext", *kinds]
 
 
-def listeners(kinds, ports, controller_port):
-    """`ports`: listener → port of this node."""
+def listeners(kinds, ports, clients_ports, controller_port):
+    """`ports`: listener → port of this node; `clients_ports`: the same as clients are told."""
     names = {kind: kind.upper() for kind in listener_names(kinds)}
     addresses = [f"{names[kind]}://127.0.0.1:{ports[kind]}" for kind in names]
+    told = [f"{names[kind]}://127.0.0.1:{clients_ports[kind]}" for kind in names]
     protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
     protocols.update({kind.upper(): LISTENERS[kind][0] for kind in kinds})
     return {
         "listeners": ",".join([*addresses, f"CONTROLLER://127.0.0.1:{controller_port}"]),
-        "advertised.listeners": ",".join(addresses),
+        "advertised.listeners": ",".join(told),
         "listener.security.protocol.map": ",".join(f"{n}:{p}" for n, p in protocols.items()),
     }
 

@@ -11,7 +11,7 @@ import place
 from artifacts import Unusable
 from cluster import Cluster
 
-COMMANDS = ("kill", "stop", "start", "pause", "resume", "wipe", "wait", "status")
+COMMANDS = ("kill", "stop", "start", "pause", "resume", "wipe", "cut", "heal", "drop", "wait", "status")
 STOP_SECONDS = 30
 
 
@@ -98,9 +98,9 @@ def supervise(options, folder, ready, serve, check):
     """Starts a cluster in `folder`, calls ready(description), then serve(cluster); all is gone when it returns. Returns
     the exit code."""
     end_on_signals()
-    cluster = None
+    cluster = Cluster(options, folder, check)
     try:
-        cluster = Cluster(options, folder, check)
+        cluster.configure()
         cluster.start()
         cluster.wait()
         ready(cluster.describe())
@@ -112,8 +112,7 @@ def supervise(options, folder, ready, serve, check):
         return 0
     finally:
         ignore_signals()
-        if cluster is not None:
-            cluster.stop_all()
+        cluster.stop_all()
         place.remove(folder)
     return 0
 
