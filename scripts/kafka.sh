@@ -72,7 +72,7 @@ setup_kafka_jars() { # VERSION
     show_log "$log"
     return 1
   fi
-  mv -T -- "$stage/libs" "$cache/kafka-$version/libs"
+  mv -T -- "$stage/libs" "$cache/kafka-$version/libs" || return 1
   note "Apache Kafka $version: done in $((SECONDS - started)) s"
 }
 
