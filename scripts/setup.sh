@@ -11,7 +11,7 @@ readonly caf_sha256=d5c3abe8fd67a729aab1baeece10367637d903ba335f4c79378bcadfbcd3
 readonly rdkafka_minimum=2.10
 
 readonly packages=(
-  g++ cmake ninja-build ccache clang-format git pkg-config python3 zstd sqlite3 shellcheck
+  g++ cmake ninja-build ccache clang-format git pkg-config python3 openssl zstd sqlite3 shellcheck
   libboost1.81-dev libboost-test1.81-dev libboost-json1.81-dev libfmt-dev libexpected-dev
   liblmdb-dev libxxhash-dev libzstd-dev capnproto libcapnp-dev
   libspdlog-dev libcli11-dev libcpp-httplib-dev prometheus-cpp-dev libssl-dev zlib1g-dev
@@ -349,7 +349,7 @@ setup_caf() {
 
 version_at_least() { dpkg --compare-versions "$1" ge "$2"; }
 
-# Nothing links librdkafka yet (the Kafka log comes later): KAPPA_WITHOUT_KAFKA=1 does without it where it cannot be had.
+# KAPPA_WITHOUT_KAFKA=1 does without it where it cannot be had.
 setup_rdkafka() {
   local folder version suite full sum tarball best='' found=''
   [[ -z ${KAPPA_WITHOUT_KAFKA:-} ]] || return 0

@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 # shellcheck source=scripts/setup.sh
 . scripts/setup.sh
+# shellcheck source=scripts/kafka.sh
+. scripts/kafka.sh
 
 failures=0
 equal() { # WHAT WANTED GOT
@@ -59,5 +61,59 @@ without_rdkafka() { # [KAPPA_WITHOUT_KAFKA]
 }
 equal "no librdkafka" "dev: error: librdkafka >= $rdkafka_minimum cannot be had" "$(without_rdkafka)"
 equal "no librdkafka, and none wanted" "went on" "$(without_rdkafka 1)"
+
+# ---- the broker's Java and jars
+# shellcheck disable=SC2317 # java_major calls it
+says() { printf '%s\n' "$says" >&2; } # a Java
+for version in '17 openjdk version "17.0.15" 2025-04-15' '21 openjdk version "21" 2023-09-19' '1 java version "1.8.0_392"' \
+  '17 javac 17.0.15' '21 javac 21' '0 no such thing'; do
+  says=${version#* }
+  equal "the version in '$says'" "${version%% *}" "$(java_major says)"
+done
+
+with_maven() { # succeeds|fails [JAVA-IS-THERE]: what is said at the end of set_up_kafka, and what is in the cache then
+  (
+    cache=$etc/kafka-$1${2:-}
+    install_packages() { die "no packages here"; }
+    java_major() { echo "${java:-17}"; }
+    java=${2:-}
+    # shellcheck disable=SC2317 # setup_java asks it for programs
+    command() { :; }
+    run_logged() {
+      local folder=
+      shift
+      [[ $1 == mvn ]] || return 0
+      [[ $* =~ outputDirectory=([^ ]*) ]] && folder=${BASH_REMATCH[1]}
+      mkdir -p "$folder" && touch "$folder/kafka.jar"
+      [[ $maven == succeeds ]]
+    }
+    maven=$1
+    set_up_kafka 9.9.9 2>"$etc/said" && echo "is there"
+    [[ $(<"$etc/said") != *" done in "* ]] || echo "was fetched"
+    grep -o 'no Apache Kafka 9.9.9: .*missing\|no Apache Kafka 9.9.9: Maven cannot fetch its jars' "$etc/said"
+    cd "$cache" && find . -name '*.jar'
+  ) | paste -sd'|'
+}
+equal "the first time" "is there|was fetched|./kafka-9.9.9/libs/kafka.jar" "$(with_maven succeeds)"
+equal "the second time" "is there|./kafka-9.9.9/libs/kafka.jar" "$(with_maven succeeds)"
+equal "offline, and there already" "is there|./kafka-9.9.9/libs/kafka.jar" "$(mkdir -p "$etc/kafka-fails/kafka-9.9.9" &&
+  cp -r "$etc/kafka-succeeds/kafka-9.9.9/libs" "$etc/kafka-fails/kafka-9.9.9" && with_maven fails)"
+rm -r "$etc/kafka-fails"
+equal "offline" "no Apache Kafka 9.9.9: Maven cannot fetch its jars" "$(with_maven fails)"
+equal "an old Java, and no other to be had" "no Apache Kafka 9.9.9: Java >= $java_minimum and Maven are missing" \
+  "$(with_maven succeeds 11)"
+
+# ---- without Kafka, its tests are left out, and that is said
+ctest_gets() { # [KAPPA_WITHOUT_KAFKA]
+  (
+    KAPPA_WITHOUT_KAFKA=${1:-}
+    eval "$(sed -n '/^run_ctest() {/,/^}/p' dev)"
+    # shellcheck disable=SC2317 # run_ctest calls it
+    ctest() { printf '%s\n' "$*"; }
+    run_ctest folder 2>&1
+  ) | sed 's/.*KAPPA_WITHOUT_KAFKA: /said: /; s/.*-LE \([^ ]*\)/left out \1/; s/.*no-tests=error.*/all/' | paste -sd'|'
+}
+equal "with Kafka" "all" "$(ctest_gets)"
+equal "without Kafka" 'said: without the tests that need a Kafka broker|left out ^kafka$' "$(ctest_gets 1)"
 
 exit $((failures > 0))
