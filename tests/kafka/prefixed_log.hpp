@@ -36,6 +36,9 @@ class prefixed_log final : public forwarding_log {
   result<partition_bounds> bounds(const topic_partition& tp) override {
     return to().bounds(with(tp));
   }
+  result<offset> settled_end(const topic_partition& tp) override {
+    return to().settled_end(with(tp));
+  }
   result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
     return to().offset_for_time(with(tp), t);
   }
@@ -49,7 +52,7 @@ class prefixed_log final : public forwarding_log {
   }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
     auto mine = o;
-    if (!o.app.empty()) mine.app = with(o.app);
+    mine.app = with(o.app);
     auto opened = to().open_writer(mine);
     if (!opened) return opened;
     return std::make_unique<prefixed_writer>(*this, std::move(*opened));
@@ -60,7 +63,7 @@ class prefixed_log final : public forwarding_log {
   result<append_receipt> append(const topic_partition& tp, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override {
     auto mine = sequence;
-    if (mine && !mine->producer.empty()) mine->producer = with(mine->producer);
+    if (mine) mine->producer = with(mine->producer);
     return to().append(with(tp), records, mine);
   }
   result<std::optional<committed_position>> position(const position_key& key) override {
@@ -94,7 +97,11 @@ class prefixed_log final : public forwarding_log {
     std::unique_ptr<log_writer> to_;
   };
 
-  std::string with(const std::string& name) const { return prefix_ + name; }
+  // What is no name stays none; what comes back from a reader has the prefix already.
+  std::string with(const std::string& name) const {
+    if (name.empty() || name == "." || name == ".." || name.starts_with(prefix_)) return name;
+    return prefix_ + name;
+  }
   topic_partition with(const topic_partition& tp) const { return {with(tp.topic), tp.partition}; }
   position_key with(position_key key) const {
     key.app = with(key.app);
@@ -102,7 +109,7 @@ class prefixed_log final : public forwarding_log {
   }
   topic_config outside(topic_config c) const {
     c.name = with(c.name);
-    if (!c.owner.empty()) c.owner = with(c.owner);
+    c.owner = with(c.owner);
     return c;
   }
   topic_config inside(topic_config c) const {

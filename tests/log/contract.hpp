@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "kappa/log/event_log.hpp"
+#include "kappa/log/wait_and_read.hpp"
 
 namespace log_contract {
 
@@ -32,6 +33,8 @@ class fixture {
   virtual void reopen() = 0;
   /// Lets another writer take `app` although one is open.
   virtual void lose_lock(const std::string& app) = 0;
+  /// Offsets that a transaction takes in each partition besides those of its records.
+  virtual std::int64_t commit_offsets() const { return 0; }
 
   /// Makes a topic and gives its name.
   std::string create(const std::string& name, std::int32_t partitions = 1, std::string owner = {}) {
@@ -45,6 +48,12 @@ class fixture {
     const auto r = log().create_topic(c);
     BOOST_REQUIRE_MESSAGE(r, (r ? std::string{} : r.error().text()));
     return c.name;
+  }
+  /// For the positions of a stage's tasks.
+  void make_room(const std::string& app, const std::string& stage, std::int32_t tasks = 1,
+                 std::int32_t generation_number = 1) {
+    const auto r = log().make_room({app, stage, generation{generation_number}, tasks});
+    BOOST_REQUIRE_MESSAGE(r, (r ? std::string{} : r.error().text()));
   }
 };
 
@@ -119,28 +128,6 @@ inline std::shared_ptr<record_batch> batch_of(const std::vector<std::string>& va
   return b;
 }
 
-/// All values from `from` to the end, over as many reads as it takes.
-inline std::vector<std::string> values_of(event_log& log, const topic_partition& where, offset from,
-                                          std::size_t max_bytes = 1 << 20) {
-  std::vector<std::string> out;
-  const auto reader = must(log.open_reader(where));
-  for (;;) {
-    const auto batch = must(reader->read(from, max_bytes));
-    for (const auto& r : batch.records()) out.emplace_back(r.value.value_or("(null)"));
-    if (batch.next() == from) return out;
-    from = batch.next();
-  }
-}
-inline std::vector<std::string> values_of(event_log& log, const topic_partition& where) {
-  return values_of(log, where, must(log.bounds(where)).earliest);
-}
-
-inline position_key key_of(const std::string& app, const std::string& stage,
-                           const std::string& input, std::int32_t task = 0,
-                           std::int32_t generation_number = 1) {
-  return {app, stage, generation{generation_number}, partition{task}, input};
-}
-
 /// A thing that happens on another thread, to wait for.
 class event_count {
  public:
@@ -164,6 +151,47 @@ class event_count {
   mutable std::condition_variable changed_;
   int count_ = 0;
 };
+
+/// One read, once all that the partition has is at hand.
+inline read_batch read_at_hand(event_log& log, log_reader& reader, offset from,
+                               std::size_t max_bytes) {
+  const auto end = must(log.settled_end(reader.where()));
+  event_count calls;
+  const auto waiting = must(reader.subscribe([&] { calls.happened(); }));
+  must(reader.start(from));
+  for (;;) {
+    const int before = calls.count();
+    if (must(reader.at_hand()) >= end) return must(reader.read(from, max_bytes));
+    BOOST_REQUIRE(calls.wait_for_more_than(before));
+  }
+}
+inline read_batch read_at_hand(event_log& log, const topic_partition& where, offset from,
+                               std::size_t max_bytes) {
+  return read_at_hand(log, *must(log.open_reader(where)), from, max_bytes);
+}
+
+/// All values from `from` to the end, over as many reads as it takes.
+inline std::vector<std::string> values_of(event_log& log, const topic_partition& where, offset from,
+                                          std::size_t max_bytes = 1 << 20) {
+  std::vector<std::string> out;
+  const auto reader = must(log.open_reader(where));
+  const auto end = must(log.settled_end(where));
+  while (from < end) {
+    const auto batch = must(wait_and_read(*reader, from, end, max_bytes));
+    for (const auto& r : batch.records()) out.emplace_back(r.value.value_or("(null)"));
+    from = batch.next();
+  }
+  return out;
+}
+inline std::vector<std::string> values_of(event_log& log, const topic_partition& where) {
+  return values_of(log, where, must(log.bounds(where)).earliest);
+}
+
+inline position_key key_of(const std::string& app, const std::string& stage,
+                           const std::string& input, std::int32_t task = 0,
+                           std::int32_t generation_number = 1) {
+  return {app, stage, generation{generation_number}, partition{task}, input};
+}
 
 }  // namespace log_contract
 

@@ -1,3 +1,4 @@
+#include "log/contract_local.hpp"
 #include "log/contract_records.hpp"
 #include "log/contract_topics.hpp"
 #include "log/contract_transactions.hpp"

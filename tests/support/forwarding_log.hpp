@@ -20,6 +20,7 @@ class forwarding_log : public event_log {
   }
   result<std::vector<topic_config>> topics() override { return to_->topics(); }
   result<partition_bounds> bounds(const topic_partition& tp) override { return to_->bounds(tp); }
+  result<offset> settled_end(const topic_partition& tp) override { return to_->settled_end(tp); }
   result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
     return to_->offset_for_time(tp, t);
   }

@@ -287,7 +287,7 @@ struct runner::inside {
     if (options.log.starts_with("lmdb:")) {
       const std::filesystem::path folder = options.log.substr(5);
       if (std::filesystem::exists(folder / "data.mdb")) {
-        auto log = open_log({options.log, options.frame_bytes, false, options.log_to});
+        auto log = open_log({.url = options.log, .frame_bytes = options.frame_bytes, .log = options.log_to});
         if (!log) return fail(log.error());
         // Nobody runs it now.
         auto mine = (*log)->open_writer({app_name, fmt::format("--fresh of pid {}", ::getpid())});

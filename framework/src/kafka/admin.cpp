@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -13,8 +15,27 @@ using admin_options =
 using new_topic = std::unique_ptr<rd_kafka_NewTopic_t, destroyer<rd_kafka_NewTopic_destroy>>;
 using resource = std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
 
-// A broker that has just become the leader or the coordinator of something may not know it yet.
-constexpr int attempts = 5;
+// A broker that has just become the leader or the coordinator of something may not know it yet, and
+// what a transaction has moved is not settled before it is over.
+constexpr std::chrono::seconds patience_with_brokers{30};
+
+// The brokers have nothing that could be waited for: asked again, after ever longer pauses.
+class waiting_again {
+ public:
+  explicit waiting_again(std::chrono::milliseconds patience)
+      : until_{std::chrono::steady_clock::now() + patience} {}
+  /// False: for too long now.
+  bool once_more() {
+    if (std::chrono::steady_clock::now() >= until_) return false;
+    std::this_thread::sleep_for(pause_);
+    pause_ = std::min(2 * pause_, std::chrono::milliseconds{100});
+    return true;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point until_;
+  std::chrono::milliseconds pause_{2};
+};
 
 }  // namespace
 
@@ -194,12 +215,14 @@ result<std::vector<std::string>> admin::topics() {
 
 // ── bounds ──
 
-result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t which) {
+result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t which,
+                                        rd_kafka_IsolationLevel_t isolation) {
   const auto list = list_of(tp, which);
-  for (int attempt = 1;; ++attempt) {
+  waiting_again wait{patience_with_brokers};
+  for (;;) {
     auto answer = ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, tp.text(), [&](auto* o, auto* answers) {
       const fault ignored{
-          rd_kafka_AdminOptions_set_isolation_level(o, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED)};
+          rd_kafka_AdminOptions_set_isolation_level(o, isolation)};
       rd_kafka_ListOffsets(client_.get(), list.get(), o, answers);
     });
     if (!answer) return fail(answer.error());
@@ -210,7 +233,7 @@ result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t 
     const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[0]);
     if (at->err == RD_KAFKA_RESP_ERR_NO_ERROR) return at->offset;
     auto e = client_.error_of(at->err, tp.text());
-    if (!e.retriable || attempt == attempts) return fail(std::move(e));
+    if (!e.retriable || !wait.once_more()) return fail(std::move(e));
   }
 }
 
@@ -221,6 +244,22 @@ result<partition_bounds> admin::bounds(const topic_partition& tp) {
   auto latest = list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST);
   if (!latest) return fail(latest.error());
   return partition_bounds{offset{*earliest}, offset{*latest}};
+}
+
+result<offset> admin::settled_end(const topic_partition& tp, std::chrono::milliseconds patience) {
+  auto written = list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST,
+                             RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
+  if (!written) return fail(written.error());
+  waiting_again wait{patience};
+  for (;;) {
+    auto stable = list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST);
+    if (!stable) return fail(stable.error());
+    if (*stable >= *written) return offset{*stable};
+    if (!wait.once_more()) {
+      return fail(errc::timed_out, fmt::format("{}@{}", tp.text(), *stable),
+                  "a transaction of another producer stays open there", true);
+    }
+  }
 }
 
 result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {
@@ -254,6 +293,15 @@ result<std::vector<std::string>> admin::groups() {
 
 result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
                                                        const std::vector<topic_partition>& where) {
+  waiting_again wait{patience_with_brokers};
+  for (;;) {
+    auto found = group_offsets_now(group, where);
+    if (found || !found.error().retriable || !wait.once_more()) return found;
+  }
+}
+
+result<std::vector<group_offset>> admin::group_offsets_now(
+    const std::string& group, const std::vector<topic_partition>& where) {
   partition_list list;
   if (!where.empty()) {
     list.reset(rd_kafka_topic_partition_list_new(static_cast<int>(where.size())));

@@ -4,6 +4,7 @@
 // Threading: any thread; every call blocks for a round trip or two, at most `request_timeout_ms`.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -51,6 +52,9 @@ class admin {
 
   /// `latest`: the end of what is committed.
   [[nodiscard]] result<partition_bounds> bounds(const topic_partition& tp);
+  /// The end, once all transactions that have begun by now are over.
+  [[nodiscard]] result<offset> settled_end(const topic_partition& tp,
+                                           std::chrono::milliseconds patience);
   /// The first whose time is at or after `t`, else the end.
   [[nodiscard]] result<offset> offset_for_time(const topic_partition& tp, timestamp t);
 
@@ -68,8 +72,12 @@ class admin {
   template <class Send>
   result<event> ask(rd_kafka_admin_op_t op, const std::string& subject, Send&& send,
                     bool stable_offsets = false);
+  result<std::vector<group_offset>> group_offsets_now(const std::string& group,
+                                                      const std::vector<topic_partition>& where);
   /// `which`: milliseconds, or one of rd_kafka_OffsetSpec_t.
-  result<std::int64_t> list_offset(const topic_partition& tp, std::int64_t which);
+  result<std::int64_t> list_offset(
+      const topic_partition& tp, std::int64_t which,
+      rd_kafka_IsolationLevel_t isolation = RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);
 
   client& client_;
 };

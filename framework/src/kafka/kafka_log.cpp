@@ -62,6 +62,10 @@ class kafka_log final : public event_log {
     if (auto there = check(tp); !there) return fail(there.error());
     return ask_.bounds(tp);
   }
+  result<offset> settled_end(const topic_partition& tp) override {
+    if (auto there = check(tp); !there) return fail(there.error());
+    return ask_.settled_end(tp, 2 * options_.transaction_timeout);
+  }
   result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
     if (auto there = check(tp); !there) return fail(there.error());
     return ask_.offset_for_time(tp, t);

@@ -81,18 +81,21 @@ bool is_tasks_topic(const topic_config& c) { return !c.owner.empty() && c.name.e
 result<void> topic_book::make_notes_topic() {
   auto made = ask_.create_topic(topics_topic, 1, options_.replication,
                                 {{"cleanup.policy", "compact"}, {"retention.ms", for_ever}});
-  if (made || made.error().code == errc::already_exists) return {};
-  return made;
+  if (!made && made.error().code != errc::already_exists) return made;
+  if (auto there = await(topics_topic); !there) return fail(there.error());
+  return {};
 }
 
 // Reads the notes up to their end.
 result<void> topic_book::catch_up() {
   const topic_partition where{topics_topic, partition{0}};
-  auto bounds = ask_.bounds(where);
-  if (!bounds) {
-    if (bounds.error().code == errc::not_found) return {};  // nobody has made it yet
-    return fail(bounds.error());
+  if (!reader_) {
+    auto there = ask_.describe_topic(topics_topic);
+    if (!there) return fail(there.error());
+    if (!*there) return {};  // nobody has made it yet
   }
+  auto bounds = ask_.bounds(where);
+  if (!bounds) return fail(bounds.error());
   if (!reader_) {
     auto opened = reader::open(pool_, ask_, buffers_, where);
     if (!opened) return fail(opened.error());
@@ -116,19 +119,19 @@ result<void> topic_book::put(const std::string& key, const std::string& value) {
   one.add(timestamp{std::chrono::duration_cast<milliseconds>(
               std::chrono::system_clock::now().time_since_epoch())},
           key, value);
-  const topic_partition where{topics_topic, partition{0}};
-  auto put = out_.append(where, one);
-  if (!put && put.error().code == errc::not_found) {
+  if (!reader_) {  // nobody has noted anything yet
     if (auto made = make_notes_topic(); !made) return made;
-    put = out_.append(where, one);
   }
-  if (!put) return fail(put.error());
+  if (auto put = out_.append({topics_topic, partition{0}}, one); !put) return fail(put.error());
   notes_[key] = value;
   return {};
 }
 
 // The lock is held, and the notes are read.
 result<std::optional<topic_config>> topic_book::look(const std::string& name) {
+  topic_config named;
+  named.name = name;
+  if (!detail::check_topic(named)) return std::optional<topic_config>{};
   auto described = ask_.describe_topic(name);
   if (!described) return fail(described.error());
   if (!*described) {

@@ -24,6 +24,9 @@ result<std::unique_ptr<transactional_producer>> transactional_producer::open(
        {c->set("transactional.id", transactional_id), c->set("transaction.timeout.ms", timeout),
         // A large record is refused by our own limit, which names it.
         c->set("message.max.bytes", "100000000"), c->prefer("linger.ms", "1"),
+        // A transaction that begins before the brokers have ended the last one is asked to wait,
+        // for some milliseconds; the default would make it a tenth of a second each time.
+        c->prefer("retry.backoff.ms", "5"), c->prefer("retry.backoff.max.ms", "1000"),
         c->prefer("queue.buffering.max.messages", "1000000")}) {
     if (!done) return fail(done.error());
   }

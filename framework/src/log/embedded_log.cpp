@@ -153,6 +153,11 @@ class embedded_log_impl final : public event_log {
     if (!p) return fail(p.error());
     return store().bounds(**p);
   }
+  result<offset> settled_end(const topic_partition& tp) override {
+    auto b = bounds(tp);
+    if (!b) return fail(b.error());
+    return b->latest;
+  }
   result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
     auto p = store().open(tp);
     if (!p) return fail(p.error());

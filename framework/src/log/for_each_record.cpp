@@ -31,20 +31,24 @@ result<offset> for_each_record(event_log& log, const topic_partition& where, off
                                const std::function<result<bool>(const record_view&)>& f) {
   auto bounds = log.bounds(where);
   if (!bounds) return fail(bounds.error());
+  auto end = log.settled_end(where);
+  if (!end) return fail(end.error());
   const auto at = std::max(from, bounds->earliest);
-  if (at >= bounds->latest) return at;
+  if (at >= *end) return at;
   auto reader = log.open_reader(where);
   if (!reader) return fail(reader.error());
-  return read_up_to(**reader, at, bounds->latest, f);
+  return read_up_to(**reader, at, *end, f);
 }
 
 result<offset> for_each_record(event_log& log, log_reader& reader, offset from,
                                const std::function<result<bool>(const record_view&)>& f) {
   auto bounds = log.bounds(reader.where());
   if (!bounds) return fail(bounds.error());
+  auto end = log.settled_end(reader.where());
+  if (!end) return fail(end.error());
   const auto at = std::max(from, bounds->earliest);
-  if (at >= bounds->latest) return at;
-  return read_up_to(reader, at, bounds->latest, f);
+  if (at >= *end) return at;
+  return read_up_to(reader, at, *end, f);
 }
 
 result<void> for_each_record(event_log& log, const std::string& topic,

@@ -143,6 +143,11 @@ class memory_log_impl final : public memory_log,
     return partition_bounds{(*p)->earliest, (*p)->latest};
   }
 
+  result<offset> settled_end(const topic_partition& tp) override {
+    auto b = bounds(tp);
+    if (!b) return fail(b.error());
+    return b->latest;
+  }
   result<offset> offset_for_time(const topic_partition& tp, timestamp t) override {
     const std::lock_guard lock{mutex_};
     auto p = find(tp);

@@ -65,8 +65,10 @@ result<std::vector<offset>> commit_lane::last_records(const topic_partition& whe
                                                       std::size_t count) {
   auto bounds = log_->bounds(where);
   if (!bounds) return fail(bounds.error());
+  auto end = log_->settled_end(where);
+  if (!end) return fail(end.error());
   for (auto span = static_cast<std::int64_t>(count);; span *= 2) {
-    const auto from = std::max(bounds->earliest, bounds->latest - span);
+    const auto from = std::max(bounds->earliest, *end - span);
     std::vector<offset> all;
     auto read = for_each_record(*log_, where, from, [&](const record_view& r) -> result<bool> {
       all.push_back(r.offset);

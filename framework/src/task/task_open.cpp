@@ -102,7 +102,11 @@ result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
   replay_up_to_.reset();
   last_in_script_.reset();
   script_next_ = std::max(epochs_next_, bounds->earliest);
-  script_end_ = bounds->latest;
+  // All that was committed is in front of it: positions and these records are one transaction, but
+  // on Kafka they do not become visible together.
+  auto end = options_.log->settled_end(where);
+  if (!end) return fail(end.error());
+  script_end_ = *end;
   auto found = for_each_record(
       *options_.log, where, bounds->earliest, [&](const record_view& r) -> result<bool> {
         const auto value = r.value.value_or(bytes_view{});

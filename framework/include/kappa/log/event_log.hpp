@@ -190,6 +190,11 @@ class event_log {
   [[nodiscard]] virtual result<std::vector<topic_config>> topics() = 0;
 
   [[nodiscard]] virtual result<partition_bounds> bounds(const topic_partition& tp) = 0;
+  /// Where the partition ends once every transaction that has begun by now is over, so that the
+  /// caller's own commits are in front of it. A log on this machine has it at once; on Kafka a commit
+  /// is visible a little later than it is durable. errc::timed_out (retriable): a transaction stays
+  /// open. Blocks.
+  [[nodiscard]] virtual result<offset> settled_end(const topic_partition& tp) = 0;
   /// First offset whose record has time >= t; `latest` when there is none.
   [[nodiscard]] virtual result<offset> offset_for_time(const topic_partition& tp, timestamp t) = 0;
   [[nodiscard]] virtual result<std::unique_ptr<log_reader>> open_reader(
