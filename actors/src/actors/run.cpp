@@ -124,7 +124,10 @@ struct runner::inside {
              help)
           ->default_str(fmt::format("{}ms", value.count()));
     };
-    cli.add_option("--log", options.log, "The log: lmdb:FOLDER or memory:")->capture_default_str();
+    cli.add_option("--log", options.log, "The log: lmdb:FOLDER, memory: or kafka://HOST:PORT")
+        ->capture_default_str();
+    cli.add_option("--instance", options.instance,
+                   "On Kafka: the slot of --state that this process takes (else the first free one)");
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
@@ -284,6 +287,11 @@ struct runner::inside {
   // and nothing else: the folders may hold other things.
   result<void> start_over(const std::string& app_name) {
     std::error_code ec;
+    if (options.log.starts_with("kafka:")) {
+      return fail(errc::bad_config, "--fresh",
+                  "a Kafka log is not this program's to delete: delete the app's topics and groups "
+                  "with Kafka's own tools, and the folder " + options.state.string());
+    }
     if (options.log.starts_with("lmdb:")) {
       const std::filesystem::path folder = options.log.substr(5);
       if (std::filesystem::exists(folder / "data.mdb")) {
