@@ -16,10 +16,22 @@ class faulty_reader final : public log_reader {
       : log_{std::move(log)}, to_{std::move(to)} {}
   result<read_batch> read(offset from, std::size_t max_bytes) override {
     if (log_->fails("read of " + where().text())) return injected(where().text());
+    if (auto shown = show(); !shown) return fail(shown.error());
+    if (from >= shown_) {
+      // Not twice in a row: who waits for a call would wait for ever, as nothing runs meanwhile.
+      if (!std::exchange(was_late_, true)) return read_batch{nullptr, {}, from, from};
+      was_late_ = false;
+      auto end = to_->end_seen();
+      if (!end) return fail(end.error());
+      shown_ = *end;
+    }
     return to_->read(from, max_bytes);
   }
   result<void> start(offset from) override { return to_->start(from); }
-  result<offset> at_hand() override { return to_->at_hand(); }
+  result<offset> at_hand() override {
+    if (auto shown = show(); !shown) return fail(shown.error());
+    return shown_;
+  }
   result<offset> end_seen() override { return to_->end_seen(); }
   result<std::unique_ptr<subscription>> subscribe(std::function<void()> on_data) override {
     return to_->subscribe(std::move(on_data));
@@ -27,6 +39,17 @@ class faulty_reader final : public log_reader {
   const topic_partition& where() const override { return to_->where(); }
 
  private:
+  // What has come by now.
+  result<void> show() {
+    if (log_->late()) return {};
+    auto end = to_->end_seen();
+    if (!end) return fail(end.error());
+    shown_ = *end;
+    return {};
+  }
+
+  offset shown_{0};  // what lies before has come
+  bool was_late_ = false;
   std::shared_ptr<faulty_log> log_;
   std::unique_ptr<log_reader> to_;
 };

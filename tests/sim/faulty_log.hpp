@@ -27,6 +27,8 @@ class faulty_log final : public test::forwarding_log,
   std::function<commit_fate()> fate_of_commit = [] { return commit_fate::good; };
   /// Whether a read, a look at bounds or positions, or the opening of a writer fails now.
   std::function<bool(const std::string& what)> fails = [](const std::string&) { return false; };
+  /// Whether what a reader has not shown yet is still on its way to it, as over a network.
+  std::function<bool()> late = [] { return false; };
   std::function<void(const log_transaction&, const std::vector<offset>&)> on_commit;
   std::function<void(const log_transaction&, const error&)> on_refusal;
   /// After each T1, in every partition that it appended to: as Kafka's transaction markers.

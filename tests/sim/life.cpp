@@ -34,7 +34,8 @@ void copy_folder(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 life::life(std::uint64_t seed, fs::path folder, trace_fn trace)
-    : dice_{seed},
+    : late_dice_{seed + 1},
+      dice_{seed},
       plan_{draw_plan(seed)},
       folder_{std::move(folder)},
       trace_{std::move(trace)},
@@ -68,6 +69,7 @@ void life::draw_faults() {
                     &f.second_owner, &f.task_failures, &f.gaps, &f.retention, &f.advance,
                     &f.clock_jumps, &f.snapshot_failures})
     *one = dice_.one_in(2);
+  f.late_reads = late_dice_.one_in(2);
   if (f.gaps && dice_.one_in(2)) log_->gap_after_commit = dice_.from_to(1, 2);
 
   log_->on_commit = [this](const log_transaction& tx, const std::vector<offset>& bases) {
@@ -100,6 +102,7 @@ void life::draw_faults() {
     fault_met_ = true;
     return true;
   };
+  log_->late = [this] { return faults_on_ && faults_.late_reads && late_dice_.one_in(3); };
   failpoint::set_observer([this](std::string_view name) {
     if (!faults_on_ || failpoint_in_ == 0 || --failpoint_in_ > 0) return;
     tell(fmt::format("    fault: the process ends at {}", name));

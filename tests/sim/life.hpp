@@ -92,6 +92,7 @@ class life {
     bool advance = false;
     bool clock_jumps = false;
     bool snapshot_failures = false;
+    bool late_reads = false;
   };
 
   // life.cpp
@@ -138,6 +139,7 @@ class life {
   [[nodiscard]] std::int64_t log_end() const;
   [[noreturn]] void wrong(const std::string& what) const;
 
+  dice late_dice_;  // of its own: how long a log takes decides nothing else
   dice dice_;
   plan plan_;
   std::filesystem::path folder_;

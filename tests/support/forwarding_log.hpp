@@ -13,6 +13,9 @@ class forwarding_log : public event_log {
   explicit forwarding_log(std::shared_ptr<event_log> to) : to_{std::move(to)} {}
 
   const std::string& id() const override { return to_->id(); }
+  result<std::string> identity(const std::vector<std::string>& topics) override {
+    return to_->identity(topics);
+  }
   std::string name() const override { return to_->name(); }
   result<void> create_topic(const topic_config& c) override { return to_->create_topic(c); }
   result<std::optional<topic_config>> find_topic(const std::string& name) override {

@@ -248,9 +248,10 @@ struct host::inside {
     if (stage.source || (!outside && stage.inputs.size() < 2)) return nullptr;
     if (options.max_drift.count() <= 0 || layout.at(name).tasks < 2) return nullptr;
     auto& a = aligners[name];
-    if (!a)
-      a = std::make_shared<detail::aligner>(options.max_drift,
-                                            static_cast<std::size_t>(layout.at(name).tasks));
+    if (a) return a;
+    const auto members = static_cast<std::size_t>(layout.at(name).tasks);
+    a = std::make_shared<detail::aligner>(options.max_drift, members);
+    for (std::size_t m = 0; log->places_tasks() && m < members; ++m) a->leave(m);  // not here yet
     return a;
   }
 

@@ -52,6 +52,13 @@ class kafka_log final : public event_log {
 
   const std::string& id() const override { return id_; }
   std::string name() const override { return "kafka://" + options_.brokers; }
+  result<std::string> identity(const std::vector<std::string>& topics) override {
+    auto described = ask_.describe_topics(topics);
+    if (!described) return fail(described.error());
+    auto out = id_;
+    for (const auto& [topic, d] : *described) out += fmt::format(" {}={}", topic, d.id);
+    return out;
+  }
 
   result<void> create_topic(const topic_config& config) override { return topics_.create(config); }
   result<std::optional<topic_config>> find_topic(const std::string& topic) override {

@@ -138,6 +138,7 @@ class embedded_log_impl final : public event_log {
   }
 
   const std::string& id() const override { return store().id(); }
+  result<std::string> identity(const std::vector<std::string>&) override { return id(); }
   std::string name() const override { return "lmdb:" + store().folder().string(); }
 
   result<void> create_topic(const topic_config& config) override {

@@ -107,6 +107,7 @@ class memory_log_impl final : public memory_log,
   explicit memory_log_impl(std::string id) : id_{std::move(id)} {}
 
   const std::string& id() const override { return id_; }
+  result<std::string> identity(const std::vector<std::string>&) override { return id(); }
   std::string name() const override { return "memory"; }
 
   result<void> create_topic(const topic_config& config) override {

@@ -96,6 +96,8 @@ class task_impl final : public runnable_task {
     return snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
   }
   result<std::size_t> run_records(std::size_t budget);
+  /// What the state comes from, as it is now.
+  [[nodiscard]] result<void> identify_log();
   result<bool> replay_step();
   /// What was looked for last is still on its way from the log.
   [[nodiscard]] bool inputs_wait() const;
@@ -151,6 +153,7 @@ class task_impl final : public runnable_task {
   const stage_spec* stage_;
   task_id id_;
   std::string name_ = id_.text();  // for the step watcher
+  std::string log_identity_;
   bool several_inputs_;
   std::unique_ptr<state_store> store_;
   std::unique_ptr<keyed_table_base> table_;

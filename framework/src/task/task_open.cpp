@@ -52,7 +52,7 @@ result<void> task_impl::open_store(bool fresh) {
   state_store_options so;
   so.folder = options_.state_folder;
   so.identity = {id_.app,       id_.stage,          id_.generation,
-                 id_.partition, options_.log->id(), stage_->fingerprint};
+                 id_.partition, log_identity_,      stage_->fingerprint};
   if (stage_->state) so.tables.push_back({*stage_->state, stage_->state_schema});
   const schema_info none{"none", 0, 0, "none", nullptr};
   so.tables.push_back({"timers.closing", none});
@@ -148,8 +148,18 @@ result<void> task_impl::read_more_script() {
   return {};
 }
 
+result<void> task_impl::identify_log() {
+  std::vector<std::string> topics{stage_->epochs_topic()};
+  for (const auto& in : stage_->inputs) topics.push_back(in.topic);
+  auto identity = options_.log->identity(topics);
+  if (!identity) return fail(identity.error());
+  log_identity_ = std::move(*identity);
+  return {};
+}
+
 // As an opening without a state would find it. The task cannot be opened afterwards.
 result<void> task_impl::check_rebuild() {
+  if (auto identified = identify_log(); !identified) return identified;
   epochs_next_ = offset{INT64_MAX};  // nothing of the epochs topic but the birth record
   auto facts = find_facts(std::nullopt);
   if (!facts) return fail(facts.error());
@@ -180,7 +190,7 @@ result<std::optional<snapshot_record>> task_impl::open_state() {
 result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record>& snapshot) {
   recovery_facts facts;
   facts.task = id_;
-  facts.log_id = options_.log->id();
+  facts.log_id = log_identity_;
   facts.rebuildable = options_.rebuildable;
   facts.adopt_state_position = options_.adopt_state_position;
   if (snapshot) {
@@ -238,6 +248,7 @@ result<void> task_impl::open_inputs(const recovery_facts& facts) {
 }
 
 result<void> task_impl::open() {
+  if (auto identified = identify_log(); !identified) return identified;
   auto state = open_state();
   if (!state) return fail(state.error());
   auto& snapshot = *state;
@@ -282,7 +293,7 @@ result<void> task_impl::open() {
     last_epoch_ = epoch_number{0};
     birth_record birth;
     birth.fingerprint = stage_->fingerprint;
-    birth.log_id = options_.log->id();
+    birth.log_id = log_identity_;
     for (const auto& in : inputs_) {
       birth.inputs.push_back(in->spec().topic);
       birth.starts.push_back(in->next());

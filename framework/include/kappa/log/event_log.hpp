@@ -181,6 +181,9 @@ class event_log {
 
   /// Made with the log, never changes: state knows by it which log it came from.
   [[nodiscard]] virtual const std::string& id() const = 0;
+  /// What state that was made from these topics came from: `id`, and where a topic can be deleted and
+  /// made anew (Kafka) the ids of the topics too. Blocks.
+  [[nodiscard]] virtual result<std::string> identity(const std::vector<std::string>& topics) = 0;
   /// For messages: "lmdb:data", "memory".
   [[nodiscard]] virtual std::string name() const = 0;
 
