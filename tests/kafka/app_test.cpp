@@ -94,8 +94,8 @@ BOOST_AUTO_TEST_CASE(an_app_gives_the_same_on_every_log) {
   const auto name = fresh_name();
   const temporary_folder folder;
   std::map<std::string, std::vector<std::string>> results;
-  for (const auto& url : {std::string{"memory:"}, "lmdb:" + (folder.path() / "log").string(),
-                          kafka_url()}) {
+  for (const auto& url :
+       {std::string{"memory:"}, "lmdb:" + (folder.path() / "log").string(), kafka_url()}) {
     auto options = options_on(url, folder.path() / ("state-" + url.substr(0, 4)));
     const auto log = must(open_log({.url = url}));
     if (!url.starts_with("kafka")) options.shared_log = log;
@@ -142,9 +142,8 @@ BOOST_AUTO_TEST_CASE(processes_share_the_tasks_and_each_record_counts_once) {
   {
     host second{totals_app(name), options};  // the same flags: it takes the next slot
     must(second.start());
-    BOOST_TEST_REQUIRE(eventually([&] {
-      return running(first) + running(second) == tasks && running(second) >= tasks / 3;
-    }));
+    BOOST_TEST_REQUIRE(eventually(
+        [&] { return running(first) + running(second) == tasks && running(second) >= tasks / 3; }));
     send(*log, name, 500, 500);
     BOOST_TEST_REQUIRE(eventually([&] { return lines_of(*log, name + "-sums").size() == 1000U; }));
     must(second.stop());
@@ -240,7 +239,8 @@ BOOST_AUTO_TEST_CASE(another_number_of_partitions_is_refused) {
   const auto started = h.start();
   BOOST_REQUIRE(!started);
   BOOST_TEST(name_of(started.error().code) == name_of(errc::bad_config));
-  BOOST_TEST(started.error().text().find("partitions") != std::string::npos, started.error().text());
+  BOOST_TEST(started.error().text().find("partitions") != std::string::npos,
+             started.error().text());
 }
 
 BOOST_AUTO_TEST_CASE(a_compacted_input_is_refused) {
@@ -272,8 +272,7 @@ BOOST_AUTO_TEST_CASE(positions_that_are_gone_are_not_taken_for_a_first_start) {
   // As if the group's offsets had expired. Its member is known for the session time-out.
   for (std::int32_t p = 0; p < partitions; ++p) {
     const position_key key{name, "sum", generation{1}, partition{p}, name + "-readings"};
-    BOOST_TEST_REQUIRE(
-        eventually([&] { return log->forget_position(key).has_value(); }, 60s));
+    BOOST_TEST_REQUIRE(eventually([&] { return log->forget_position(key).has_value(); }, 60s));
   }
   host h{totals_app(name), options_on(kafka_url(), folder.path())};
   must(h.start());

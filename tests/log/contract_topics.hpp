@@ -135,8 +135,9 @@ LOG_CONTRACT(a_reader_waits_without_polling) {
 class listener {
  public:
   listener(fixture& f, const topic_partition& where)
-      : reader_{must(f.log().open_reader(where))},
-        waiting_{must(reader_->subscribe([this] { calls_.happened(); }))} {
+      : reader_{must(f.log().open_reader(where))}, waiting_{must(reader_->subscribe([this] {
+          calls_.happened();
+        }))} {
     must(reader_->start(next_));
   }
   void stop_listening() { waiting_.reset(); }

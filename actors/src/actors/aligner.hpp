@@ -23,8 +23,8 @@ class aligner {
   /// All members count as having something to read until they say otherwise.
   aligner(milliseconds max_drift, std::size_t members) : max_drift_{max_drift}, members_(members) {}
 
-  /// `wake` is called when the member may go on, without locks held. It counts as having something to
-  /// read until it says otherwise.
+  /// `wake` is called when the member may go on, without locks held. It counts as having something
+  /// to read until it says otherwise.
   void connect(std::size_t member, std::function<void()> wake) {
     const std::lock_guard lock{mutex_};
     members_[member] = {};

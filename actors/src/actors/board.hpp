@@ -58,8 +58,8 @@ class board {
     held_ = on;
     changed_.notify_all();
   }
-  /// Until all tasks that are here have finished and nothing holds (true), one is out of the running or the host
-  /// failed (error).
+  /// Until all tasks that are here have finished and nothing holds (true), one is out of the
+  /// running or the host failed (error).
   [[nodiscard]] result<bool> wait_finished(std::chrono::milliseconds timeout) {
     std::unique_lock lock{mutex_};
     const auto until = std::chrono::steady_clock::now() + timeout;

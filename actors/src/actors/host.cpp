@@ -190,8 +190,9 @@ struct host::inside {
     }
     if (log->places_tasks() && !options.replay.empty()) {
       return fail(errc::bad_config, "replay",
-                  "on " + log->name() + " a state is rebuilt by deleting its folder, or in a new "
-                  "generation");
+                  "on " + log->name() +
+                      " a state is rebuilt by deleting its folder, or in a new "
+                      "generation");
     }
     std::vector<opened_task> opened;
     for (const auto& stage : topology->stages()) {
@@ -402,8 +403,9 @@ struct host::inside {
     const auto until = std::chrono::steady_clock::now() + timeout;
     for (;;) {
       const auto left = until - std::chrono::steady_clock::now();
-      auto done = board->wait_finished(std::max(
-          std::chrono::milliseconds{0}, std::chrono::duration_cast<std::chrono::milliseconds>(left)));
+      auto done = board->wait_finished(
+          std::max(std::chrono::milliseconds{0},
+                   std::chrono::duration_cast<std::chrono::milliseconds>(left)));
       if (!done || !*done || !group) return done;
       auto elsewhere = all_ended();
       if (!elsewhere || *elsewhere) return elsewhere;
@@ -432,8 +434,9 @@ struct host::inside {
     auto no_more_snapshots = detail::end_of(state_thread);
     detail::end_now(state_thread);
     stuck = stuck || (watchdog && watchdog->found_one());
-    if (no_more_snapshots.wait_for(stuck ? detail::patience_after_failure : detail::patience_with_stop) ==
-        std::future_status::ready) {
+    if (no_more_snapshots.wait_for(stuck
+                                       ? detail::patience_after_failure
+                                       : detail::patience_with_stop) == std::future_status::ready) {
       detail::end_now(lane);
     } else {
       stuck = true;

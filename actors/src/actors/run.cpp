@@ -126,8 +126,9 @@ struct runner::inside {
     };
     cli.add_option("--log", options.log, "The log: lmdb:FOLDER, memory: or kafka://HOST:PORT")
         ->capture_default_str();
-    cli.add_option("--instance", options.instance,
-                   "On Kafka: the slot of --state that this process takes (else the first free one)");
+    cli.add_option(
+        "--instance", options.instance,
+        "On Kafka: the slot of --state that this process takes (else the first free one)");
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
@@ -290,12 +291,14 @@ struct runner::inside {
     if (options.log.starts_with("kafka:")) {
       return fail(errc::bad_config, "--fresh",
                   "a Kafka log is not this program's to delete: delete the app's topics and groups "
-                  "with Kafka's own tools, and the folder " + options.state.string());
+                  "with Kafka's own tools, and the folder " +
+                      options.state.string());
     }
     if (options.log.starts_with("lmdb:")) {
       const std::filesystem::path folder = options.log.substr(5);
       if (std::filesystem::exists(folder / "data.mdb")) {
-        auto log = open_log({.url = options.log, .frame_bytes = options.frame_bytes, .log = options.log_to});
+        auto log = open_log(
+            {.url = options.log, .frame_bytes = options.frame_bytes, .log = options.log_to});
         if (!log) return fail(log.error());
         // Nobody runs it now.
         auto mine = (*log)->open_writer({app_name, fmt::format("--fresh of pid {}", ::getpid())});

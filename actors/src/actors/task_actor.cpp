@@ -70,9 +70,7 @@ class task_actor final : public caf::event_based_actor {
           }
         },
         [this](const read_ptr& r) { answer(*r); },
-        [this](const stop_ptr& s) {
-          stop(s);
-        },
+        [this](const stop_ptr& s) { stop(s); },
         [this](const forgotten_ptr& f) {
           if (f->life != life_) return;
           forgotten_ = true;
@@ -278,8 +276,7 @@ class task_actor final : public caf::event_based_actor {
   // Who hands a task over takes no snapshot; one that is being written ends by itself.
   [[nodiscard]] bool quiet() const {
     if (task_->in_flight() != 0) return false;
-    return stopping_ && stopping_->kind == stop_kind::hand_over ? true
-                                                                : !task_->snapshot_pending();
+    return stopping_ && stopping_->kind == stop_kind::hand_over ? true : !task_->snapshot_pending();
   }
 
   // A turn is short whatever a step takes, so that commits, queries and a stop come in between.
@@ -405,9 +402,9 @@ class task_actor final : public caf::event_based_actor {
 
   void stopped(result<void> how) {
     if (!stopping_) return;
-    set_health(stopping_->kind != stop_kind::orderly    ? task_health::elsewhere
-               : task_ && task_->finished() ? task_health::finished
-                                            : task_health::stopped);
+    set_health(stopping_->kind != stop_kind::orderly ? task_health::elsewhere
+               : task_ && task_->finished()          ? task_health::finished
+                                                     : task_health::stopped);
     stopping_->done.set_value(std::move(how));
     stopping_.reset();
     subscriptions_.clear();

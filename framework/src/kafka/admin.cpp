@@ -13,7 +13,8 @@ namespace {
 using admin_options =
     std::unique_ptr<rd_kafka_AdminOptions_t, destroyer<rd_kafka_AdminOptions_destroy>>;
 using new_topic = std::unique_ptr<rd_kafka_NewTopic_t, destroyer<rd_kafka_NewTopic_destroy>>;
-using resource = std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
+using resource =
+    std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
 
 // A broker that has just become the leader or the coordinator of something may not know it yet, and
 // what a transaction has moved is not settled before it is over.
@@ -76,9 +77,8 @@ result<std::string> admin::cluster_id() {
 result<void> admin::create_topic(const std::string& name, std::int32_t partitions, int replication,
                                  const std::map<std::string, std::string>& settings) {
   std::array<char, 256> why{};
-  const new_topic wanted{rd_kafka_NewTopic_new(name.c_str(), partitions,
-                                              replication == 0 ? -1 : replication, why.data(),
-                                              why.size())};
+  const new_topic wanted{rd_kafka_NewTopic_new(
+      name.c_str(), partitions, replication == 0 ? -1 : replication, why.data(), why.size())};
   if (!wanted) return fail(errc::invalid_argument, name, std::string{why.data()});
   for (const auto& [key, value] : settings) {
     rd_kafka_NewTopic_set_config(wanted.get(), key.c_str(), value.c_str());
@@ -221,14 +221,13 @@ result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t 
   waiting_again wait{patience_with_brokers};
   for (;;) {
     auto answer = ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, tp.text(), [&](auto* o, auto* answers) {
-      const fault ignored{
-          rd_kafka_AdminOptions_set_isolation_level(o, isolation)};
+      const fault ignored{rd_kafka_AdminOptions_set_isolation_level(o, isolation)};
       rd_kafka_ListOffsets(client_.get(), list.get(), o, answers);
     });
     if (!answer) return fail(answer.error());
     std::size_t n = 0;
-    const auto* const* found = rd_kafka_ListOffsets_result_infos(
-        rd_kafka_event_ListOffsets_result(answer->get()), &n);
+    const auto* const* found =
+        rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(answer->get()), &n);
     if (n != 1) return fail(errc::unavailable, tp.text(), "the broker gave no offset", true);
     const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[0]);
     if (at->err == RD_KAFKA_RESP_ERR_NO_ERROR) return at->offset;
@@ -247,8 +246,8 @@ result<partition_bounds> admin::bounds(const topic_partition& tp) {
 }
 
 result<offset> admin::settled_end(const topic_partition& tp, std::chrono::milliseconds patience) {
-  auto written = list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST,
-                             RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
+  auto written =
+      list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
   if (!written) return fail(written.error());
   waiting_again wait{patience};
   for (;;) {
@@ -335,7 +334,8 @@ result<std::vector<group_offset>> admin::group_offsets_now(
       if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(client_.error_of(p.err, fmt::format("group {} on {}", group, tp.text())));
       if (p.offset < 0) continue;  // nothing committed
-      out.push_back({tp, p.offset, std::string{static_cast<const char*>(p.metadata), p.metadata_size}});
+      out.push_back(
+          {tp, p.offset, std::string{static_cast<const char*>(p.metadata), p.metadata_size}});
     }
   }
   return out;
@@ -347,11 +347,11 @@ result<void> admin::forget_group_offset(const std::string& group, const topic_pa
                         destroyer<rd_kafka_DeleteConsumerGroupOffsets_destroy>>
       of{rd_kafka_DeleteConsumerGroupOffsets_new(group.c_str(), list.get())};
   const auto subject = fmt::format("group {} on {}", group, where.text());
-  auto answer = ask(RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, subject,
-                    [&](auto* options, auto* answers) {
-                      auto* one = of.get();
-                      rd_kafka_DeleteConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
-                    });
+  auto answer =
+      ask(RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, subject, [&](auto* options, auto* answers) {
+        auto* one = of.get();
+        rd_kafka_DeleteConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
+      });
   if (!answer) return fail(answer.error());
   std::size_t n = 0;
   const auto* const* results = rd_kafka_DeleteConsumerGroupOffsets_result_groups(

@@ -1,5 +1,5 @@
-// What is asked of the brokers besides records: topics and their settings, the bounds of partitions,
-// groups and their committed offsets.
+// What is asked of the brokers besides records: topics and their settings, the bounds of
+// partitions, groups and their committed offsets.
 //
 // Threading: any thread; every call blocks for a round trip or two, at most `request_timeout_ms`.
 #pragma once

@@ -26,15 +26,14 @@ struct destroyer {
     Destroy(p);
   }
 };
-using partition_list =
-    std::unique_ptr<rd_kafka_topic_partition_list_t, destroyer<rd_kafka_topic_partition_list_destroy>>;
+using partition_list = std::unique_ptr<rd_kafka_topic_partition_list_t,
+                                       destroyer<rd_kafka_topic_partition_list_destroy>>;
 using queue = std::unique_ptr<rd_kafka_queue_t, destroyer<rd_kafka_queue_destroy>>;
 using event = std::unique_ptr<rd_kafka_event_t, destroyer<rd_kafka_event_destroy>>;
 using topic_handle = std::unique_ptr<rd_kafka_topic_t, destroyer<rd_kafka_topic_destroy>>;
 using fault = std::unique_ptr<rd_kafka_error_t, destroyer<rd_kafka_error_destroy>>;
-using group_metadata =
-    std::unique_ptr<rd_kafka_consumer_group_metadata_t,
-                    destroyer<rd_kafka_consumer_group_metadata_destroy>>;
+using group_metadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
+                                       destroyer<rd_kafka_consumer_group_metadata_destroy>>;
 
 [[nodiscard]] partition_list list_of(const topic_partition& tp,
                                      std::int64_t offset = RD_KAFKA_OFFSET_INVALID);
@@ -43,7 +42,8 @@ using group_metadata =
 inline constexpr int request_timeout_ms = 30'000;
 
 /// What an error of librdkafka or of a broker means here, and whether to try again.
-[[nodiscard]] error error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view detail);
+[[nodiscard]] error error_of(rd_kafka_resp_err_t code, std::string subject,
+                             std::string_view detail);
 [[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject);
 
 /// A configuration in the making.

@@ -28,7 +28,9 @@ class fetch_pool {
   class lease {
    public:
     lease(lease&& other) noexcept
-        : pool_{std::exchange(other.pool_, nullptr)}, fetcher_{other.fetcher_}, where_{other.where_} {}
+        : pool_{std::exchange(other.pool_, nullptr)},
+          fetcher_{other.fetcher_},
+          where_{other.where_} {}
     lease& operator=(lease&&) = delete;
     ~lease();
     [[nodiscard]] client& of() const;

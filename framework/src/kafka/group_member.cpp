@@ -46,11 +46,11 @@ result<std::unique_ptr<group_member>> group_member::join(
     if (auto done = set("group.protocol", "consumer"); !done) return fail(done.error());
   } else {
     const auto session = options.session_timeout.count();
-    for (const auto& done :
-         {set("partition.assignment.strategy", "cooperative-sticky"),
-          set("session.timeout.ms", std::to_string(session)),
-          // A member hears of a rebalance with a heartbeat.
-          c->prefer("heartbeat.interval.ms", std::to_string(std::min<std::int64_t>(session / 6, 500)))}) {
+    for (const auto& done : {set("partition.assignment.strategy", "cooperative-sticky"),
+                             set("session.timeout.ms", std::to_string(session)),
+                             // A member hears of a rebalance with a heartbeat.
+                             c->prefer("heartbeat.interval.ms",
+                                       std::to_string(std::min<std::int64_t>(session / 6, 500)))}) {
       if (!done) return fail(done.error());
     }
   }
@@ -63,9 +63,9 @@ result<std::unique_ptr<group_member>> group_member::join(
   m->events_.reset(rd_kafka_queue_get_consumer(rk));
   rd_kafka_queue_cb_event_enable(m->events_.get(), on_events, &m->wake_);
   const partition_list topics{rd_kafka_topic_partition_list_new(1)};
-  rd_kafka_topic_partition_list_add(
-      topics.get(), tasks_topic(stage.app, stage.stage, stage.generation).c_str(),
-      RD_KAFKA_PARTITION_UA);
+  rd_kafka_topic_partition_list_add(topics.get(),
+                                    tasks_topic(stage.app, stage.stage, stage.generation).c_str(),
+                                    RD_KAFKA_PARTITION_UA);
   if (const auto code = rd_kafka_subscribe(rk, topics.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
     return fail(m->client_->error_of(code, "group " + m->group_));
   registry.joined(m->group_, *m->client_);
@@ -106,8 +106,9 @@ void group_member::failed(error e) {
   if (failed_) return;
   failed_ = true;
   if (e.code == errc::fenced) {
-    e.message += "; another process has this one's identity: a copied state folder, or the same "
-                 "--instance twice";
+    e.message +=
+        "; another process has this one's identity: a copied state folder, or the same "
+        "--instance twice";
   }
   listener_.failed(e);
 }

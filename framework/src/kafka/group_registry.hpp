@@ -21,8 +21,8 @@ class group_registry {
     const std::lock_guard lock{mutex_};
     members_.erase(group);
   }
-  /// As of now: a new one with each rebalance. Of a group that was not joined: that of nobody, which
-  /// the brokers let pass only while the group is empty.
+  /// As of now: a new one with each rebalance. Of a group that was not joined: that of nobody,
+  /// which the brokers let pass only while the group is empty.
   [[nodiscard]] group_metadata metadata_of(const std::string& group) const {
     const std::lock_guard lock{mutex_};
     if (const auto m = members_.find(group); m != members_.end())

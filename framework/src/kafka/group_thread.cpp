@@ -24,10 +24,12 @@ void group_thread::bell::wait() {
   rung = false;
 }
 
-result<std::unique_ptr<group_thread>> group_thread::join(
-    const kafka_log_options& options, const std::string& instance_id, const std::string& instance,
-    const std::vector<stage_tasks>& stages, placement_listener& listener,
-    group_registry& registry) {
+result<std::unique_ptr<group_thread>> group_thread::join(const kafka_log_options& options,
+                                                         const std::string& instance_id,
+                                                         const std::string& instance,
+                                                         const std::vector<stage_tasks>& stages,
+                                                         placement_listener& listener,
+                                                         group_registry& registry) {
   auto t = std::make_unique<group_thread>();
   for (const auto& stage : stages) {
     auto member = group_member::join(options, instance_id, instance, stage, listener, registry,

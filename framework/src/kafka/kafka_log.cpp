@@ -245,9 +245,8 @@ result<void> kafka_log::forget_position(const position_key& key) {
   auto there = position(key);
   if (!there) return fail(there.error());
   if (!*there) return fail(errc::not_found, key.text(), "no such position");
-  return ask_.forget_group_offset(
-      group_of(key.app, key.stage, key.generation),
-      {tasks_topic(key.app, key.stage, key.generation), key.task});
+  return ask_.forget_group_offset(group_of(key.app, key.stage, key.generation),
+                                  {tasks_topic(key.app, key.stage, key.generation), key.task});
 }
 
 }  // namespace

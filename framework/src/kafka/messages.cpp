@@ -31,8 +31,8 @@ void for_each_header(const rd_kafka_message_t& m, F&& f) {
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
-                          RD_KAFKA_RESP_ERR_NO_ERROR;
+  for (std::size_t i = 0;
+       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
        ++i) {
     f(bytes_view{name}, bytes_view{static_cast<const char*>(value), value == nullptr ? 0 : size});
   }
@@ -126,7 +126,8 @@ result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,
   char* at = buffer.get();
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const auto& m = *messages[i];
-    if (frames.empty() || m.offset - frames.back().base.value > std::numeric_limits<std::uint32_t>::max())
+    if (frames.empty() ||
+        m.offset - frames.back().base.value > std::numeric_limits<std::uint32_t>::max())
       frames.push_back({at, at, offset{m.offset}});
     at = write(at, m, static_cast<std::uint32_t>(m.offset - frames.back().base.value), headers[i]);
     frames.back().end = at;

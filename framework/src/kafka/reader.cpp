@@ -60,7 +60,8 @@ result<void> reader::start(offset from) {
   auto& of = lease_.of();
   queue made{rd_kafka_queue_new(of.get())};
   rd_kafka_queue_cb_event_enable(made.get(), on_not_empty, bells_.get());
-  if (rd_kafka_consume_start_queue(topic_.get(), where_.partition.value, from.value, made.get()) != 0)
+  if (rd_kafka_consume_start_queue(topic_.get(), where_.partition.value, from.value, made.get()) !=
+      0)
     return fail(of.error_of(rd_kafka_last_error(), where_.text()));
   queue_ = std::move(made);
   next_ = at_hand_ = from;

@@ -76,7 +76,8 @@ std::optional<task_positions> decode_task_positions(const std::string& metadata)
     const auto name = meta ? take(in, '\n') : std::nullopt;
     if (!name) return std::nullopt;
     committed_position at;
-    const auto [end, bad] = std::from_chars(next->data(), next->data() + next->size(), at.next.value);
+    const auto [end, bad] =
+        std::from_chars(next->data(), next->data() + next->size(), at.next.value);
     if (bad != std::errc{} || end != next->data() + next->size()) return std::nullopt;
     if (*meta != "-") {
       auto decoded = from_base64(*meta);

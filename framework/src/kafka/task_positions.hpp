@@ -4,7 +4,8 @@
 // Kafka keeps metadata as text, at most 4 KiB as a rule (offset.metadata.max.bytes):
 //
 //   kappa1 APP
-//   OFFSET METADATA INPUT      a line for each input; METADATA and INPUT in base64, METADATA "-": none
+//   OFFSET METADATA INPUT      a line for each input; METADATA and INPUT in base64, METADATA "-":
+//   none
 //
 // Threading: plain functions.
 #pragma once

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <thread>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "kafka/names.hpp"
 #include "kafka/reader.hpp"
@@ -51,7 +51,8 @@ std::optional<std::int64_t> number_in(const std::map<std::string, std::string>& 
   const auto at = settings.find(name);
   if (at == settings.end()) return std::nullopt;
   std::int64_t n = 0;
-  const auto [end, bad] = std::from_chars(at->second.data(), at->second.data() + at->second.size(), n);
+  const auto [end, bad] =
+      std::from_chars(at->second.data(), at->second.data() + at->second.size(), n);
   if (bad != std::errc{}) return std::nullopt;
   return n;
 }
@@ -75,7 +76,9 @@ std::string intention(const std::string& topic, const std::string& owner) {
   return topic + " " + owner;
 }
 
-bool is_tasks_topic(const topic_config& c) { return !c.owner.empty() && c.name.ends_with(".tasks"); }
+bool is_tasks_topic(const topic_config& c) {
+  return !c.owner.empty() && c.name.ends_with(".tasks");
+}
 
 }  // namespace
 
@@ -207,9 +210,10 @@ result<topic_description> topic_book::await(const std::string& name) {
 }
 
 result<void> topic_book::claim(const topic_config& wanted, const std::string& id) {
-  return put(wanted.name, json::serialize(json::object{{"id", id},
-                                                       {"owner", wanted.owner},
-                                                       {"max_record_bytes", wanted.max_record_bytes}}));
+  return put(
+      wanted.name,
+      json::serialize(json::object{
+          {"id", id}, {"owner", wanted.owner}, {"max_record_bytes", wanted.max_record_bytes}}));
 }
 
 result<void> topic_book::create(const topic_config& config) {
@@ -223,8 +227,8 @@ result<void> topic_book::create(const topic_config& config) {
   if (!*there) {
     const auto meant = json::serialize(json::object{{"max_record_bytes", config.max_record_bytes}});
     if (auto noted = put(intent, meant); !noted) return noted;
-    auto created =
-        ask_.create_topic(config.name, config.partitions, options_.replication, settings_of(config));
+    auto created = ask_.create_topic(config.name, config.partitions, options_.replication,
+                                     settings_of(config));
     made = created.has_value();
     if (!created && created.error().code != errc::already_exists) return created;
     if (!made) {  // somebody else was faster
@@ -244,7 +248,8 @@ result<void> topic_book::create(const topic_config& config) {
   if (auto same = detail::check_same_topic(**there, config); !same) return same;
   if ((*there)->retention_time != config.retention_time ||
       (*there)->retention_bytes != config.retention_bytes) {
-    if (auto changed = ask_.change_topic(config.name, retention_of(config)); !changed) return changed;
+    if (auto changed = ask_.change_topic(config.name, retention_of(config)); !changed)
+      return changed;
     known_.erase(config.name);
   }
   return {};

@@ -52,8 +52,8 @@ void transactional_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m,
   auto& self = *static_cast<transactional_producer*>(client::of(opaque).owner());
   if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     // Of an abort only the cause is of interest, which came before.
-    const bool purged = m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
-                        m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+    const bool purged =
+        m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
     if (!self.delivery_error_ && !purged) {
       self.delivery_error_ = self.client_->error_of(
           m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition));
@@ -110,7 +110,8 @@ result<void> transactional_producer::produce_all(const log_transaction::append& 
   a.records->for_each([&](const record_view& r) {
     if (!outcome) return;
     for (;;) {
-      const auto code = produce(client_->get(), *to, a.to.partition.value, r, first ? base : nullptr);
+      const auto code =
+          produce(client_->get(), *to, a.to.partition.value, r, first ? base : nullptr);
       if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         rd_kafka_poll(client_->get(), poll_ms);
         continue;
@@ -129,16 +130,15 @@ result<std::vector<offset>> transactional_producer::send(
   began_ = std::chrono::steady_clock::now();
   delivery_error_.reset();
   bases_.assign(appends.size(), offset{-1});
-  auto begun =
-      in_transaction("begin", [&] { return rd_kafka_begin_transaction(client_->get()); });
+  auto begun = in_transaction("begin", [&] { return rd_kafka_begin_transaction(client_->get()); });
   if (!begun) return fail(begun.error());
   for (std::size_t i = 0; i < appends.size(); ++i) {
     if (auto produced = produce_all(appends[i], &bases_[i]); !produced)
       return fail(abandon(produced.error()));
   }
   if (wait_for_bases) {
-    const auto code = rd_kafka_flush(client_->get(),
-                                     static_cast<int>(options_.transaction_timeout.count()));
+    const auto code =
+        rd_kafka_flush(client_->get(), static_cast<int>(options_.transaction_timeout.count()));
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR || delivery_error_) {
       return fail(abandon(delivery_error_ ? *delivery_error_ : client_->error_of(code, id_)));
     }

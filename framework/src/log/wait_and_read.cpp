@@ -41,11 +41,11 @@ result<read_batch> wait_and_read(log_reader& reader, offset from, offset until,
     batch = reader.read(from, max_bytes);
     if (!batch || batch->next() > from) return batch;
     if (!news->wait_until(patience)) {
-      return fail(errc::timed_out, fmt::format("{}@{}", reader.where().text(), from),
-                  fmt::format("the log has records up to {}, and gave none of them for {} s", until,
-                              std::chrono::duration_cast<std::chrono::seconds>(patience_with_log)
-                                  .count()),
-                  true);
+      return fail(
+          errc::timed_out, fmt::format("{}@{}", reader.where().text(), from),
+          fmt::format("the log has records up to {}, and gave none of them for {} s", until,
+                      std::chrono::duration_cast<std::chrono::seconds>(patience_with_log).count()),
+          true);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "kappa/core/failpoint.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/stream/topology.hpp"
 #include "kappa/task/input_clock.hpp"
@@ -58,7 +59,7 @@ class task_input {
       const bool at_the_end = batch->next() == fetch_;
       fetch_ = batch->next();
       if (at_the_end) {
-        waits_ = limit != no_limit;
+        waits_ = limit != no_limit && !failpoint::broken("late-is-end");
         return nullptr;
       }
       if (batch->empty()) continue;  // a gap; what follows may be there already
@@ -66,8 +67,8 @@ class task_input {
       cursor_ = read_batch::cursor{batch_};
     }
   }
-  /// The last `head` found nothing at hand, although the log goes on up to its limit: it is still on
-  /// its way, and nothing may be concluded from its absence.
+  /// The last `head` found nothing at hand, although the log goes on up to its limit: it is still
+  /// on its way, and nothing may be concluded from its absence.
   [[nodiscard]] bool waits() const { return waits_; }
   void look_anew() { waits_ = false; }
   void pop(offset at) {

@@ -51,8 +51,8 @@ result<void> task_impl::open_store(bool fresh) {
   }
   state_store_options so;
   so.folder = options_.state_folder;
-  so.identity = {id_.app,       id_.stage,          id_.generation,
-                 id_.partition, log_identity_,      stage_->fingerprint};
+  so.identity = {id_.app,       id_.stage,     id_.generation,
+                 id_.partition, log_identity_, stage_->fingerprint};
   if (stage_->state) so.tables.push_back({*stage_->state, stage_->state_schema});
   const schema_info none{"none", 0, 0, "none", nullptr};
   so.tables.push_back({"timers.closing", none});

@@ -140,8 +140,9 @@ class host {
   host& operator=(const host&) = delete;
 
   /// Opens the log, takes the app, opens every task. On Kafka it joins the app's groups, and opens
-  /// the tasks that it is given, now and later; what would refuse the start then fails the host. An error (see DESIGN: wrong configuration, a
-  /// refused recovery, an owner elsewhere) leaves nothing running. Blocks.
+  /// the tasks that it is given, now and later; what would refuse the start then fails the host. An
+  /// error (see DESIGN: wrong configuration, a refused recovery, an owner elsewhere) leaves nothing
+  /// running. Blocks.
   [[nodiscard]] result<void> start();
 
   /// Orderly: every task commits (within about a second), then snapshots. Blocks. An error tells

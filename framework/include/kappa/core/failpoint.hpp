@@ -34,6 +34,7 @@ struct hit_count {
 ///   t2-before-t1   the snapshot does not wait for its T1, and P_s > P_c is accepted
 ///   t2-mixed       the snapshot has the state of epoch e and the positions of e - 1
 ///   no-muted-gap   what lies between the state's position and the committed one is live
+///   late-is-end    a read that finds nothing yet counts as the end of what the log has
 ///   no-fsync       LMDB's commits do not wait for the disk
 ///   no-folder-fsync  that a new environment has a name does not wait for the disk
 #if KAPPA_FAILPOINTS

@@ -181,8 +181,8 @@ class event_log {
 
   /// Made with the log, never changes: state knows by it which log it came from.
   [[nodiscard]] virtual const std::string& id() const = 0;
-  /// What state that was made from these topics came from: `id`, and where a topic can be deleted and
-  /// made anew (Kafka) the ids of the topics too. Blocks.
+  /// What state that was made from these topics came from: `id`, and where a topic can be deleted
+  /// and made anew (Kafka) the ids of the topics too. Blocks.
   [[nodiscard]] virtual result<std::string> identity(const std::vector<std::string>& topics) = 0;
   /// For messages: "lmdb:data", "memory".
   [[nodiscard]] virtual std::string name() const = 0;
@@ -195,9 +195,9 @@ class event_log {
 
   [[nodiscard]] virtual result<partition_bounds> bounds(const topic_partition& tp) = 0;
   /// Where the partition ends once every transaction that has begun by now is over, so that the
-  /// caller's own commits are in front of it. A log on this machine has it at once; on Kafka a commit
-  /// is visible a little later than it is durable. errc::timed_out (retriable): a transaction stays
-  /// open. Blocks.
+  /// caller's own commits are in front of it. A log on this machine has it at once; on Kafka a
+  /// commit is visible a little later than it is durable. errc::timed_out (retriable): a
+  /// transaction stays open. Blocks.
   [[nodiscard]] virtual result<offset> settled_end(const topic_partition& tp) = 0;
   /// First offset whose record has time >= t; `latest` when there is none.
   [[nodiscard]] virtual result<offset> offset_for_time(const topic_partition& tp, timestamp t) = 0;
@@ -210,9 +210,9 @@ class event_log {
   /// True: several processes may run one app, each has the tasks that it was given (`join`). False:
   /// whoever has the app's writer has them all.
   [[nodiscard]] virtual bool places_tasks() const = 0;
-  /// Takes part in running these stages of one app as `instance` (for people: "pid 4711"); each must
-  /// have room. errc::invalid_argument where the log places no tasks. Blocks shortly: tasks are given
-  /// later. The listener must outlive the membership, which must go before the log.
+  /// Takes part in running these stages of one app as `instance` (for people: "pid 4711"); each
+  /// must have room. errc::invalid_argument where the log places no tasks. Blocks shortly: tasks
+  /// are given later. The listener must outlive the membership, which must go before the log.
   [[nodiscard]] virtual result<std::unique_ptr<membership>> join(
       const std::vector<stage_tasks>& stages, const std::string& instance,
       placement_listener& listener) = 0;
@@ -233,7 +233,8 @@ class event_log {
   /// All positions of an app, ordered by key.
   [[nodiscard]] virtual result<std::vector<log_transaction::move>> positions(
       const std::string& app) = 0;
-  /// Forgets one position (on Kafka: with the others of its task). For repair tools and tests; the app must not run. Blocks.
+  /// Forgets one position (on Kafka: with the others of its task). For repair tools and tests; the
+  /// app must not run. Blocks.
   [[nodiscard]] virtual result<void> forget_position(const position_key& key) = 0;
 
   /// Deletes what retention no longer wants (Kafka's brokers do that themselves), in short

@@ -2,8 +2,8 @@
 // folder, the first that is free, and keeps its identity and its state there. So a process that
 // comes back finds its own.
 //
-// Threading: plain value. Ownership: the slot is held by a lock that the operating system lets go of
-// when the process dies.
+// Threading: plain value. Ownership: the slot is held by a lock that the operating system lets go
+// of when the process dies.
 #pragma once
 
 #include <filesystem>

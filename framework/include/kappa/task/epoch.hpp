@@ -37,8 +37,8 @@ struct closed_epoch {
 
 using epoch_ptr = std::shared_ptr<const closed_epoch>;
 
-/// What a position carries as metadata: which epoch moved it last, a source's place, and whether all
-/// inputs have ended and nothing is left to do.
+/// What a position carries as metadata: which epoch moved it last, a source's place, and whether
+/// all inputs have ended and nothing is left to do.
 struct position_metadata {
   epoch_number epoch;
   std::optional<bytes> place;
