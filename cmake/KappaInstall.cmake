@@ -27,3 +27,13 @@ if(KAPPA_INSTALL_CAF)
   cmake_path(SET caf_prefix NORMALIZE "${CAF_DIR}/../../..")
   install(DIRECTORY ${caf_prefix}/ DESTINATION .)
 endif()
+
+# So does librdkafka, which is linked statically.
+if(KAPPA_KAFKA AND RdKafka_DIR)
+  cmake_path(IS_PREFIX KAPPA_CACHE "${RdKafka_DIR}" NORMALIZE rdkafka_from_cache)
+  option(KAPPA_INSTALL_RDKAFKA "Install librdkafka together with Kappa" ${rdkafka_from_cache})
+  if(KAPPA_INSTALL_RDKAFKA)
+    cmake_path(SET rdkafka_prefix NORMALIZE "${RdKafka_DIR}/../../..")
+    install(DIRECTORY ${rdkafka_prefix}/ DESTINATION .)
+  endif()
+endif()

@@ -353,6 +353,8 @@ version_at_least() { dpkg --compare-versions "$1" ge "$2"; }
 setup_rdkafka() {
   local folder version suite full sum tarball best='' found=''
   [[ -z ${KAPPA_WITHOUT_KAFKA:-} ]] || return 0
+  # Also what was built before is linked with these.
+  (install_packages "${rdkafka_packages[@]}") || no_rdkafka "its build packages are missing"
   for folder in "$cache"/librdkafka-*/; do
     [[ -d $folder ]] || continue
     version=$(basename "$folder")
@@ -363,7 +365,6 @@ setup_rdkafka() {
     return 0
   fi
   say "librdkafka >= $rdkafka_minimum: from source, once"
-  (install_packages "${rdkafka_packages[@]}") || no_rdkafka "its build packages are missing"
   for suite in sid testing trixie-backports trixie; do
     private_apt "$suite" || continue
     read -r full sum tarball < <(newest_source librdkafka) || continue
