@@ -255,7 +255,10 @@ struct host::inside {
     topology = std::make_shared<const kappa::topology>(std::move(*compiled));
     log = options.shared_log;
     if (!log) {
-      auto opened = open_log({.url = options.log, .frame_bytes = options.frame_bytes, .log = options.log_to});
+      auto opened = open_log({.url = options.log,
+                              .frame_bytes = options.frame_bytes,
+                              .kafka_settings = options.kafka_settings,
+                              .log = options.log_to});
       if (!opened) return fail(opened.error());
       log = std::move(*opened);
     }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 
 #include <pthread.h>
@@ -24,6 +25,7 @@
 #include "actors/passing_state.hpp"
 #include "actors/progress_line.hpp"
 #include "kappa/core/suggest.hpp"
+#include "kappa/log/kafka_settings.hpp"
 #include "kappa/log/open_log.hpp"
 
 namespace kappa {
@@ -78,11 +80,18 @@ struct misplaced_key : std::runtime_error {
 };
 
 // Keys stand alone: CLI11 would take [section] and a.b=… for subcommands', and say no more of them
-// than a name of its own making.
+// than a name of its own making. Those of librdkafka, which have dots, are no options: they are
+// kept apart.
 class flat_config : public CLI::ConfigTOML {
  public:
+  explicit flat_config(kafka_settings& kafka) : kafka_{kafka} {}
+
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
-    auto found = CLI::ConfigTOML::from_config(in);
+    auto lines = take_kafka_config_lines(in);
+    if (!lines) throw misplaced_key{lines.error().text()};
+    kafka_ = std::move(lines->settings);
+    std::istringstream others{lines->others};
+    auto found = CLI::ConfigTOML::from_config(others);
     for (const auto& item : found) {  // "--" closes a section, and has its whole name
       if (item.name != "--") continue;
       throw misplaced_key{fmt::format("section [{}]: keys stand without sections; remove the line",
@@ -95,7 +104,15 @@ class flat_config : public CLI::ConfigTOML {
     }
     return found;
   }
+
+ private:
+  kafka_settings& kafka_;
 };
+
+// What is behind the name may be a secret.
+std::string without_value(const std::string& argument) {
+  return argument.substr(0, argument.find('='));
+}
 
 }  // namespace
 
@@ -112,6 +129,8 @@ struct runner::inside {
   bool keep_running = false;
   bool quiet = false;
   std::string on_failure = "dead-letter";
+  kafka_settings kafka_of_file;
+  std::vector<std::string> kafka_of_line;
 
   void add_common() {
     const auto time_option = [this](const char* flag, milliseconds& value, const char* help) {
@@ -124,7 +143,12 @@ struct runner::inside {
              help)
           ->default_str(fmt::format("{}ms", value.count()));
     };
-    cli.add_option("--log", options.log, "The log: lmdb:FOLDER or memory:")->capture_default_str();
+    cli.add_option("--log", options.log, "The log: lmdb:FOLDER, memory: or kafka://HOST:PORT")
+        ->capture_default_str();
+    cli.add_option("--kafka-set", kafka_of_line,
+                   "NAME=VALUE: a setting of librdkafka, the Kafka client, that is no secret; may "
+                   "be repeated")
+        ->allow_extra_args(false);
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
@@ -164,7 +188,7 @@ struct runner::inside {
     cli.add_flag("--quiet", quiet, "No progress");
     cli.add_option("--log-level", level, "debug, info, warning or error")->capture_default_str();
     cli.set_config("--config", "", "Options from a file: name=value lines");
-    cli.config_formatter(std::make_shared<flat_config>());
+    cli.config_formatter(std::make_shared<flat_config>(kafka_of_file));
     cli.allow_config_extras(false);
   }
 
@@ -174,7 +198,7 @@ struct runner::inside {
     for (const auto* o : cli.get_options()) {
       for (const auto& l : o->get_lnames()) known.push_back("--" + l);
     }
-    const auto stripped = wrong.substr(0, wrong.find('='));
+    const auto stripped = without_value(wrong);
     return detail::suggestion(stripped.starts_with("--") ? stripped : "--" + stripped, known);
   }
 
@@ -203,10 +227,17 @@ struct runner::inside {
     for (const auto& extra : cli.remaining()) {
       const auto near = nearest_to(extra);
       return complain({errc::bad_config, "command line",
-                       fmt::format("unknown argument {}{} (see --help)", extra,
+                       fmt::format("unknown argument {}{} (see --help)", without_value(extra),
                                    near.empty() ? std::string{} : "; did you mean " + near + "?")},
                       exit_usage);
     }
+    auto kafka =
+        merged({options.kafka_settings, kafka_of_file, kafka_settings_of_environment(environ)});
+    for (const auto& setting : kafka_of_line) {
+      if (auto set = set_from_command_line(kafka, setting); !set)
+        return complain(set.error(), exit_usage);
+    }
+    options.kafka_settings = std::move(kafka);
     if (on_failure == "stop") {
       options.on_failure = failure_policy::stop;
     } else if (on_failure != "dead-letter") {
@@ -287,7 +318,8 @@ struct runner::inside {
     if (options.log.starts_with("lmdb:")) {
       const std::filesystem::path folder = options.log.substr(5);
       if (std::filesystem::exists(folder / "data.mdb")) {
-        auto log = open_log({.url = options.log, .frame_bytes = options.frame_bytes, .log = options.log_to});
+        auto log = open_log(
+            {.url = options.log, .frame_bytes = options.frame_bytes, .log = options.log_to});
         if (!log) return fail(log.error());
         // Nobody runs it now.
         auto mine = (*log)->open_writer({app_name, fmt::format("--fresh of pid {}", ::getpid())});

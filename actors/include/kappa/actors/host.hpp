@@ -16,6 +16,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,8 +36,10 @@
 namespace kappa {
 
 struct host_options {
-  /// "lmdb:FOLDER" or "memory:". Ignored when `shared_log` is given.
+  /// "lmdb:FOLDER", "memory:" or "kafka://HOST:PORT". Ignored when `shared_log` is given.
   std::string log = "lmdb:data";
+  /// Of Kafka: settings of librdkafka by its own names. May hold secrets, which are never shown.
+  std::map<std::string, std::string> kafka_settings{};
   std::shared_ptr<event_log> shared_log{};
   /// Where the state partitions are; the app makes a folder of its own in it.
   std::filesystem::path state = "state";
