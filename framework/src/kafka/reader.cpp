@@ -60,7 +60,8 @@ result<void> reader::start(offset from) {
   auto& of = lease_.of();
   queue made{rd_kafka_queue_new(of.get())};
   rd_kafka_queue_cb_event_enable(made.get(), on_not_empty, bells_.get());
-  if (rd_kafka_consume_start_queue(topic_.get(), where_.partition.value, from.value, made.get()) != 0)
+  if (rd_kafka_consume_start_queue(topic_.get(), where_.partition.value, from.value, made.get()) !=
+      0)
     return fail(of.error_of(rd_kafka_last_error(), where_.text()));
   queue_ = std::move(made);
   next_ = at_hand_ = from;
@@ -112,7 +113,8 @@ result<read_batch> reader::read(offset from, std::size_t max_bytes) {
     if (!waiting_.empty()) {
       const auto e = lease_.of().error_of(
           waiting_.front()->err, fmt::format("{}@{}", where_.text(), from),
-          bytes_view{static_cast<const char*>(waiting_.front()->payload), waiting_.front()->len});
+          bytes_view{static_cast<const char*>(waiting_.front()->payload), waiting_.front()->len},
+          "Read on topic " + where_.topic);
       stop();  // the next read starts anew, and finds out whether it is still so
       return fail(e);
     }

@@ -1,9 +1,10 @@
 // One transactional id of Kafka: records and committed offsets, all of it or nothing.
 //
 // What an error means (DESIGN §5):
-//   a retriable error         nothing of it is there (it was aborted): the same may be committed again
-//   errc::fenced              somebody else opened this id, or the group has gone on without us
-//   errc::indefinite          unknown: destroy this object, open a new one under the same id (which
+//   a retriable error         nothing of it is there (it was aborted): the same may be committed
+//   again errc::fenced              somebody else opened this id, or the group has gone on without
+//   us errc::indefinite          unknown: destroy this object, open a new one under the same id
+//   (which
 //                             ends what was under way), read the log
 //   others                    nothing of it is there
 //
@@ -36,8 +37,8 @@ class transactional_producer {
 
   /// Sends the records, in this order for each partition; gives the base of each append once the
   /// brokers have them. Then `finish` or `abandon`.
-  [[nodiscard]] result<std::vector<offset>> send(const std::vector<log_transaction::append>& appends,
-                                                 bool wait_for_bases);
+  [[nodiscard]] result<std::vector<offset>> send(
+      const std::vector<log_transaction::append>& appends, bool wait_for_bases);
   /// Moves the offsets and commits. `bases` are those of `send`, known now in any case.
   [[nodiscard]] result<std::vector<offset>> finish(const std::vector<group_commit>& commits);
   /// Aborts; gives `why`, or errc::indefinite when that could not be done.
@@ -50,7 +51,8 @@ class transactional_producer {
   [[nodiscard]] result<rd_kafka_topic_t*> topic(const std::string& name);
   [[nodiscard]] result<void> produce_all(const log_transaction::append& a, offset* base);
   template <class Call>
-  [[nodiscard]] result<void> in_transaction(const char* what, Call&& call);
+  [[nodiscard]] result<void> in_transaction(const char* what, const std::string& needs,
+                                            Call&& call);
   [[nodiscard]] error broken(error e);
 
   const kafka_log_options& options_;
