@@ -54,7 +54,7 @@ struct lane_on_a_log {
     e->appends.push_back({{"out", partition{0}}, batch});
     e->moves.push_back({{"shop", "sums", generation{1}, partition{task}, "in"},
                         {offset{static_cast<std::int64_t>(number)},
-                         encode_metadata({epoch_number{number}, std::nullopt})}});
+                         encode_metadata({epoch_number{number}, std::nullopt, false})}});
     return e;
   }
   offset in_log() { return must(memory->bounds({"out", partition{0}})).latest; }

@@ -27,6 +27,12 @@ class forwarding_log : public event_log {
   result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
     return to_->open_reader(tp);
   }
+  bool places_tasks() const override { return to_->places_tasks(); }
+  result<std::unique_ptr<membership>> join(const std::vector<stage_tasks>& stages,
+                                           const std::string& instance,
+                                           placement_listener& listener) override {
+    return to_->join(stages, instance, listener);
+  }
   result<void> make_room(const stage_tasks& s) override { return to_->make_room(s); }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& o) override {
     return to_->open_writer(o);

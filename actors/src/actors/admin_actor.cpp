@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::size_t enough_replies = 1 << 20;  // bytes in one transaction, about
 constexpr std::size_t longest_id = 200;
-constexpr std::size_t metadata_for_pending = 3800;  // the rest is the epoch's
+constexpr std::size_t metadata_for_pending = log_limits::max_metadata_bytes - 256;  // the rest is the epoch's
 constexpr std::chrono::milliseconds longest_question{5000};
 
 // A replay that is under way here. What must survive a crash is in `noted`.
@@ -411,7 +411,7 @@ class admin_actor final : public caf::event_based_actor {
     e->number = ++epoch_;
     e->output_bytes = out_->size_bytes();
     if (!out_->empty()) e->appends.push_back({replies_, std::exchange(out_, new_batch())});
-    e->moves.push_back({key, {next_, encode_metadata({e->number, encode_pending(noted())})}});
+    e->moves.push_back({key, {next_, encode_metadata({e->number, encode_pending(noted()), false})}});
     post(options_.lane,
          std::make_shared<submit_epoch>(submit_epoch{std::move(e), caf::actor{this}, 0}));
     in_flight_ = true;

@@ -19,6 +19,8 @@ admin::health health_of(task_health h) {
       return admin::health::finished;
     case task_health::stopped:
       return admin::health::stopped;
+    case task_health::elsewhere:
+      return admin::health::elsewhere;
   }
   return admin::health::stopped;
 }

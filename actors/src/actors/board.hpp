@@ -58,7 +58,7 @@ class board {
     held_ = on;
     changed_.notify_all();
   }
-  /// Until all tasks have finished and nothing holds (true), one is out of the running or the host
+  /// Until all tasks that are here have finished and nothing holds (true), one is out of the running or the host
   /// failed (error).
   [[nodiscard]] result<bool> wait_finished(std::chrono::milliseconds timeout) {
     std::unique_lock lock{mutex_};
@@ -71,7 +71,7 @@ class board {
           return kappa::fail(errc::quarantined, t.id.text(),
                              t.last_error ? t.last_error->text() : std::string{"it keeps failing"});
         }
-        all = all && t.health == task_health::finished;
+        all = all && (t.health == task_health::finished || t.health == task_health::elsewhere);
       }
       if (all) return true;
       if (changed_.wait_until(lock, until) == std::cv_status::timeout) return false;

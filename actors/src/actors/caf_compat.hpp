@@ -46,11 +46,17 @@ inline void end_now(const caf::actor& a) {
   caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
 }
 
+/// Calls `f` when `a` has ended and handles nothing any more.
+template <class F>
+void when_it_ends(const caf::actor& a, F f) {
+  a->attach_functor([f = std::move(f)](const caf::error&) { f(); });
+}
+
 /// Ready when `a` has ended and handles nothing any more.
 [[nodiscard]] inline std::future<void> end_of(const caf::actor& a) {
   auto ended = std::make_shared<std::promise<void>>();
   auto when = ended->get_future();
-  a->attach_functor([ended](const caf::error&) { ended->set_value(); });
+  when_it_ends(a, [ended] { ended->set_value(); });
   return when;
 }
 

@@ -4,7 +4,8 @@
 #include <atomic>
 #include <future>
 #include <map>
-#include <shared_mutex>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
 #include "actors/retention_keeper.hpp"
+#include "actors/running_tasks.hpp"
 #include "actors/state_answer.hpp"
 #include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
@@ -28,6 +30,7 @@
 #include "kappa/core/failpoint.hpp"
 #include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
+#include "kappa/log/instance_slot.hpp"
 #include "kappa/log/open_log.hpp"
 #include "kappa/task/local_runner.hpp"
 #include "kappa/task/stored_schemas.hpp"
@@ -48,13 +51,11 @@ void init_caf() {
   (void)once;
 }
 
-// How long a stop waits for what is in flight; after a fatal error only for what can still end.
-constexpr std::chrono::milliseconds patience{30'000};
-constexpr std::chrono::milliseconds patience_after_failure{500};
-constexpr std::chrono::milliseconds glance{20};  // between two looks for such an error
-
 // So that a task with much to do does not keep its thread from the others, and from queries.
 constexpr std::size_t messages_at_once = 8;
+
+// Whether the tasks of other processes have finished is looked for this often.
+constexpr std::chrono::milliseconds look_elsewhere{200};
 
 }  // namespace
 
@@ -72,6 +73,8 @@ std::string_view name_of(task_health h) {
       return "finished";
     case task_health::stopped:
       return "stopped";
+    case task_health::elsewhere:
+      return "elsewhere";
   }
   return "unknown";
 }
@@ -97,17 +100,14 @@ struct host::inside {
   caf::actor admin;
   std::atomic<bool> stopping = false;
   std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
-  struct placed_task {
-    task_id id;
-    caf::actor actor;
-  };
-  mutable std::shared_mutex tasks_mutex;  // queries against the end of `stop`
-  std::vector<placed_task> tasks;
+  std::unique_ptr<detail::running_tasks> tasks;
+  std::optional<instance_slot> slot;
+  std::unique_ptr<membership> group;  // null: this process has all tasks
   std::unique_ptr<detail::watchdog> watchdog;
   std::shared_ptr<detail::retention_keeper> retention;
 
   [[nodiscard]] std::filesystem::path app_state() const {
-    return options.state / topology->app_name();
+    return (slot ? slot->folder() : options.state) / topology->app_name();
   }
 
   // What opens a task, now and after every failure.
@@ -182,11 +182,16 @@ struct host::inside {
     detail::task_ptr task;
   };
 
-  // Refuses before the first state is erased.
+  // What is opened when the log gives it is left closed. Refuses before the first state is erased.
   result<std::vector<opened_task>> open_tasks() {
     for (const auto& name : options.replay) {
       if (auto keyed = topology->find_keyed(name); !keyed)
         return fail(errc::bad_config, "replay " + name, keyed.error().message);
+    }
+    if (log->places_tasks() && !options.replay.empty()) {
+      return fail(errc::bad_config, "replay",
+                  "on " + log->name() + " a state is rebuilt by deleting its folder, or in a new "
+                  "generation");
     }
     std::vector<opened_task> opened;
     for (const auto& stage : topology->stages()) {
@@ -198,6 +203,7 @@ struct host::inside {
                           nullptr});
       }
     }
+    if (log->places_tasks()) return opened;
     for (const auto& t : opened) {
       if (!replayed(t.id.stage)) continue;
       if (auto can = t.opener.check_rebuild(); !can) return fail(can.error());
@@ -254,10 +260,16 @@ struct host::inside {
     if (!compiled) return fail(compiled.error());
     topology = std::make_shared<const kappa::topology>(std::move(*compiled));
     log = options.shared_log;
+    if (!log && options.log.starts_with("kafka:")) {
+      auto taken = instance_slot::take(options.state, instance, options.instance);
+      if (!taken) return fail(taken.error());
+      slot.emplace(std::move(*taken));
+    }
     if (!log) {
       auto opened = open_log({.url = options.log,
                               .frame_bytes = options.frame_bytes,
                               .kafka_settings = options.kafka_settings,
+                              .instance_folder = slot ? slot->folder() : std::filesystem::path{},
                               .log = options.log_to});
       if (!opened) return fail(opened.error());
       log = std::move(*opened);
@@ -290,7 +302,11 @@ struct host::inside {
       task_status s;
       s.id = t.id;
       s.source = t.source;
-      s.progress = t.task->progress();
+      if (t.task) {
+        s.progress = t.task->progress();
+      } else {
+        s.health = task_health::elsewhere;
+      }
       statuses.push_back(std::move(s));
     }
 
@@ -310,6 +326,7 @@ struct host::inside {
           options.log_to);
     }
     state_thread = detail::spawn_state_thread(*system, app, board, retention);
+    tasks = std::make_unique<detail::running_tasks>(*system, board, options.log_to);
     std::vector<detail::admin_task> admin_tasks;
     for (std::size_t i = 0; i < opened->size(); ++i) {
       auto& t = (*opened)[i];
@@ -317,7 +334,6 @@ struct host::inside {
       o.index = i;
       o.id = t.id;
       o.opener = t.opener;
-      o.first = std::move(t.task);
       o.pulse = pulses[i].get();
       o.lane = lane;
       o.state_thread = state_thread;
@@ -327,14 +343,18 @@ struct host::inside {
       o.first_backoff = options.first_backoff;
       o.last_backoff = options.last_backoff;
       o.failures_until_quarantine = options.failures_until_quarantine;
+      o.refusal_fails_host = log->places_tasks();
       o.clock = options.clock;
       o.log_to = options.log_to;
       const auto id = o.id;
-      tasks.push_back({id, detail::spawn_task(*system, std::move(o))});
-      admin_tasks.push_back({id, tasks.back().actor, std::move(t.opener.check_rebuild)});
+      tasks->add(std::move(o));
+      if (!t.task) continue;
+      tasks->start(i, std::move(t.task));
+      admin_tasks.push_back({id, tasks->actor(i), std::move(t.opener.check_rebuild)});
     }
     result<void> answering;
-    if (!options.replay_only) answering = answer_admin(std::move(admin_tasks));
+    if (!options.replay_only && !log->places_tasks())
+      answering = answer_admin(std::move(admin_tasks));
     detail::let_go_of_system();
     if (!answering) return answering;
     std::vector<const detail::step_pulse*> watched;
@@ -342,66 +362,53 @@ struct host::inside {
     watchdog = std::make_unique<detail::watchdog>(options.handler_limit, std::move(watched), board,
                                                   options.log_to);
     if (options.replay_only) return {};
+    if (auto joined = join(); !joined) return joined;
     options.log_to(log_level::info, "started",
                    {{"app", topology->app_name()},
-                    {"tasks", std::to_string(tasks.size())},
+                    {"tasks", std::to_string(tasks->size())},
                     {"log", log->name()}});
     return {};
   }
 
-  // Waits until every task has stopped, or cannot: what is `stuck` is in a call that does not end.
-  result<void> stop_tasks(bool& stuck) {
-    struct stopping_task {
-      std::future<result<void>> done;
-      std::future<void> ended;
-    };
-    std::vector<stopping_task> waiting;
-    for (const auto& t : tasks) {
-      auto s = std::make_shared<detail::stop_request>();
-      waiting.push_back({s->done.get_future(), detail::end_of(t.actor)});
-      detail::post(t.actor, s);
-    }
-    auto until = std::chrono::steady_clock::now() + patience;
-    bool failed = false;
-    const auto wait = [&](std::future<result<void>>& done) {
-      for (;;) {
-        const auto now = std::chrono::steady_clock::now();
-        if (!failed && board->failure()) {  // nothing commits any more
-          failed = true;
-          until = std::min(until, now + patience_after_failure);
-        }
-        if (done.wait_until(std::min(now + glance, until)) == std::future_status::ready)
-          return true;
-        if (now >= until) return false;
-      }
-    };
-    result<void> outcome;
-    std::vector<std::future<void>> ending;
-    for (std::size_t i = 0; i < waiting.size(); ++i) {
-      result<void> r;
-      if (wait(waiting[i].done)) {
-        r = how_it_stopped(waiting[i].done, tasks[i].id);
-      } else {
-        r = fail(errc::timed_out, tasks[i].id.text(), "it did not stop in time");
-        detail::end_now(tasks[i].actor);
-        ending.push_back(std::move(waiting[i].ended));
-      }
-      if (!r && outcome) outcome = r;
-    }
-    const auto ended_until = std::chrono::steady_clock::now() + patience_after_failure;
-    for (const auto& e : ending) {
-      stuck = e.wait_until(ended_until) != std::future_status::ready || stuck;
-    }
-    if (const auto e = board->failure()) return fail(*e);
-    return outcome;
+  result<void> join() {
+    if (!log->places_tasks()) return {};
+    std::vector<stage_tasks> stages;
+    for (const auto& stage : topology->stages())
+      stages.push_back({stage.app, stage.name, stage.generation, layout.at(stage.name).tasks});
+    auto joined = log->join(stages, instance, *tasks);
+    if (!joined) return fail(joined.error());
+    group = std::move(*joined);
+    return {};
   }
 
-  static result<void> how_it_stopped(std::future<result<void>>& done, const task_id& id) {
-    try {
-      return done.get();
-    } catch (const std::future_error&) {
-      return fail(errc::stopped, id.text(),
-                  "its actor had ended before; its last epochs will be replayed");
+  // Whether the tasks of other processes have nothing left to do, as their positions say.
+  result<bool> all_ended() {
+    auto positions = log->positions(topology->app_name());
+    if (!positions) return fail(positions.error());
+    std::set<task_place> ended;
+    for (const auto& p : *positions) {
+      const auto meta = decode_metadata(p.value.metadata);
+      if (meta && meta->ended) ended.insert({p.key.stage, p.key.task});
+    }
+    for (std::size_t i = 0; i < tasks->size(); ++i) {
+      const auto id = tasks->id(i);
+      if (!ended.contains({id.stage, id.partition})) return false;
+    }
+    return true;
+  }
+
+  result<bool> wait_finished(std::chrono::milliseconds timeout) {
+    if (!board) return fail(errc::stopped, the_app.name(), "the host was not started");
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+      const auto left = until - std::chrono::steady_clock::now();
+      auto done = board->wait_finished(std::max(
+          std::chrono::milliseconds{0}, std::chrono::duration_cast<std::chrono::milliseconds>(left)));
+      if (!done || !*done || !group) return done;
+      auto elsewhere = all_ended();
+      if (!elsewhere || *elsewhere) return elsewhere;
+      if (std::chrono::steady_clock::now() >= until) return false;
+      std::this_thread::sleep_for(look_elsewhere);
     }
   }
 
@@ -414,9 +421,10 @@ struct host::inside {
       auto answers_no_more = detail::end_of(admin);
       detail::end_now(admin);
       admin = nullptr;
-      stuck = answers_no_more.wait_for(patience) != std::future_status::ready;
+      stuck = answers_no_more.wait_for(detail::patience_with_stop) != std::future_status::ready;
     }
-    auto outcome = stop_tasks(stuck);
+    auto outcome = tasks ? tasks->stop(stuck) : result<void>{};
+    group.reset();
     if (watchdog) watchdog->stop();
     if (retention) retention->stop();
     // The lane holds the app: it goes last, or another process could take the app, and open the
@@ -424,7 +432,7 @@ struct host::inside {
     auto no_more_snapshots = detail::end_of(state_thread);
     detail::end_now(state_thread);
     stuck = stuck || (watchdog && watchdog->found_one());
-    if (no_more_snapshots.wait_for(stuck ? patience_after_failure : patience) ==
+    if (no_more_snapshots.wait_for(stuck ? detail::patience_after_failure : detail::patience_with_stop) ==
         std::future_status::ready) {
       detail::end_now(lane);
     } else {
@@ -438,10 +446,7 @@ struct host::inside {
       for (auto& p : pulses) (void)p.release();
       return outcome;
     }
-    {
-      const std::unique_lock lock{tasks_mutex};
-      tasks.clear();
-    }
+    if (tasks) tasks->clear();
     lane = nullptr;
     state_thread = nullptr;
     system.reset();
@@ -458,14 +463,8 @@ struct host::inside {
     r->limit = limit;
     r->options = query;
     auto answer = r->answer.get_future();
-    std::string name;
-    {
-      const std::shared_lock lock{tasks_mutex};
-      if (task >= tasks.size())
-        return fail(errc::stopped, topology->app_name(), "the host has stopped", true);
-      name = tasks[task].id.text();
-      detail::post(tasks[task].actor, std::move(r));
-    }
+    if (auto sent = tasks->send(task, std::move(r)); !sent) return fail(sent.error());
+    const auto name = topology->app_name();
     if (answer.wait_for(query.timeout) != std::future_status::ready) {
       return fail(errc::timed_out, name, "no answer to a query in time", true);
     }
@@ -477,13 +476,10 @@ struct host::inside {
   }
 
   result<std::vector<std::size_t>> tasks_of(const std::string& stage) const {
-    const std::shared_lock lock{tasks_mutex};
-    if (tasks.empty()) return fail(errc::stopped, the_app.name(), "the host does not run", true);
+    if (!tasks || tasks->size() == 0)
+      return fail(errc::stopped, the_app.name(), "the host does not run", true);
     if (auto keyed = topology->find_keyed(stage); !keyed) return fail(keyed.error());
-    std::vector<std::size_t> found;
-    for (std::size_t i = 0; i < tasks.size(); ++i) {
-      if (tasks[i].id.stage == stage) found.push_back(i);
-    }
+    auto found = tasks->of_stage(stage);
     if (!found.empty()) return found;
     return fail(errc::unavailable, stage, "this host replays other stages, and only them");
   }
@@ -505,8 +501,7 @@ result<void> host::start() {
 result<void> host::stop() { return in_->stop(); }
 
 result<bool> host::wait_finished(std::chrono::milliseconds timeout) {
-  if (!in_->board) return fail(errc::stopped, in_->the_app.name(), "the host was not started");
-  return in_->board->wait_finished(timeout);
+  return in_->wait_finished(timeout);
 }
 
 result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view placed_by,

@@ -99,7 +99,11 @@ struct read_request {
   query_options options;
   std::promise<result<state_entries>> answer;
 };
+/// `orderly`: commit, then snapshot. `hand_over`: commit and no more, another process goes on with
+/// the task. `lost`: another one has it already, drop what is not committed.
+enum class stop_kind { orderly, hand_over, lost };
 struct stop_request {
+  stop_kind kind = stop_kind::orderly;
   std::promise<result<void>> done;
 };
 

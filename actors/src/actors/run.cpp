@@ -149,6 +149,8 @@ struct runner::inside {
                    "NAME=VALUE: a setting of librdkafka, the Kafka client, that is no secret; may "
                    "be repeated")
         ->allow_extra_args(false);
+    cli.add_option("--instance", options.instance,
+                   "On Kafka: the slot of --state that this process takes (else the first free one)");
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
@@ -315,6 +317,11 @@ struct runner::inside {
   // and nothing else: the folders may hold other things.
   result<void> start_over(const std::string& app_name) {
     std::error_code ec;
+    if (options.log.starts_with("kafka:")) {
+      return fail(errc::bad_config, "--fresh",
+                  "a Kafka log is not this program's to delete: delete the app's topics and groups "
+                  "with Kafka's own tools, and the folder " + options.state.string());
+    }
     if (options.log.starts_with("lmdb:")) {
       const std::filesystem::path folder = options.log.substr(5);
       if (std::filesystem::exists(folder / "data.mdb")) {

@@ -31,7 +31,11 @@ class task_actor final : public caf::event_based_actor {
 
   caf::behavior make_behavior() override {
     if (options_.aligner) options_.aligner->connect(member(), waker());
-    if (options_.first) begin(std::move(options_.first));
+    if (options_.first) {
+      begin(std::move(options_.first));
+    } else {
+      reopen();
+    }
     return {
         [this](drain_atom) {
           drain_queued_ = false;
@@ -67,8 +71,7 @@ class task_actor final : public caf::event_based_actor {
         },
         [this](const read_ptr& r) { answer(*r); },
         [this](const stop_ptr& s) {
-          stopping_ = s;
-          work();
+          stop(s);
         },
         [this](const forgotten_ptr& f) {
           if (f->life != life_) return;
@@ -85,7 +88,7 @@ class task_actor final : public caf::event_based_actor {
             rebuild_over(rebuild_step::failed, *o->refused);
             reopen();
           } else if (o->failed) {
-            failed(*o->failed);
+            opening_failed(*o->failed);
           } else {
             if (o->rebuilt) to_erase_ = false;
             // At once: whether it replays is asked for before its first turn.
@@ -216,21 +219,23 @@ class task_actor final : public caf::event_based_actor {
     const auto now = options_.clock();
     // An orderly stop closes until there is nothing left: what was in flight or being written at
     // the first time may have held a snapshot back.
-    const bool final = stopping_ != nullptr && (!final_closed_ || quiet());
-    if (task_->should_close(now) || final) {
+    const bool handing_over = stopping_ && stopping_->kind == stop_kind::hand_over;
+    const bool final = stopping_ && !handing_over && (!final_closed_ || quiet());
+    const bool last = handing_over && !final_closed_;
+    if (task_->should_close(now) || final || last) {
       auto closed = caught(name_, [&] { return task_->close(now, final); });
       if (!closed) {
         // It may be the freezing that fails, while commits go on.
         snapshot_owed_ = task_->store() != nullptr;
         return fail(closed.error());
       }
-      if (final) final_closed_ = true;
+      if (final || last) final_closed_ = true;
       if (*closed) {
         post(options_.lane, std::make_shared<submit_epoch>(
                                 submit_epoch{std::move(*closed), caf::actor{this}, life_}));
       }
     }
-    if (!writing_) {
+    if (!writing_ && !handing_over) {
       if (auto delta = task_->snapshot_ready()) {
         writing_ = std::make_shared<write_snapshot>(
             write_snapshot{task_, std::make_shared<state_delta>(std::move(*delta)),
@@ -270,7 +275,12 @@ class task_actor final : public caf::event_based_actor {
     return task_->run(steps_);
   }
 
-  [[nodiscard]] bool quiet() const { return task_->in_flight() == 0 && !task_->snapshot_pending(); }
+  // Who hands a task over takes no snapshot; one that is being written ends by itself.
+  [[nodiscard]] bool quiet() const {
+    if (task_->in_flight() != 0) return false;
+    return stopping_ && stopping_->kind == stop_kind::hand_over ? true
+                                                                : !task_->snapshot_pending();
+  }
 
   // A turn is short whatever a step takes, so that commits, queries and a stop come in between.
   void fit_turn(std::size_t steps, std::chrono::steady_clock::duration took) {
@@ -281,7 +291,24 @@ class task_actor final : public caf::event_based_actor {
     }
   }
 
+  // ── stopping ──
+
+  void stop(const stop_ptr& s) {
+    stopping_ = s;
+    if (s->kind == stop_kind::lost && task_ && !letting_go_) {
+      leave();
+      return;
+    }
+    work();
+  }
+
   // ── failing ──
+
+  void opening_failed(const error& e) {
+    const bool refused = e.code == errc::refused_start || e.code == errc::incompatible;
+    if (refused && options_.refusal_fails_host) options_.board->fail(e);
+    failed(e);
+  }
 
   void failed(const error& e) {
     ++failures_;
@@ -378,7 +405,9 @@ class task_actor final : public caf::event_based_actor {
 
   void stopped(result<void> how) {
     if (!stopping_) return;
-    set_health(task_ && task_->finished() ? task_health::finished : task_health::stopped);
+    set_health(stopping_->kind != stop_kind::orderly    ? task_health::elsewhere
+               : task_ && task_->finished() ? task_health::finished
+                                            : task_health::stopped);
     stopping_->done.set_value(std::move(how));
     stopping_.reset();
     subscriptions_.clear();

@@ -22,7 +22,7 @@ struct task_actor_options {
   std::size_t index = 0;  // on the board
   task_id id;
   task_opener opener;
-  task_ptr first;  // opened already
+  task_ptr first;  // opened already; null: it is opened now, on the state thread
   step_pulse* pulse = nullptr;
   caf::actor lane;
   caf::actor state_thread;
@@ -33,6 +33,8 @@ struct task_actor_options {
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{10'000};
   int failures_until_quarantine = 5;
+  /// An opening that the recovery rules refuse fails the host, as it would at the host's start.
+  bool refusal_fails_host = false;
   clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };

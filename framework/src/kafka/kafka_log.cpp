@@ -8,6 +8,7 @@
 #include "kafka/admin.hpp"
 #include "kafka/fetch_pool.hpp"
 #include "kafka/group_registry.hpp"
+#include "kafka/group_thread.hpp"
 #include "kafka/instance.hpp"
 #include "kafka/names.hpp"
 #include "kafka/outside_producer.hpp"
@@ -76,6 +77,12 @@ class kafka_log final : public event_log {
   }
 
   result<void> make_room(const stage_tasks& stage) override;
+  bool places_tasks() const override { return true; }
+  result<std::unique_ptr<membership>> join(const std::vector<stage_tasks>& stages,
+                                           const std::string& who_for_people,
+                                           placement_listener& listener) override {
+    return group_thread::join(options_, instance_.id(), who_for_people, stages, listener, groups_);
+  }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
   result<std::optional<std::string>> holder(const std::string& app) override;
 

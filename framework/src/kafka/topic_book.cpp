@@ -22,6 +22,7 @@ constexpr std::size_t batch_overhead_bytes = 512;
 constexpr std::size_t usual_max_message_bytes = 1'048'588;  // Kafka's default
 constexpr const char* for_ever = "-1";
 constexpr std::chrono::seconds patience_with_new_topic{10};
+constexpr std::chrono::seconds patience_with_maker{3};
 constexpr std::chrono::milliseconds look_again{20};
 
 std::string number(std::int64_t n) { return std::to_string(n); }
@@ -138,9 +139,33 @@ result<std::optional<topic_config>> topic_book::look(const std::string& name) {
     known_.erase(name);
     return std::optional<topic_config>{};
   }
+  if (auto settled = settle(name, (*described)->id); !settled) return fail(settled.error());
   auto config = with_note(name, **described);
   if (!config) return fail(config.error());
   return std::optional{std::move(*config)};
+}
+
+// A topic without a note that somebody meant to make is being made, or its maker died: in that case
+// it is noted down for him.
+result<void> topic_book::settle(const std::string& name, const std::string& id) {
+  const auto until = std::chrono::steady_clock::now() + patience_with_maker;
+  for (;;) {
+    if (notes_.contains(name)) return {};
+    const auto meant = notes_.lower_bound(name + " ");
+    if (meant == notes_.end() || !meant->first.starts_with(name + " ")) return {};
+    if (std::chrono::steady_clock::now() >= until) {
+      topic_config wanted;
+      wanted.name = name;
+      wanted.owner = meant->first.substr(name.size() + 1);
+      boost::system::error_code bad;
+      const auto value = json::parse(meant->second, bad);
+      if (!bad && value.is_object() && value.as_object().contains("max_record_bytes"))
+        wanted.max_record_bytes = value.at("max_record_bytes").to_number<std::size_t>(bad);
+      return claim(wanted, id);
+    }
+    std::this_thread::sleep_for(look_again);
+    if (auto read = catch_up(); !read) return read;
+  }
 }
 
 // The lock is held, and the notes are read.
@@ -196,7 +221,8 @@ result<void> topic_book::create(const topic_config& config) {
   if (!there) return fail(there.error());
   bool made = false;
   if (!*there) {
-    if (auto noted = put(intent, "{}"); !noted) return noted;
+    const auto meant = json::serialize(json::object{{"max_record_bytes", config.max_record_bytes}});
+    if (auto noted = put(intent, meant); !noted) return noted;
     auto created =
         ask_.create_topic(config.name, config.partitions, options_.replication, settings_of(config));
     made = created.has_value();
@@ -207,10 +233,7 @@ result<void> topic_book::create(const topic_config& config) {
       if (!there) return fail(there.error());
     }
   }
-  // Made here, now or before a crash, and not noted down.
-  const bool mine = made || (*there && (*there)->owner.empty() && notes_.contains(intent) &&
-                             !notes_.contains(config.name));
-  if (mine) {
+  if (made) {
     auto described = await(config.name);
     if (!described) return fail(described.error());
     if (auto claimed = claim(config, described->id); !claimed) return claimed;

@@ -3,8 +3,9 @@
 // one JSON object {"id": Kafka's topic id, "owner": …, "max_record_bytes": …}. A note of another id
 // is of a topic that was deleted since, and counts for nothing.
 //
-// A topic is made first and noted down then. A crash in between leaves a topic without a note; an
-// intention, noted before, lets the same app claim it: key "<name> <owner>", value {}.
+// A topic is made first and noted down then; before, the intention is: key "<name> <owner>", value
+// {"max_record_bytes": …}. A topic with an intention and no note is being made by another process,
+// which is waited for, or its maker died: then whoever finds it notes it down.
 //
 // Threading: any thread; blocks.
 #pragma once
@@ -42,6 +43,7 @@ class topic_book {
   [[nodiscard]] result<void> make_notes_topic();
   [[nodiscard]] result<void> put(const std::string& key, const std::string& value);
   [[nodiscard]] result<std::optional<topic_config>> look(const std::string& name);
+  [[nodiscard]] result<void> settle(const std::string& name, const std::string& id);
   [[nodiscard]] result<topic_config> with_note(const std::string& name, const topic_description& d);
   [[nodiscard]] result<topic_description> await(const std::string& name);
   [[nodiscard]] result<void> claim(const topic_config& wanted, const std::string& id);

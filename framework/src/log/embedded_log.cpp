@@ -170,6 +170,11 @@ class embedded_log_impl final : public event_log {
   }
 
   result<void> make_room(const stage_tasks&) override { return {}; }
+  bool places_tasks() const override { return false; }
+  result<std::unique_ptr<membership>> join(const std::vector<stage_tasks>&, const std::string&,
+                                           placement_listener&) override {
+    return detail::one_process_has_all(name());
+  }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
   result<std::optional<std::string>> holder(const std::string& app) override {
     if (auto r = detail::check_app(app); !r) return fail(r.error());

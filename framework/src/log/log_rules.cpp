@@ -185,6 +185,10 @@ std::optional<position_key> decode_position_key(bytes_view in) {
   return key;
 }
 
+tl::unexpected<error> one_process_has_all(const std::string& log) {
+  return fail(errc::invalid_argument, log, "on this log one process has all tasks of an app");
+}
+
 tl::unexpected<error> fenced(const std::string& app, writer_term mine) {
   return fail(errc::fenced, app,
               fmt::format("another writer took the app over; this one is of term {}", mine.value));

@@ -41,6 +41,7 @@ namespace kappa::detail {
 /// What all position keys of an app begin with.
 [[nodiscard]] bytes position_prefix(const std::string& app);
 
+[[nodiscard]] tl::unexpected<error> one_process_has_all(const std::string& log);
 [[nodiscard]] tl::unexpected<error> fenced(const std::string& app, writer_term mine);
 [[nodiscard]] tl::unexpected<error> owned(const std::string& app, const std::string& holder);
 

@@ -6,6 +6,7 @@ namespace kappa {
 namespace {
 
 constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t metadata_version = 2;  // 1 did not say whether a task has ended
 constexpr std::uint8_t birth_type = 1;
 constexpr std::uint8_t epoch_type = 2;
 
@@ -42,17 +43,19 @@ timestamp get_time(byte_reader& r) { return timestamp{milliseconds{r.get<std::in
 bytes encode_metadata(const position_metadata& m) {
   bytes out;
   byte_writer w{out};
-  w.put(format_version).put(m.epoch.value);
+  w.put(metadata_version).put(m.epoch.value);
   put_optional(w, m.place);
+  w.put(std::uint8_t{m.ended});
   return out;
 }
 
 std::optional<position_metadata> decode_metadata(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != format_version) return std::nullopt;
+  if (r.get<std::uint8_t>() != metadata_version) return std::nullopt;
   position_metadata m;
   m.epoch = epoch_number{r.get<std::uint64_t>()};
   m.place = get_optional(r);
+  m.ended = r.get<std::uint8_t>() != 0;
   if (!r.done()) return std::nullopt;
   return m;
 }

@@ -107,6 +107,8 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
     epochs.owner = t.app_name();
     epochs.max_record_bytes = log_limits::max_max_record_bytes;
     if (auto made = require_topic(log, epochs); !made) return fail(made.error());
+    if (auto made = log.make_room({t.app_name(), stage.name, stage.generation, l.tasks}); !made)
+      return fail(made.error());
   }
   topic_config dead;
   dead.name = t.dead_letters_topic();
@@ -130,7 +132,8 @@ result<void> lay_out_admin(const topology& t, event_log& log) {
   replies.owner = t.app_name();
   replies.max_record_bytes = log_limits::max_max_record_bytes;
   if (auto made = require_topic(log, replies); !made) return fail(made.error());
-  return {};
+  const auto position = admin_position(t.app_name());
+  return log.make_room({position.app, position.stage, position.generation, 1});
 }
 
 }  // namespace kappa

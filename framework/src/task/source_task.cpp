@@ -172,7 +172,7 @@ class source_task final : public runnable_task {
     builder_.add_to_epochs_topic(stage_->epochs_topic(), encode_epoch_record(record_), now);
     counters_.records_out += builder_.records();
     auto e =
-        builder_.close(number, {{position_of_source(), {rows_, encode_metadata({number, place})}}});
+        builder_.close(number, {{position_of_source(), {rows_, encode_metadata({number, place, clock_.ended()})}}});
     in_flight_.push_back(number);
     last_epoch_ = number;
     open_ = full_ = false;

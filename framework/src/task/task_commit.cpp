@@ -202,7 +202,7 @@ result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {
   flying_epoch flying;
   flying.number = number;
   std::vector<log_transaction::move> moves;
-  const auto metadata = encode_metadata({number, std::nullopt});
+  const auto metadata = encode_metadata({number, std::nullopt, all_ended() && !*due});
   for (const auto& in : inputs_) {
     flying.positions.push_back(in->next());
     moves.push_back({{id_.app, id_.stage, id_.generation, id_.partition, in->spec().topic},

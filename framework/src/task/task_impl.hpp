@@ -97,6 +97,8 @@ class task_impl final : public runnable_task {
   }
   result<std::size_t> run_records(std::size_t budget);
   result<bool> replay_step();
+  /// What was looked for last is still on its way from the log.
+  [[nodiscard]] bool inputs_wait() const;
   result<bool> live_step();
   result<bool> pick_single();
   result<bool> pick_several();

@@ -12,6 +12,8 @@ namespace kappa {
 
 class task_input {
  public:
+  static constexpr offset no_limit{INT64_MAX};
+
   task_input(const input_spec& spec, topic_partition where, std::unique_ptr<log_reader> reader,
              input_clock clock, std::size_t read_bytes)
       : spec_{&spec},
@@ -42,8 +44,9 @@ class task_input {
   /// A second cursor at the next record, over what is in memory.
   [[nodiscard]] read_batch::cursor ahead() const { return cursor_; }
   /// The next record below `limit`, read when needed; null when there is none (the position then
-  /// moves over gaps). Valid until `pop`.
+  /// moves over gaps), or when it `waits`. Valid until `pop`.
   [[nodiscard]] result<const record_view*> head(offset limit) {
+    waits_ = false;
     for (;;) {
       if (const auto* r = cursor_.peek()) {
         if (r->offset < limit) return r;
@@ -54,12 +57,19 @@ class task_input {
       if (!batch) return fail(batch.error());
       const bool at_the_end = batch->next() == fetch_;
       fetch_ = batch->next();
-      if (at_the_end) return nullptr;
+      if (at_the_end) {
+        waits_ = limit != no_limit;
+        return nullptr;
+      }
       if (batch->empty()) continue;  // a gap; what follows may be there already
       batch_ = std::move(*batch);
       cursor_ = read_batch::cursor{batch_};
     }
   }
+  /// The last `head` found nothing at hand, although the log goes on up to its limit: it is still on
+  /// its way, and nothing may be concluded from its absence.
+  [[nodiscard]] bool waits() const { return waits_; }
+  void look_anew() { waits_ = false; }
   void pop(offset at) {
     cursor_.pop();
     next_ = at + 1;
@@ -71,7 +81,7 @@ class task_input {
 
   // Fields of the task's algorithms.
   offset from;                          // of the open epoch
-  offset bound{INT64_MAX};              // of the open epoch, in a stage with several inputs
+  offset bound = no_limit;              // of the open epoch, in a stage with several inputs
   timestamp order = min_time;           // largest record time so far: the head merge's key
   std::optional<offset> end_bound;      // --until-end
   bool had_record = false;              // since the last look at the clock
@@ -88,6 +98,7 @@ class task_input {
   read_batch::cursor cursor_;
   offset next_;
   offset fetch_;
+  bool waits_ = false;
 };
 
 }  // namespace kappa

@@ -96,17 +96,19 @@ result<bool> task_impl::replayed_up_to(const fired_timer& due) {
   if (!up_to || !fires_before{}(*up_to, due)) return false;
   auto in = earliest_head();
   if (!in) return fail(in.error());
-  return *in == nullptr;
+  return *in == nullptr && !inputs_wait();
 }
 
 // One muted step; true when everything up to the committed positions has been done again.
 result<bool> task_impl::replay_step() {
+  for (auto& i : inputs_) i->look_anew();
   if (auto entered = enter_script(); !entered) return fail(entered.error());
   auto due = due_timer();
   if (!due) return fail(due.error());
   if (*due) {
     auto all = replayed_up_to(**due);
     if (!all) return fail(all.error());
+    if (inputs_wait()) return false;
     if (*all) return several_inputs_ && !script_.empty() ? leave_epoch() : true;
     auto fired = failed_timers_.contains(**due) ? give_up(**due) : fire(**due);
     if (!fired) return fail(fired.error());
@@ -117,6 +119,7 @@ result<bool> task_impl::replay_step() {
     auto& in = *inputs_.front();
     auto head = in.head(live_from_.front());
     if (!head) return fail(head.error());
+    if (in.waits()) return false;
     if (*head == nullptr) {
       if (in.next() >= live_from_.front()) return true;
       in.skip_to(live_from_.front());  // a gap; an epoch may have been opened behind it
@@ -133,6 +136,7 @@ result<bool> task_impl::replay_step() {
   }
   auto in = earliest_head();
   if (!in) return fail(in.error());
+  if (inputs_wait()) return false;
   if (*in == nullptr) return leave_epoch();
   ++counters_.replayed;
   auto head = (*in)->head((*in)->bound);

@@ -73,6 +73,10 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
     if (replaying && steps < budget - status.steps) {
       auto done = replay_step();
       if (!done) return fail(done.error());
+      if (inputs_wait()) {
+        status.steps += steps;
+        break;
+      }
       if (*done) {
         if (auto live = go_live(); !live) return fail(live.error());
       } else {
@@ -116,7 +120,7 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
   if (status.replaying) {
     for (auto* t : tables_) t->durable(table_epoch(last_epoch_));
     ++replay_rounds_;
-    if (!status.blocked) status.more = true;
+    if (!status.blocked) status.more = !inputs_wait();
   }
   return status;
 }
@@ -124,6 +128,7 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
 // ── live ──────────────────────────────────────────────────────────────────────────────────────
 
 result<bool> task_impl::live_step() {
+  for (auto& i : inputs_) i->look_anew();
   if (check_timers_) {
     auto due = due_timer();
     if (!due) return fail(due.error());
@@ -142,13 +147,14 @@ result<bool> task_impl::live_step() {
 
 result<bool> task_impl::pick_single() {
   auto& in = *inputs_.front();
-  const auto limit = in.end_bound.value_or(offset{INT64_MAX});
+  const auto limit = in.end_bound.value_or(task_input::no_limit);
   const auto* record = in.ready(limit);
   if (record == nullptr) {
     auto head = in.head(limit);
     if (!head) return fail(head.error());
     record = *head;
   }
+  if (record == nullptr && in.waits()) return false;
   if (record == nullptr) {
     in.drained = true;
     if (in.end_bound && open_) in.skip_to(*in.end_bound);
@@ -174,6 +180,7 @@ result<bool> task_impl::pick_several() {
   }
   auto in = earliest_head();
   if (!in) return fail(in.error());
+  if (*in == nullptr && inputs_wait()) return false;
   if (*in == nullptr) {
     for (auto& i : inputs_) i->skip_to(i->bound);
     exhausted_ = true;
@@ -187,13 +194,15 @@ result<bool> task_impl::pick_several() {
 }
 
 // Of the inputs' next records the one with the smallest (largest time so far in that input, input)
-// is taken. A marker counts as its predecessor. Null: no input has a record below its bound.
+// is taken. A marker counts as its predecessor. Null: no input has a record below its bound, or one
+// waits for it, and may have the smallest.
 result<task_input*> task_impl::earliest_head() {
   task_input* best = nullptr;
   timestamp best_time = max_time;
   for (auto& in : inputs_) {
     auto head = in->head(in->bound);
     if (!head) return fail(head.error());
+    if (in->waits()) return nullptr;
     if (*head == nullptr) continue;
     const bool is_marker = in->spec().internal && (*head)->headers.find(marker_header).has_value();
     const auto time = is_marker ? in->order : std::max(in->order, (*head)->time);
@@ -203,6 +212,10 @@ result<task_input*> task_impl::earliest_head() {
     }
   }
   return best;
+}
+
+bool task_impl::inputs_wait() const {
+  return std::any_of(inputs_.begin(), inputs_.end(), [](const auto& in) { return in->waits(); });
 }
 
 // ── steps ─────────────────────────────────────────────────────────────────────────────────────
@@ -371,7 +384,7 @@ result<std::size_t> task_impl::run_records(std::size_t budget) {
   auto& in = *inputs_.front();
   auto& root = *program_.roots.front();
   const bool replaying = phase_ == task_phase::replaying;
-  const auto limit = replaying ? live_from_.front() : in.end_bound.value_or(offset{INT64_MAX});
+  const auto limit = replaying ? live_from_.front() : in.end_bound.value_or(task_input::no_limit);
   // What is too dirty is looked at between calls.
   if (replaying || snapshot_pending()) budget = std::min<std::size_t>(budget, 255);
   // A window's state is not under the record's key.

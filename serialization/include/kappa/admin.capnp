@@ -104,6 +104,7 @@ enum Health {
   quarantined @3;
   finished @4;
   stopped @5;
+  elsewhere @6;  # another process has it
 }
 
 enum Phase {

@@ -41,8 +41,11 @@ struct host_options {
   /// Of Kafka: settings of librdkafka by its own names. May hold secrets, which are never shown.
   std::map<std::string, std::string> kafka_settings{};
   std::shared_ptr<event_log> shared_log{};
-  /// Where the state partitions are; the app makes a folder of its own in it.
+  /// Where the state partitions are; the app makes a folder of its own in it. On Kafka each process
+  /// has a slot of its own there (instance_slot.hpp).
   std::filesystem::path state = "state";
+  /// The slot, by name; empty: the first that is free.
+  std::string instance{};
   std::int32_t partitions = 4;     // of the topics that the app creates
   std::size_t worker_threads = 0;  // 0: as many as processors
   task_limits limits{};
@@ -111,7 +114,16 @@ struct state_entries {
   std::vector<read_position> as_of;
 };
 
-enum class task_health { starting, running, backing_off, quarantined, finished, stopped };
+/// `elsewhere`: another process has it (Kafka).
+enum class task_health {
+  starting,
+  running,
+  backing_off,
+  quarantined,
+  finished,
+  stopped,
+  elsewhere
+};
 [[nodiscard]] std::string_view name_of(task_health h);
 
 struct task_status {
@@ -130,7 +142,8 @@ class host {
   host(const host&) = delete;
   host& operator=(const host&) = delete;
 
-  /// Opens the log, takes the app, opens every task. An error (see DESIGN: wrong configuration, a
+  /// Opens the log, takes the app, opens every task. On Kafka it joins the app's groups, and opens
+  /// the tasks that it is given, now and later; what would refuse the start then fails the host. An error (see DESIGN: wrong configuration, a
   /// refused recovery, an owner elsewhere) leaves nothing running. Blocks.
   [[nodiscard]] result<void> start();
 

@@ -19,6 +19,7 @@
 #include "kappa/core/error.hpp"
 #include "kappa/core/strong.hpp"
 #include "kappa/core/time.hpp"
+#include "kappa/log/membership.hpp"
 #include "kappa/log/record.hpp"
 
 namespace kappa {
@@ -203,6 +204,15 @@ class event_log {
   /// Makes room for the positions of a stage's tasks, before they are first moved; nothing to do on
   /// a log on this machine. errc::bad_config: there is room for another number of tasks. Blocks.
   [[nodiscard]] virtual result<void> make_room(const stage_tasks& stage) = 0;
+  /// True: several processes may run one app, each has the tasks that it was given (`join`). False:
+  /// whoever has the app's writer has them all.
+  [[nodiscard]] virtual bool places_tasks() const = 0;
+  /// Takes part in running these stages of one app as `instance` (for people: "pid 4711"); each must
+  /// have room. errc::invalid_argument where the log places no tasks. Blocks shortly: tasks are given
+  /// later. The listener must outlive the membership, which must go before the log.
+  [[nodiscard]] virtual result<std::unique_ptr<membership>> join(
+      const std::vector<stage_tasks>& stages, const std::string& instance,
+      placement_listener& listener) = 0;
   /// Takes the app: errc::owned (naming the holder) while another process or writer has it. Blocks.
   [[nodiscard]] virtual result<std::unique_ptr<log_writer>> open_writer(
       const writer_options& options) = 0;

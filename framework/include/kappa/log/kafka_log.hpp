@@ -32,6 +32,9 @@ struct kafka_log_options {
   /// before they abort its transactions.
   std::chrono::milliseconds session_timeout{10'000};
   std::chrono::milliseconds transaction_timeout{10'000};
+  /// Groups by the brokers' own protocol (KIP-848), whose session time-out is set there; else by the
+  /// classic one.
+  bool broker_side_groups = false;
   /// Copies of the topics that are created here; 0: what the brokers say.
   int replication = 0;
   log_sink log = no_log;

@@ -37,10 +37,12 @@ struct closed_epoch {
 
 using epoch_ptr = std::shared_ptr<const closed_epoch>;
 
-/// What a position carries as metadata: which epoch moved it last, and a source's place.
+/// What a position carries as metadata: which epoch moved it last, a source's place, and whether all
+/// inputs have ended and nothing is left to do.
 struct position_metadata {
   epoch_number epoch;
   std::optional<bytes> place;
+  bool ended = false;
   friend bool operator==(const position_metadata&, const position_metadata&) = default;
 };
 [[nodiscard]] bytes encode_metadata(const position_metadata& m);

@@ -1,0 +1,172 @@
+#include "actors/running_tasks.hpp"
+
+#include <algorithm>
+#include <future>
+
+#include "actors/caf_compat.hpp"
+
+namespace kappa::detail {
+namespace {
+
+constexpr std::chrono::milliseconds glance{20};  // between two looks for a failure
+
+result<void> how_it_stopped(std::future<result<void>>& done, const task_id& id) {
+  try {
+    return done.get();
+  } catch (const std::future_error&) {
+    return fail(errc::stopped, id.text(),
+                "its actor had ended before; its last epochs will be replayed");
+  }
+}
+
+}  // namespace
+
+void running_tasks::add(task_actor_options options) {
+  const std::unique_lock lock{mutex_};
+  all_.push_back({std::move(options), nullptr});
+}
+
+std::size_t running_tasks::size() const {
+  const std::shared_lock lock{mutex_};
+  return all_.size();
+}
+
+task_id running_tasks::id(std::size_t task) const {
+  const std::shared_lock lock{mutex_};
+  return all_.at(task).options.id;
+}
+
+caf::actor running_tasks::actor(std::size_t task) const {
+  const std::shared_lock lock{mutex_};
+  return all_.at(task).actor;
+}
+
+std::vector<std::size_t> running_tasks::of_stage(const std::string& stage) const {
+  const std::shared_lock lock{mutex_};
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (all_[i].options.id.stage == stage) found.push_back(i);
+  }
+  return found;
+}
+
+result<void> running_tasks::send(std::size_t task, read_ptr question) const {
+  const std::shared_lock lock{mutex_};
+  if (task >= all_.size()) return fail(errc::stopped, "the host", "it has stopped", true);
+  const auto& e = all_[task];
+  if (!e.actor) {
+    return fail(errc::unavailable, e.options.id.text(), "it runs in another process", true);
+  }
+  post(e.actor, std::move(question));
+  return {};
+}
+
+void running_tasks::start(std::size_t task, task_ptr first) {
+  const std::unique_lock lock{mutex_};
+  auto& e = all_.at(task);
+  auto options = e.options;
+  options.first = std::move(first);
+  e.actor = spawn_task(system_, std::move(options));
+}
+
+// ── what the log says ──
+
+std::size_t running_tasks::find(const task_place& task) const {
+  const auto at = std::find_if(all_.begin(), all_.end(), [&](const entry& e) {
+    return e.options.id.stage == task.stage && e.options.id.partition == task.task;
+  });
+  return static_cast<std::size_t>(at - all_.begin());
+}
+
+void running_tasks::given(const task_place& task) {
+  const std::unique_lock lock{mutex_};
+  const auto i = find(task);
+  if (stopping_ || i == all_.size()) return;
+  log_to_(log_level::info, "task given", {{"task", all_[i].options.id.text()}});
+  board_->update(i, [](task_status& s) { s.health = task_health::starting; });
+  all_[i].actor = spawn_task(system_, all_[i].options);
+}
+
+void running_tasks::taken(const task_place& task, bool lost, std::function<void()> done) {
+  caf::actor ending;
+  {
+    const std::unique_lock lock{mutex_};
+    const auto i = find(task);
+    if (i != all_.size()) ending = std::exchange(all_[i].actor, nullptr);
+    if (ending) {
+      log_to_(lost ? log_level::warning : log_level::info, lost ? "task lost" : "task taken",
+              {{"task", all_[i].options.id.text()}});
+    }
+  }
+  if (!ending) {
+    done();
+    return;
+  }
+  when_it_ends(ending, std::move(done));
+  auto s = std::make_shared<stop_request>();
+  s->kind = lost ? stop_kind::lost : stop_kind::hand_over;
+  post(ending, std::move(s));
+}
+
+void running_tasks::failed(const error& e) { board_->fail(e); }
+
+// ── the end ──
+
+result<void> running_tasks::stop(bool& stuck) {
+  struct stopping_task {
+    task_id id;
+    caf::actor actor;
+    std::future<result<void>> done;
+    std::future<void> ended;
+  };
+  std::vector<stopping_task> waiting;
+  {
+    const std::unique_lock lock{mutex_};
+    stopping_ = true;
+    for (const auto& e : all_) {
+      if (!e.actor) continue;
+      auto s = std::make_shared<stop_request>();
+      waiting.push_back({e.options.id, e.actor, s->done.get_future(), end_of(e.actor)});
+      post(e.actor, s);
+    }
+  }
+  auto until = std::chrono::steady_clock::now() + patience_with_stop;
+  bool has_failed = false;
+  const auto wait = [&](std::future<result<void>>& done) {
+    for (;;) {
+      const auto now = std::chrono::steady_clock::now();
+      if (!has_failed && board_->failure()) {  // nothing commits any more
+        has_failed = true;
+        until = std::min(until, now + patience_after_failure);
+      }
+      if (done.wait_until(std::min(now + glance, until)) == std::future_status::ready) return true;
+      if (now >= until) return false;
+    }
+  };
+  result<void> outcome;
+  std::vector<std::future<void>> ending;
+  for (auto& w : waiting) {
+    result<void> r;
+    if (wait(w.done)) {
+      r = how_it_stopped(w.done, w.id);
+    } else {
+      r = fail(errc::timed_out, w.id.text(), "it did not stop in time");
+      end_now(w.actor);
+      ending.push_back(std::move(w.ended));
+    }
+    if (!r && outcome) outcome = r;
+  }
+  const auto ended_until = std::chrono::steady_clock::now() + patience_after_failure;
+  for (const auto& e : ending) {
+    stuck = e.wait_until(ended_until) != std::future_status::ready || stuck;
+  }
+  if (const auto e = board_->failure()) return fail(*e);
+  return outcome;
+}
+
+void running_tasks::clear() {
+  const std::unique_lock lock{mutex_};
+  all_.clear();
+}
+
+}  // namespace kappa::detail

@@ -1,0 +1,177 @@
+#include "kafka/group_member.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "kafka/names.hpp"
+
+namespace kappa::kafka {
+
+namespace {
+
+partition_list copy_of(const rd_kafka_topic_partition_list_t& list) {
+  return partition_list{rd_kafka_topic_partition_list_copy(&list)};
+}
+
+void on_events(rd_kafka_t*, void* opaque) { (*static_cast<std::function<void()>*>(opaque))(); }
+
+}  // namespace
+
+group_member::group_member(const stage_tasks& stage, placement_listener& listener,
+                           group_registry& registry, std::function<void()> wake)
+    : stage_{stage},
+      group_{group_of(stage.app, stage.stage, stage.generation)},
+      listener_{listener},
+      registry_{registry},
+      wake_{std::move(wake)} {}
+
+result<std::unique_ptr<group_member>> group_member::join(
+    const kafka_log_options& options, const std::string& instance_id, const std::string& instance,
+    const stage_tasks& stage, placement_listener& listener, group_registry& registry,
+    std::function<void()> wake) {
+  std::unique_ptr<group_member> m{new group_member{stage, listener, registry, std::move(wake)}};
+  auto c = config::create(options, "member");
+  if (!c) return fail(c.error());
+  const auto set = [&](const char* name, const std::string& value) { return c->set(name, value); };
+  for (const auto& done :
+       {set("group.id", m->group_), set("client.id", instance), set("enable.auto.commit", "false"),
+        set("auto.offset.reset", "error"), set("allow.auto.create.topics", "false")}) {
+    if (!done) return fail(done.error());
+  }
+  if (!options.instance_folder.empty()) {
+    if (auto done = set("group.instance.id", instance_id); !done) return fail(done.error());
+  }
+  if (options.broker_side_groups) {  // the brokers say how long a session is (KIP-848)
+    if (auto done = set("group.protocol", "consumer"); !done) return fail(done.error());
+  } else {
+    const auto session = options.session_timeout.count();
+    for (const auto& done :
+         {set("partition.assignment.strategy", "cooperative-sticky"),
+          set("session.timeout.ms", std::to_string(session)),
+          // A member hears of a rebalance with a heartbeat.
+          c->prefer("heartbeat.interval.ms", std::to_string(std::min<std::int64_t>(session / 6, 500)))}) {
+      if (!done) return fail(done.error());
+    }
+  }
+  rd_kafka_conf_set_events(c->get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR);
+  auto opened = client::open(RD_KAFKA_CONSUMER, std::move(*c), options.log);
+  if (!opened) return fail(opened.error());
+  m->client_ = std::move(*opened);
+  auto* const rk = m->client_->get();
+  rd_kafka_poll_set_consumer(rk);
+  m->events_.reset(rd_kafka_queue_get_consumer(rk));
+  rd_kafka_queue_cb_event_enable(m->events_.get(), on_events, &m->wake_);
+  const partition_list topics{rd_kafka_topic_partition_list_new(1)};
+  rd_kafka_topic_partition_list_add(
+      topics.get(), tasks_topic(stage.app, stage.stage, stage.generation).c_str(),
+      RD_KAFKA_PARTITION_UA);
+  if (const auto code = rd_kafka_subscribe(rk, topics.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return fail(m->client_->error_of(code, "group " + m->group_));
+  registry.joined(m->group_, *m->client_);
+  return m;
+}
+
+group_member::~group_member() {
+  registry_.left(group_);
+  if (events_) rd_kafka_queue_cb_event_enable(events_.get(), nullptr, nullptr);
+}
+
+void group_member::serve() {
+  finish_revocation();
+  while (const event e{rd_kafka_queue_poll(events_.get(), 0)}) {
+    switch (rd_kafka_event_type(e.get())) {
+      case RD_KAFKA_EVENT_REBALANCE:
+        rebalance(e.get());
+        break;
+      case RD_KAFKA_EVENT_ERROR:
+        if (rd_kafka_event_error_is_fatal(e.get()) != 0) {
+          std::array<char, 512> why{};
+          const auto code = rd_kafka_fatal_error(client_->get(), why.data(), why.size());
+          failed(error_of(code, "group " + group_, why.data()));
+        } else {
+          const auto found = error_of(rd_kafka_event_error(e.get()), "group " + group_,
+                                      rd_kafka_event_error_string(e.get()));
+          client_->connection_error(rd_kafka_event_error(e.get()), found.message);
+          if (found.code == errc::denied) failed(found);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void group_member::failed(error e) {
+  if (failed_) return;
+  failed_ = true;
+  if (e.code == errc::fenced) {
+    e.message += "; another process has this one's identity: a copied state folder, or the same "
+                 "--instance twice";
+  }
+  listener_.failed(e);
+}
+
+void group_member::rebalance(rd_kafka_event_t* e) {
+  const auto* partitions = rd_kafka_event_topic_partition_list(e);
+  if (rd_kafka_event_error(e) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    given(*partitions);
+  } else {
+    taken(*partitions, rd_kafka_assignment_lost(client_->get()) != 0);
+  }
+}
+
+void group_member::given(const rd_kafka_topic_partition_list_t& partitions) {
+  const auto list = copy_of(partitions);
+  for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = 0;  // there are no records
+  const fault f{rd_kafka_incremental_assign(client_->get(), list.get())};
+  if (f) {
+    failed(client_->error_of(f.get(), "group " + group_));
+    return;
+  }
+  (void)rd_kafka_pause_partitions(client_->get(), list.get());
+  for (int i = 0; i < list->cnt; ++i) {
+    const partition p{list->elems[i].partition};
+    if (here_.insert(p).second) listener_.given({stage_.stage, p});
+  }
+}
+
+void group_member::taken(const rd_kafka_topic_partition_list_t& partitions, bool lost) {
+  revoking_ = std::make_shared<revocation>();
+  revoking_->partitions = copy_of(partitions);
+  std::vector<partition> gone;
+  for (int i = 0; i < partitions.cnt; ++i) {
+    const partition p{partitions.elems[i].partition};
+    if (here_.erase(p) > 0) gone.push_back(p);
+  }
+  revoking_->open = gone.size();
+  for (const auto p : gone) {
+    listener_.taken({stage_.stage, p}, lost, [all = revoking_, wake = wake_] {
+      {
+        const std::lock_guard lock{all->mutex};
+        --all->open;
+      }
+      wake();
+    });
+  }
+  finish_revocation();
+}
+
+void group_member::finish_revocation() {
+  if (!revoking_) return;
+  {
+    const std::lock_guard lock{revoking_->mutex};
+    if (revoking_->open > 0) return;
+  }
+  const fault f{rd_kafka_incremental_unassign(client_->get(), revoking_->partitions.get())};
+  revoking_.reset();
+  if (f) failed(client_->error_of(f.get(), "group " + group_));
+}
+
+void group_member::leave() {
+  const fault ignored{rd_kafka_consumer_close_queue(client_->get(), events_.get())};
+}
+
+bool group_member::left() const { return rd_kafka_consumer_closed(client_->get()) != 0; }
+
+}  // namespace kappa::kafka

@@ -1,0 +1,64 @@
+// One group of Kafka's, of one stage: which of its tasks are here. Subscribes to the stage's tasks
+// topic, reads nothing of it.
+//
+// A revocation is answered when all its tasks have said that they are done; until then the group
+// waits, and what they commit still counts.
+//
+// Threading: `serve` on one thread; `done` callbacks of tasks on any.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "kafka/client.hpp"
+#include "kafka/group_registry.hpp"
+#include "kappa/log/event_log.hpp"
+#include "kappa/log/membership.hpp"
+
+namespace kappa::kafka {
+
+class group_member {
+ public:
+  /// `wake` is called when `serve` has something to do, from any thread; it must not block.
+  [[nodiscard]] static result<std::unique_ptr<group_member>> join(
+      const kafka_log_options& options, const std::string& instance_id, const std::string& instance,
+      const stage_tasks& stage, placement_listener& listener, group_registry& registry,
+      std::function<void()> wake);
+  ~group_member();
+
+  void serve();
+  /// Leaves; goes on by `serve` until `left`.
+  void leave();
+  [[nodiscard]] bool left() const;
+
+ private:
+  struct revocation {
+    std::mutex mutex;
+    std::size_t open = 0;
+    partition_list partitions;
+  };
+  group_member(const stage_tasks& stage, placement_listener& listener, group_registry& registry,
+               std::function<void()> wake);
+  void rebalance(rd_kafka_event_t* e);
+  void given(const rd_kafka_topic_partition_list_t& partitions);
+  void taken(const rd_kafka_topic_partition_list_t& partitions, bool lost);
+  void finish_revocation();
+  void failed(error e);
+
+  stage_tasks stage_;
+  std::string group_;
+  placement_listener& listener_;
+  group_registry& registry_;
+  std::function<void()> wake_;
+  std::unique_ptr<client> client_;
+  queue events_;
+  std::shared_ptr<revocation> revoking_;
+  std::set<partition> here_;
+  bool failed_ = false;
+};
+
+}  // namespace kappa::kafka

@@ -1,0 +1,43 @@
+// The thread that serves all groups of an app in this process.
+//
+// Threading: made and destroyed on one thread; destroying it leaves the groups and blocks.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "kafka/group_member.hpp"
+#include "kappa/log/membership.hpp"
+
+namespace kappa::kafka {
+
+class group_thread final : public membership {
+ public:
+  [[nodiscard]] static result<std::unique_ptr<group_thread>> join(
+      const kafka_log_options& options, const std::string& instance_id, const std::string& instance,
+      const std::vector<stage_tasks>& stages, placement_listener& listener,
+      group_registry& registry);
+  ~group_thread() override;
+
+ private:
+  struct bell {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool rung = false;
+    void ring();
+    void wait();
+  };
+  void run();
+
+  std::shared_ptr<bell> bell_ = std::make_shared<bell>();
+  std::vector<std::unique_ptr<group_member>> members_;
+  std::atomic<bool> leaving_ = false;
+  std::thread thread_;
+};
+
+}  // namespace kappa::kafka
