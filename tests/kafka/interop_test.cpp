@@ -4,6 +4,7 @@
 #include "kafka/other_clients_support.hpp"
 #include "kafka/transactional_producer.hpp"
 #include "kappa/core/partitioner.hpp"
+#include "kappa/kappa.hpp"
 #include "kappa/log/for_each_record.hpp"
 #include "kappa/log/kafka_log.hpp"
 #include "log/log_fixtures.hpp"
@@ -196,6 +197,54 @@ BOOST_AUTO_TEST_CASE(a_key_belongs_to_the_partition_that_java_chooses) {
   }
   BOOST_TEST(used.size() == static_cast<std::size_t>(partitions));
   BOOST_TEST(w.read(topic, partitions).size() == written.size());
+}
+
+BOOST_AUTO_TEST_CASE(an_app_takes_what_each_of_them_has_written_and_they_read_what_it_writes) {
+  world w;
+  const auto lines = w.topic("lines", 2);
+  for (const auto kind : all_clients) {
+    const auto client = make_client(kind);
+    client->write(
+        w.brokers, lines, "zstd",
+        {{.partition = 0, .time_ms = 1, .key = "k", .value = "a " + client->name},
+         {.partition = 1, .time_ms = 2, .key = std::nullopt, .value = "b " + client->name}});
+  }
+  app letters{"letters"};
+  letters.stream<std::string>(lines)
+      .key_by("letter", [](const std::string& line) { return line.substr(0, 1); })
+      .fold<std::string>("joined",
+                         [](std::string& all, const std::string& line) {
+                           all += (all.empty() ? "" : ",") + line.substr(2);
+                         })
+      .to("joined");
+  temporary_folder folder;
+  host_options options;
+  options.log = "kafka://" + w.brokers;
+  options.state = folder.path();
+  options.partitions = 2;
+  options.until_end = true;
+  host h{letters, options};
+  must(h.start());
+  bool finished = false;
+  for (int i = 0; i < 120 && !finished; ++i)
+    finished = must(h.wait_finished(std::chrono::seconds{1}));
+  BOOST_TEST(finished);
+  must(h.stop());
+
+  const std::map<std::string, std::vector<std::string>> wanted{
+      {"a", {"java", "java,python", "java,python,kcat"}},
+      {"b", {"java", "java,python", "java,python,kcat"}}};
+  for (const auto kind : all_clients) {
+    const auto client = make_client(kind);
+    BOOST_TEST_CONTEXT(client->name) {
+      std::map<std::string, std::vector<std::string>> read;
+      for (const auto& r : client->read(w.brokers, "joined")) {
+        read[r.key.value_or("null")].push_back(r.value.value_or("null"));
+        BOOST_TEST(partition_of(r.key.value_or(""), 2).value == *r.partition);
+      }
+      BOOST_TEST((read == wanted));
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "kafka/other_clients_support.hpp"
+#include "kappa/kappa.hpp"
 #include "kappa/log/for_each_record.hpp"
 #include "kappa/log/kafka_log.hpp"
 #include "log/log_fixtures.hpp"
@@ -235,6 +236,46 @@ BOOST_AUTO_TEST_CASE(a_right_that_is_missing_is_named_with_its_operation_and_res
             "Write and Describe on transactional id shop.");
   must_fail(log->position({"shop", "stage", generation{1}, partition{0}, "vault"}), errc::denied,
             "needs Describe on group shop.stage.g1");
+}
+
+// docs/how-to/kafka.md, "Rights"
+BOOST_AUTO_TEST_CASE(the_rights_that_the_documentation_lists_are_enough_for_an_app) {
+  const auto allow = [](const char* kind, const char* name, std::vector<std::string> operations) {
+    grant(guarded_broker().bootstrap(), "User:bob", kind, name, operations);
+  };
+  const std::vector<std::string> own{
+      "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "CREATE", "READ", "WRITE"};
+  allow("TOPIC", "kappa.topics", {"DESCRIBE", "DESCRIBE_CONFIGS", "CREATE", "READ", "WRITE"});
+  allow("TOPIC", "letters.*", own);
+  allow("TOPIC", "joined", own);
+  allow("TOPIC", "lines", {"DESCRIBE", "DESCRIBE_CONFIGS", "READ"});
+  allow("GROUP", "letters.*", {"DESCRIBE", "READ", "DELETE"});
+  allow("TRANSACTIONAL_ID", "letters.*", {"DESCRIBE", "WRITE"});
+  const auto all = must(open("plaintext", {}));
+  must(all->create_topic(topic("lines")));
+  must(all->append(tp("lines"), *batch_of({"a 1", "a 2", "b 3"})));
+
+  app letters{"letters"};
+  letters.stream<std::string>("lines")
+      .key_by("letter", [](const std::string& line) { return line.substr(0, 1); })
+      .fold<std::string>("joined", [](std::string& s, const std::string& line) { s += line[2]; })
+      .to("joined");
+  temporary_folder folder;
+  host_options options;
+  options.log = "kafka://" + guarded_broker().bootstrap("sasl_plain");
+  options.kafka_settings = sasl("SASL_PLAINTEXT", "PLAIN", "bob", "bob-secret");
+  options.state = folder.path();
+  options.partitions = 1;
+  options.until_end = true;
+  host h{letters, options};
+  must(h.start());
+  bool finished = false;
+  for (int i = 0; i < 120 && !finished; ++i)
+    finished = must(h.wait_finished(std::chrono::seconds{1}));
+  BOOST_TEST(finished);
+  must(h.stop());
+  const std::vector<std::string> wanted{"1", "12", "3"};
+  BOOST_TEST(values(*all, "joined") == wanted, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
