@@ -82,6 +82,13 @@ setup_class_data() { # VERSION
   run_logged "$log" python3 -B "$harness" archive --version "$1" || note "brokers will start slower: no class data (the log: $log)"
 }
 
+# The clients of others whose records are read, and which read ours, in tests. Java's comes with the broker.
+set_up_kafka_clients() {
+  lock_cache
+  (install_packages kcat python3-confluent-kafka) || note "going on: the tests that need them will fail"
+  unlock_cache
+}
+
 # set_up_kafka [VERSION]: returns 1, having said why, when it cannot be had.
 set_up_kafka() {
   local version failed=

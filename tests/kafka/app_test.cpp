@@ -61,6 +61,7 @@ host_options options_on(const std::string& log, const std::filesystem::path& sta
   o.state = state;
   o.partitions = partitions;
   o.worker_threads = 2;
+  o.session_timeout = 6s;
   o.limits.commit_interval = 20ms;
   o.limits.snapshot_interval = 100ms;
   o.crash_ledger = false;  // Boost.Test has handlers of its own

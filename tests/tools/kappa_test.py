@@ -118,8 +118,8 @@ class CommandLine(Tool):
         self.assertIn("no program behind --", self.plain("replay", "sums", "--", status=2)[1])
 
     def test_what_is_no_log_of_files_is_refused_by_every_command_alike(self):
-        for log, words in [("kafka:x", "not kafka:x"), ("lmdb:", "expected lmdb:FOLDER"), ("", "not nothing"),
-                           ("memory:", "its process's alone"), ("data", "did you mean lmdb:data?")]:
+        for log, words in [("lmdb:", "expected lmdb:FOLDER"), ("", "not nothing"), ("memory:", "its process's alone"),
+                           ("data", "did you mean lmdb:data?")]:
             for command in [["topics"], ["status"], ["tail", "x"], ["check"]]:
                 said = self.plain(*command, "--log", log, status=2)[1]
                 self.assertTrue(said.startswith("error: --log: "), said)
@@ -127,6 +127,17 @@ class CommandLine(Tool):
             self.assertIn(words, self.plain("salvage", log, "--to", "lmdb:new", status=2)[1])
         self.assertNotIn("memory", self.plain("topics", "--log", "data", status=2)[1])
         self.assertEqual(os.listdir(self.folder), ["in.csv"])
+
+    def test_a_log_on_kafka_has_no_files_to_check_or_to_salvage(self):
+        for command in [["check", "--log", "kafka://h:1"], ["salvage", "kafka://h:1", "--to", "lmdb:new"]]:
+            self.assertIn("its brokers keep and check them", self.plain(*command, status=2)[1])
+        self.assertIn("name the brokers", self.plain("topics", "--log", "kafka:x", status=2)[1])
+        self.assertEqual(os.listdir(self.folder), ["in.csv"])
+
+    def test_a_secret_on_the_command_line_is_refused_and_not_shown(self):
+        for words in [["--kafka-set", "sasl.password=hush"], ["--kafka-set=ssl.key.pem=hush"], ["--kafkaset=a=hush"]]:
+            out, errors = self.plain("topics", "--log", "kafka://127.0.0.1:1", *words, status=2)
+            self.assertNotIn("hush", out + errors)
 
     def test_without_a_command_the_help_is_shown(self):
         self.assertIn("topics", self.plain(status=2)[1])

@@ -2,6 +2,9 @@
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -22,6 +25,7 @@ int complain(const error& e) {
     case errc::invalid_argument:
       return complain(e, exit_usage);
     case errc::io:
+    case errc::denied:
     case errc::owned:
     case errc::incompatible:
     case errc::fenced:
@@ -47,6 +51,8 @@ struct command_line::inside {
 
   CLI::App cli{"Looks at a Kappa app, running or stopped, and acts on it.", "kappa"};
   common_options common;
+  std::string config;
+  std::vector<std::string> kafka_set;
   std::vector<command> commands;
   int exit_code = exit_done;  // of commands that run while the line is parsed
 
@@ -71,10 +77,27 @@ struct command_line::inside {
     for (const auto* o : where.get_options()) {
       for (const auto& l : o->get_lnames()) names.push_back("--" + l);
     }
-    const auto bare = word.substr(0, word.find('='));
-    return wrong(fmt::format("unknown argument {}{}", word,
+    const auto bare = word.substr(0, word.find('='));  // what is behind it may be a secret
+    return wrong(fmt::format("unknown argument {}{}", bare,
                              bare.starts_with("-") ? did_you_mean(bare, names) : std::string{}),
                  where);
+  }
+
+  // Of the config file, which is a program's: what else is in it is the program's own.
+  result<void> read_kafka_settings() {
+    kafka_settings of_file;
+    if (!config.empty()) {
+      std::ifstream in{config};
+      if (!in) return fail(errc::bad_config, "--config", fmt::format("cannot read {}", config));
+      auto lines = take_kafka_config_lines(in);
+      if (!lines) return fail(lines.error());
+      of_file = std::move(lines->settings);
+    }
+    common.kafka_settings = merged({of_file, kafka_settings_of_environment(environ)});
+    for (const auto& setting : kafka_set) {
+      if (auto set = set_from_command_line(common.kafka_settings, setting); !set) return set;
+    }
+    return {};
   }
 };
 
@@ -92,10 +115,16 @@ CLI::App& command_line::add(const std::string& name, const std::string& help, ru
   cli->allow_extras();
   cli->footer("");  // the root's is inherited
   auto& common = in_->common;
-  cli->add_option("--log", common.log, "The log: lmdb:FOLDER")->capture_default_str();
+  cli->add_option("--log", common.log, "The log: lmdb:FOLDER or kafka://HOST:PORT")
+      ->capture_default_str();
   cli->add_option("--state", common.state, "Where the state partitions are")->capture_default_str();
   cli->add_option("--app", common.app, "The app; needed where the log holds several");
   cli->add_flag("--json", common.json, "For machines");
+  cli->add_option("--config", in_->config,
+                  "A program's config file: of it, the settings of Kafka (kafka.NAME=VALUE)");
+  cli->add_option("--kafka-set", in_->kafka_set,
+                  "NAME=VALUE: a setting of librdkafka that is no secret; may be repeated")
+      ->allow_extra_args(false);
   in_->commands.push_back({cli, std::move(run)});
   return *cli;
 }
@@ -139,6 +168,7 @@ int command_line::run(int argc, char** argv) {
       const auto extras = app->remaining();
       if (!extras.empty()) return in_->unknown_argument(*c.cli, extras.front());
     }
+    if (auto read = in_->read_kafka_settings(); !read) return complain(read.error());
     return c.run(in_->common);
   }
   if (!cli.get_subcommands().empty()) return in_->exit_code;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kappa/core/error.hpp"
+#include "kappa/log/kafka_settings.hpp"
 
 namespace CLI {
 class App;
@@ -30,6 +31,7 @@ struct common_options {
   std::string log = "lmdb:data";
   std::filesystem::path state = "state";
   std::string app;  // empty: the one whose topics the log holds
+  kappa::kafka_settings kafka_settings;
   bool json = false;
   /// What stands behind "--": a program and its arguments; only `replay` takes one.
   std::vector<std::string> program;

@@ -17,7 +17,28 @@ std::string did_you_mean(const std::string& wrong, const std::vector<std::string
   return near.empty() ? "" : fmt::format("; did you mean {}?", near);
 }
 
+namespace {
+
+// Whatever it is: what cannot be opened ends with exit code 3.
+error not_opened(error e) {
+  if (e.code == errc::corrupt || e.code == errc::not_found) e.code = errc::io;
+  if (e.code == errc::timed_out) e.code = errc::unavailable;
+  return e;
+}
+
+result<std::shared_ptr<event_log>> open_kafka(const common_options& common) {
+  open_log_options options;
+  options.url = common.log;
+  options.kafka_settings = common.kafka_settings;
+  auto log = open_log(options);
+  if (!log) return fail(not_opened(log.error()));
+  return log;
+}
+
+}  // namespace
+
 result<std::shared_ptr<event_log>> open_log_of(const common_options& common, access how) {
+  if (common.log.starts_with("kafka:")) return open_kafka(common);
   auto folder = log_folder(common.log, "--log");
   if (!folder) return fail(folder.error());
   std::error_code ec;
@@ -38,9 +59,7 @@ result<std::shared_ptr<event_log>> open_log_of(const common_options& common, acc
   if (log) return log;
   auto e = log.error();
   if (e.code == errc::corrupt) e.message += "; kappa check tells more";
-  // Whatever it is: what cannot be opened ends with exit code 3.
-  if (e.code == errc::corrupt || e.code == errc::not_found) e.code = errc::io;
-  return fail(std::move(e));
+  return fail(not_opened(std::move(e)));
 }
 
 result<void> check_partition(const std::string& name, std::int32_t partitions, std::int32_t asked) {

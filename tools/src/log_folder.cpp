@@ -11,6 +11,12 @@ result<std::filesystem::path> log_folder(const std::string& url, const std::stri
   if (url.starts_with(scheme) && url.size() > scheme.size()) {
     return std::filesystem::path{url.substr(scheme.size())};
   }
+  if (url.starts_with("kafka:")) {
+    return fail(
+        errc::bad_config, option,
+        "expected lmdb:FOLDER: a log on Kafka has no files here; its brokers keep and check "
+        "them");
+  }
   std::string why;
   if (url.starts_with("memory:")) {
     why = ": a log in memory is its process's alone";

@@ -270,7 +270,9 @@ struct host::inside {
     if (!log) {
       auto opened = open_log({.url = options.log,
                               .frame_bytes = options.frame_bytes,
+                              .kafka_settings = options.kafka_settings,
                               .instance_folder = slot ? slot->folder() : std::filesystem::path{},
+                              .session_timeout = options.session_timeout,
                               .log = options.log_to});
       if (!opened) return fail(opened.error());
       log = std::move(*opened);

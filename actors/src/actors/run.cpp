@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 
 #include <pthread.h>
@@ -24,6 +25,7 @@
 #include "actors/passing_state.hpp"
 #include "actors/progress_line.hpp"
 #include "kappa/core/suggest.hpp"
+#include "kappa/log/kafka_settings.hpp"
 #include "kappa/log/open_log.hpp"
 
 namespace kappa {
@@ -78,11 +80,18 @@ struct misplaced_key : std::runtime_error {
 };
 
 // Keys stand alone: CLI11 would take [section] and a.b=… for subcommands', and say no more of them
-// than a name of its own making.
+// than a name of its own making. Those of librdkafka, which have dots, are no options: they are
+// kept apart.
 class flat_config : public CLI::ConfigTOML {
  public:
+  explicit flat_config(kafka_settings& kafka) : kafka_{kafka} {}
+
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
-    auto found = CLI::ConfigTOML::from_config(in);
+    auto lines = take_kafka_config_lines(in);
+    if (!lines) throw misplaced_key{lines.error().text()};
+    kafka_ = std::move(lines->settings);
+    std::istringstream others{lines->others};
+    auto found = CLI::ConfigTOML::from_config(others);
     for (const auto& item : found) {  // "--" closes a section, and has its whole name
       if (item.name != "--") continue;
       throw misplaced_key{fmt::format("section [{}]: keys stand without sections; remove the line",
@@ -95,7 +104,15 @@ class flat_config : public CLI::ConfigTOML {
     }
     return found;
   }
+
+ private:
+  kafka_settings& kafka_;
 };
+
+// What is behind the name may be a secret.
+std::string without_value(const std::string& argument) {
+  return argument.substr(0, argument.find('='));
+}
 
 }  // namespace
 
@@ -112,6 +129,8 @@ struct runner::inside {
   bool keep_running = false;
   bool quiet = false;
   std::string on_failure = "dead-letter";
+  kafka_settings kafka_of_file;
+  std::vector<std::string> kafka_of_line;
 
   void add_common() {
     const auto time_option = [this](const char* flag, milliseconds& value, const char* help) {
@@ -126,9 +145,12 @@ struct runner::inside {
     };
     cli.add_option("--log", options.log, "The log: lmdb:FOLDER, memory: or kafka://HOST:PORT")
         ->capture_default_str();
-    cli.add_option(
-        "--instance", options.instance,
-        "On Kafka: the slot of --state that this process takes (else the first free one)");
+    cli.add_option("--kafka-set", kafka_of_line,
+                   "NAME=VALUE: a setting of librdkafka, the Kafka client, that is no secret; may "
+                   "be repeated")
+        ->allow_extra_args(false);
+    cli.add_option("--instance", options.instance,
+                   "On Kafka: the slot of --state that this process takes (else the first free one)");
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
@@ -136,6 +158,8 @@ struct runner::inside {
     cli.add_option("--threads", options.worker_threads, "Worker threads (0: one a processor)")
         ->capture_default_str();
     cli.add_option("--http", http, "Serve queries, metrics and health at ADDRESS:PORT");
+    time_option("--session-timeout", options.session_timeout,
+                "On Kafka: how long a process may be silent before others get its tasks");
     time_option("--commit-interval", options.limits.commit_interval,
                 "Longest time between commits (T1)");
     time_option("--snapshot-interval", options.limits.snapshot_interval,
@@ -168,7 +192,7 @@ struct runner::inside {
     cli.add_flag("--quiet", quiet, "No progress");
     cli.add_option("--log-level", level, "debug, info, warning or error")->capture_default_str();
     cli.set_config("--config", "", "Options from a file: name=value lines");
-    cli.config_formatter(std::make_shared<flat_config>());
+    cli.config_formatter(std::make_shared<flat_config>(kafka_of_file));
     cli.allow_config_extras(false);
   }
 
@@ -178,7 +202,7 @@ struct runner::inside {
     for (const auto* o : cli.get_options()) {
       for (const auto& l : o->get_lnames()) known.push_back("--" + l);
     }
-    const auto stripped = wrong.substr(0, wrong.find('='));
+    const auto stripped = without_value(wrong);
     return detail::suggestion(stripped.starts_with("--") ? stripped : "--" + stripped, known);
   }
 
@@ -207,10 +231,17 @@ struct runner::inside {
     for (const auto& extra : cli.remaining()) {
       const auto near = nearest_to(extra);
       return complain({errc::bad_config, "command line",
-                       fmt::format("unknown argument {}{} (see --help)", extra,
+                       fmt::format("unknown argument {}{} (see --help)", without_value(extra),
                                    near.empty() ? std::string{} : "; did you mean " + near + "?")},
                       exit_usage);
     }
+    auto kafka =
+        merged({options.kafka_settings, kafka_of_file, kafka_settings_of_environment(environ)});
+    for (const auto& setting : kafka_of_line) {
+      if (auto set = set_from_command_line(kafka, setting); !set)
+        return complain(set.error(), exit_usage);
+    }
+    options.kafka_settings = std::move(kafka);
     if (on_failure == "stop") {
       options.on_failure = failure_policy::stop;
     } else if (on_failure != "dead-letter") {
@@ -231,6 +262,10 @@ struct runner::inside {
       return complain({errc::bad_config, "--replay",
                        "--fresh deletes what a replay would read: give one of the two"},
                       exit_usage);
+    }
+    if (options.session_timeout < std::chrono::seconds{1} ||
+        options.session_timeout > std::chrono::minutes{15}) {
+      return complain({errc::bad_config, "--session-timeout", "expected 1s … 15min"}, exit_usage);
     }
     const auto& l = options.limits;
     if (l.commit_interval.count() < 1 || l.commit_interval > std::chrono::hours{1}) {

@@ -41,8 +41,8 @@ class waiting_again {
 }  // namespace
 
 template <class Send>
-result<event> admin::ask(rd_kafka_admin_op_t op, const std::string& subject, Send&& send,
-                         bool stable_offsets) {
+result<event> admin::ask(rd_kafka_admin_op_t op, const std::string& subject,
+                         const std::string& needs, Send&& send, bool stable_offsets) {
   const admin_options options{rd_kafka_AdminOptions_new(client_.get(), op)};
   std::array<char, 256> why{};
   rd_kafka_AdminOptions_set_request_timeout(options.get(), request_timeout_ms, why.data(),
@@ -53,29 +53,53 @@ result<event> admin::ask(rd_kafka_admin_op_t op, const std::string& subject, Sen
   }
   const queue answers{rd_kafka_queue_new(client_.get())};
   send(options.get(), answers.get());
-  event answer{rd_kafka_queue_poll(answers.get(), request_timeout_ms + 1000)};
-  if (!answer) return fail(client_.error_of(RD_KAFKA_RESP_ERR__TIMED_OUT, subject));
-  if (const auto code = rd_kafka_event_error(answer.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return fail(client_.error_of(code, subject, rd_kafka_event_error_string(answer.get())));
+  auto answer = answered_in_time(
+      subject, [&](int slice_ms) { return event{rd_kafka_queue_poll(answers.get(), slice_ms)}; });
+  if (!answer) return answer;
+  if (const auto code = rd_kafka_event_error(answer->get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return fail(client_.error_of(code, subject, rd_kafka_event_error_string(answer->get()), needs));
   }
   return answer;
 }
 
-result<std::string> admin::cluster_id() {
-  const std::unique_ptr<char, void (*)(char*)> id{
-      rd_kafka_clusterid(client_.get(), request_timeout_ms),
-      [](char* p) { rd_kafka_mem_free(nullptr, p); }};
-  if (!id) {
-    return fail(client_.error_of(RD_KAFKA_RESP_ERR__TIMED_OUT, "kafka",
-                                 "no broker answers: look at the address, and whether it runs"));
+// What `look` gives within the time that a request may take, unless the brokers refuse this client.
+template <class Look>
+auto admin::answered_in_time(const std::string& subject, Look&& look, bool first_contact)
+    -> result<decltype(look(0))> {
+  constexpr int slice_ms = 100;
+  const auto since = std::chrono::steady_clock::now();
+  const auto until = since + std::chrono::milliseconds{request_timeout_ms};
+  for (;;) {
+    if (auto answer = look(slice_ms)) {
+      client_.answered();
+      return answer;
+    }
+    if (auto refused = client_.refusal(subject, since, first_contact))
+      return fail(std::move(*refused));
+    if (std::chrono::steady_clock::now() >= until)
+      return fail(client_.error_of(RD_KAFKA_RESP_ERR__TIMED_OUT, subject,
+                                   "no broker answers: look at the address, and whether it runs"));
   }
-  return std::string{id.get()};
+}
+
+result<std::string> admin::cluster_id() {
+  auto id = answered_in_time(
+      "kafka",
+      [&](int slice_ms) {
+        return std::unique_ptr<char, void (*)(char*)>{
+            rd_kafka_clusterid(client_.get(), slice_ms),
+            [](char* p) { rd_kafka_mem_free(nullptr, p); }};
+      },
+      true);
+  if (!id) return fail(id.error());
+  return std::string{id->get()};
 }
 
 // ── topics ──
 
 result<void> admin::create_topic(const std::string& name, std::int32_t partitions, int replication,
                                  const std::map<std::string, std::string>& settings) {
+  const auto needs = fmt::format("Create on topic {} (or on the cluster)", name);
   std::array<char, 256> why{};
   const new_topic wanted{rd_kafka_NewTopic_new(
       name.c_str(), partitions, replication == 0 ? -1 : replication, why.data(), why.size())};
@@ -83,7 +107,7 @@ result<void> admin::create_topic(const std::string& name, std::int32_t partition
   for (const auto& [key, value] : settings) {
     rd_kafka_NewTopic_set_config(wanted.get(), key.c_str(), value.c_str());
   }
-  auto answer = ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, name, [&](auto* options, auto* answers) {
+  auto answer = ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, name, needs, [&](auto* options, auto* answers) {
     auto* one = wanted.get();
     rd_kafka_CreateTopics(client_.get(), &one, 1, options, answers);
   });
@@ -95,24 +119,25 @@ result<void> admin::create_topic(const std::string& name, std::int32_t partition
     const auto code = rd_kafka_topic_result_error(results[i]);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     const auto* text = rd_kafka_topic_result_error_string(results[i]);
-    return fail(client_.error_of(code, name, text == nullptr ? "" : text));
+    return fail(client_.error_of(code, name, text == nullptr ? "" : text, needs));
   }
   return {};
 }
 
 result<void> admin::change_topic(const std::string& name,
                                  const std::map<std::string, std::string>& settings) {
+  const auto needs = fmt::format("AlterConfigs on topic {}", name);
   const resource of{rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str())};
   for (const auto& [key, value] : settings) {
     const fault f{rd_kafka_ConfigResource_add_incremental_config(
         of.get(), key.c_str(), RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET, value.c_str())};
     if (f) return fail(client_.error_of(f.get(), name));
   }
-  auto answer =
-      ask(RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS, name, [&](auto* options, auto* answers) {
-        auto* one = of.get();
-        rd_kafka_IncrementalAlterConfigs(client_.get(), &one, 1, options, answers);
-      });
+  auto answer = ask(RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS, name, needs,
+                    [&](auto* options, auto* answers) {
+                      auto* one = of.get();
+                      rd_kafka_IncrementalAlterConfigs(client_.get(), &one, 1, options, answers);
+                    });
   if (!answer) return fail(answer.error());
   std::size_t n = 0;
   const auto* const* results = rd_kafka_IncrementalAlterConfigs_result_resources(
@@ -121,7 +146,7 @@ result<void> admin::change_topic(const std::string& name,
     const auto code = rd_kafka_ConfigResource_error(results[i]);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     const auto* text = rd_kafka_ConfigResource_error_string(results[i]);
-    return fail(client_.error_of(code, name, text == nullptr ? "" : text));
+    return fail(client_.error_of(code, name, text == nullptr ? "" : text, needs));
   }
   return {};
 }
@@ -141,9 +166,10 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
   }
   const std::unique_ptr<rd_kafka_TopicCollection_t, destroyer<rd_kafka_TopicCollection_destroy>> of{
       rd_kafka_TopicCollection_of_topic_names(raw.data(), raw.size())};
-  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, subject, [&](auto* options, auto* answers) {
-    rd_kafka_DescribeTopics(client_.get(), of.get(), options, answers);
-  });
+  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, subject, "Describe on the topics",
+                    [&](auto* options, auto* answers) {
+                      rd_kafka_DescribeTopics(client_.get(), of.get(), options, answers);
+                    });
   if (!answer) return fail(answer.error());
   std::size_t n = 0;
   const auto* const* topics = rd_kafka_DescribeTopics_result_topics(
@@ -153,7 +179,8 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
     if (const auto* e = rd_kafka_TopicDescription_error(topics[i])) {
       const auto code = rd_kafka_error_code(e);
       if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
-      if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(client_.error_of(e, name));
+      if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return fail(client_.error_of(e, name, "Describe on topic " + name));
     }
     auto& d = out[name];
     d.id = rd_kafka_Uuid_base64str(rd_kafka_TopicDescription_topic_id(topics[i]));
@@ -163,10 +190,11 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
   }
   if (out.empty()) return out;
 
-  auto configs = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject, [&](auto* options, auto* answers) {
-    rd_kafka_DescribeConfigs(client_.get(), raw_resources.data(), raw_resources.size(), options,
-                             answers);
-  });
+  auto configs = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject, "DescribeConfigs on the topics",
+                     [&](auto* options, auto* answers) {
+                       rd_kafka_DescribeConfigs(client_.get(), raw_resources.data(),
+                                                raw_resources.size(), options, answers);
+                     });
   if (!configs) return fail(configs.error());
   const auto* const* found = rd_kafka_DescribeConfigs_result_resources(
       rd_kafka_event_DescribeConfigs_result(configs->get()), &n);
@@ -179,7 +207,8 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
     }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
       const auto* text = rd_kafka_ConfigResource_error_string(found[i]);
-      return fail(client_.error_of(code, name, text == nullptr ? "" : text));
+      return fail(client_.error_of(code, name, text == nullptr ? "" : text,
+                                   "DescribeConfigs on topic " + name));
     }
     std::size_t entries = 0;
     const auto* const* all = rd_kafka_ConfigResource_configs(found[i], &entries);
@@ -217,10 +246,11 @@ result<std::vector<std::string>> admin::topics() {
 
 result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t which,
                                         rd_kafka_IsolationLevel_t isolation) {
+  const auto needs = "Describe on topic " + tp.topic;
   const auto list = list_of(tp, which);
   waiting_again wait{patience_with_brokers};
   for (;;) {
-    auto answer = ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, tp.text(), [&](auto* o, auto* answers) {
+    auto answer = ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, tp.text(), needs, [&](auto* o, auto* answers) {
       const fault ignored{rd_kafka_AdminOptions_set_isolation_level(o, isolation)};
       rd_kafka_ListOffsets(client_.get(), list.get(), o, answers);
     });
@@ -231,7 +261,7 @@ result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t 
     if (n != 1) return fail(errc::unavailable, tp.text(), "the broker gave no offset", true);
     const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[0]);
     if (at->err == RD_KAFKA_RESP_ERR_NO_ERROR) return at->offset;
-    auto e = client_.error_of(at->err, tp.text());
+    auto e = client_.error_of(at->err, tp.text(), {}, needs);
     if (!e.retriable || !wait.once_more()) return fail(std::move(e));
   }
 }
@@ -274,10 +304,10 @@ result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {
 // ── groups ──
 
 result<std::vector<std::string>> admin::groups() {
-  auto answer =
-      ask(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "groups", [&](auto* options, auto* answers) {
-        rd_kafka_ListConsumerGroups(client_.get(), options, answers);
-      });
+  auto answer = ask(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "groups", "Describe on the cluster",
+                    [&](auto* options, auto* answers) {
+                      rd_kafka_ListConsumerGroups(client_.get(), options, answers);
+                    });
   if (!answer) return fail(answer.error());
   const auto* found = rd_kafka_event_ListConsumerGroups_result(answer->get());
   std::size_t n = 0;
@@ -301,6 +331,7 @@ result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
 
 result<std::vector<group_offset>> admin::group_offsets_now(
     const std::string& group, const std::vector<topic_partition>& where) {
+  const auto needs = "Describe on group " + group;
   partition_list list;
   if (!where.empty()) {
     list.reset(rd_kafka_topic_partition_list_new(static_cast<int>(where.size())));
@@ -311,7 +342,7 @@ result<std::vector<group_offset>> admin::group_offsets_now(
                         destroyer<rd_kafka_ListConsumerGroupOffsets_destroy>>
       of{rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get())};
   auto answer = ask(
-      RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, "group " + group,
+      RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, "group " + group, needs,
       [&](auto* options, auto* answers) {
         auto* one = of.get();
         rd_kafka_ListConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
@@ -325,14 +356,15 @@ result<std::vector<group_offset>> admin::group_offsets_now(
   for (std::size_t g = 0; g < n; ++g) {
     if (const auto* e = rd_kafka_group_result_error(groups[g])) {
       if (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) continue;
-      return fail(client_.error_of(e, "group " + group));
+      return fail(client_.error_of(e, "group " + group, needs));
     }
     const auto* partitions = rd_kafka_group_result_partitions(groups[g]);
     for (int i = 0; i < partitions->cnt; ++i) {
       const auto& p = partitions->elems[i];
       const topic_partition tp{p.topic, partition{p.partition}};
       if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return fail(client_.error_of(p.err, fmt::format("group {} on {}", group, tp.text())));
+        return fail(client_.error_of(p.err, fmt::format("group {} on {}", group, tp.text()), {},
+                                     "Describe on topic " + tp.topic));
       if (p.offset < 0) continue;  // nothing committed
       out.push_back(
           {tp, p.offset, std::string{static_cast<const char*>(p.metadata), p.metadata_size}});
@@ -342,35 +374,37 @@ result<std::vector<group_offset>> admin::group_offsets_now(
 }
 
 result<void> admin::forget_group_offset(const std::string& group, const topic_partition& where) {
+  const auto needs = fmt::format("Delete on group {} and Read on topic {}", group, where.topic);
   const auto list = list_of(where);
   const std::unique_ptr<rd_kafka_DeleteConsumerGroupOffsets_t,
                         destroyer<rd_kafka_DeleteConsumerGroupOffsets_destroy>>
       of{rd_kafka_DeleteConsumerGroupOffsets_new(group.c_str(), list.get())};
   const auto subject = fmt::format("group {} on {}", group, where.text());
-  auto answer =
-      ask(RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, subject, [&](auto* options, auto* answers) {
-        auto* one = of.get();
-        rd_kafka_DeleteConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
-      });
+  auto answer = ask(RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, subject, needs,
+                    [&](auto* options, auto* answers) {
+                      auto* one = of.get();
+                      rd_kafka_DeleteConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
+                    });
   if (!answer) return fail(answer.error());
   std::size_t n = 0;
   const auto* const* results = rd_kafka_DeleteConsumerGroupOffsets_result_groups(
       rd_kafka_event_DeleteConsumerGroupOffsets_result(answer->get()), &n);
   for (std::size_t i = 0; i < n; ++i) {
     if (const auto* e = rd_kafka_group_result_error(results[i]))
-      return fail(client_.error_of(e, subject));
+      return fail(client_.error_of(e, subject, needs));
     const auto* partitions = rd_kafka_group_result_partitions(results[i]);
     for (int p = 0; p < partitions->cnt; ++p) {
       if (partitions->elems[p].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return fail(client_.error_of(partitions->elems[p].err, subject));
+        return fail(client_.error_of(partitions->elems[p].err, subject, {}, needs));
     }
   }
   return {};
 }
 
 result<std::vector<std::string>> admin::members(const std::string& group) {
+  const auto needs = "Describe on group " + group;
   const char* names[] = {group.c_str()};
-  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "group " + group,
+  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "group " + group, needs,
                     [&](auto* options, auto* answers) {
                       rd_kafka_DescribeConsumerGroups(client_.get(), names, 1, options, answers);
                     });
@@ -382,7 +416,7 @@ result<std::vector<std::string>> admin::members(const std::string& group) {
   for (std::size_t g = 0; g < n; ++g) {
     if (const auto* e = rd_kafka_ConsumerGroupDescription_error(groups[g])) {
       if (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) continue;
-      return fail(client_.error_of(e, "group " + group));
+      return fail(client_.error_of(e, "group " + group, needs));
     }
     const auto count = rd_kafka_ConsumerGroupDescription_member_count(groups[g]);
     for (std::size_t m = 0; m < count; ++m) {

@@ -70,8 +70,11 @@ class admin {
 
  private:
   template <class Send>
-  result<event> ask(rd_kafka_admin_op_t op, const std::string& subject, Send&& send,
-                    bool stable_offsets = false);
+  result<event> ask(rd_kafka_admin_op_t op, const std::string& subject, const std::string& needs,
+                    Send&& send, bool stable_offsets = false);
+  template <class Look>
+  auto answered_in_time(const std::string& subject, Look&& look, bool first_contact = false)
+      -> result<decltype(look(0))>;
   result<std::vector<group_offset>> group_offsets_now(const std::string& group,
                                                       const std::vector<topic_partition>& where);
   /// `which`: milliseconds, or one of rd_kafka_OffsetSpec_t.

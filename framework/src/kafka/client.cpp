@@ -1,10 +1,12 @@
 #include "kafka/client.hpp"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "kappa/core/suggest.hpp"
+#include "kappa/log/kafka_settings.hpp"
 
 namespace kappa::kafka {
 namespace {
@@ -83,6 +85,57 @@ meaning meaning_of(rd_kafka_resp_err_t code) {
   }
 }
 
+// A broker that goes down or comes up may say the same for a moment.
+constexpr std::chrono::seconds patience_with_refusal{2};
+
+// Why a connection does not come to be and, unless that passes by itself, what it takes.
+struct no_entry {
+  errc code;
+  std::string_view mend;
+  bool guessed = false;
+};
+std::optional<no_entry> no_entry_of(rd_kafka_resp_err_t code, std::string_view reason) {
+  const auto says = [&](std::string_view words) {
+    return reason.find(words) != std::string_view::npos;
+  };
+  if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION || says("SASL authentication error")) {
+    return no_entry{errc::denied,
+                    "look at kafka.security.protocol, kafka.sasl.mechanism, kafka.sasl.username "
+                    "and kafka.sasl.password"};
+  }
+  if (code == RD_KAFKA_RESP_ERR__SSL || says("SSL handshake failed") || says("SSL alert")) {
+    return no_entry{errc::unavailable,
+                    "look at kafka.security.protocol (whether this listener speaks TLS), at "
+                    "kafka.ssl.ca.location (who has signed the brokers' certificates), and, where "
+                    "the brokers ask for one, at this program's own certificate "
+                    "(kafka.ssl.certificate.location, kafka.ssl.key.location)"};
+  }
+  // A listener of TLS hangs up on one who does not speak it, and one of SASL on one who does not
+  // give his name; so does a broker that ends.
+  if (says("security.protocol") ||
+      (says("Disconnected") && (says("in state APIVERSION_QUERY") || says("in state UP")))) {
+    return no_entry{errc::unavailable,
+                    "if the broker runs: set kafka.security.protocol to what this listener speaks, "
+                    "SSL, SASL_SSL or SASL_PLAINTEXT",
+                    true};
+  }
+  return std::nullopt;
+}
+
+// The usual one, where the call does not say more exactly.
+std::string_view usual_right(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+      return "Describe, Read and Write on the topic";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+      return "Read on the group";
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+      return "Write on the transactional id";
+    default:
+      return "the right to it";
+  }
+}
+
 }  // namespace
 
 partition_list list_of(const topic_partition& tp, std::int64_t offset) {
@@ -92,18 +145,23 @@ partition_list list_of(const topic_partition& tp, std::int64_t offset) {
   return list;
 }
 
-error error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view detail) {
+error error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view detail,
+               std::string_view needs) {
   const auto m = meaning_of(code);
-  std::string text = detail.empty() ? rd_kafka_err2str(code) : std::string{detail};
+  auto text = fmt::format("{} ({})", detail.empty() ? rd_kafka_err2str(code) : detail,
+                          rd_kafka_err2name(code));
   if (m.code == errc::denied) {
-    text += "; give the user that this program connects as the right to it (docs/how-to/kafka.md)";
+    const auto no = no_entry_of(code, {});
+    text += no ? fmt::format("; {}", no->mend)
+               : fmt::format("; the user that this program connects as needs {}",
+                             needs.empty() ? usual_right(code) : needs);
+    text += " (docs/how-to/kafka.md)";
   }
-  return {m.code, std::move(subject), fmt::format("{} ({})", text, rd_kafka_err2name(code)),
-          m.retriable};
+  return {m.code, std::move(subject), std::move(text), m.retriable};
 }
 
-error error_of(const rd_kafka_error_t* e, std::string subject) {
-  return error_of(rd_kafka_error_code(e), std::move(subject), rd_kafka_error_string(e));
+error error_of(const rd_kafka_error_t* e, std::string subject, std::string_view needs) {
+  return error_of(rd_kafka_error_code(e), std::move(subject), rd_kafka_error_string(e), needs);
 }
 
 // ── config ──
@@ -143,17 +201,28 @@ result<void> config::prefer(const std::string& name, const std::string& value) {
   return options_->settings.contains(name) ? result<void>{} : set(name, value);
 }
 
+std::vector<std::string> config::secrets() const {
+  std::vector<std::string> all;
+  for (const auto& [name, value] : options_->settings) {
+    if (is_secret_kafka_setting(name) && !value.empty()) all.push_back(value);
+  }
+  // One may be a part of another.
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  return all;
+}
+
 // ── client ──
 
 result<std::unique_ptr<client>> client::open(rd_kafka_type_t type, config settings, log_sink log) {
-  std::unique_ptr<client> made{new client{std::move(log)}};
+  std::unique_ptr<client> made{new client{std::move(log), settings.secrets()}};
   rd_kafka_conf_set_opaque(settings.get(), made.get());
   rd_kafka_conf_set_log_cb(settings.get(), on_log);
   rd_kafka_conf_set_error_cb(settings.get(), on_error);
   std::array<char, 512> why{};
   made->handle_ = rd_kafka_new(type, settings.get(), why.data(), why.size());
   if (made->handle_ == nullptr) {
-    return fail(errc::bad_config, "kafka settings", std::string{why.data()});
+    return fail(errc::bad_config, "kafka settings", made->redacted(why.data()));
   }
   (void)settings.release();  // the handle has it
   return made;
@@ -164,32 +233,78 @@ client::~client() {
 }
 
 void client::connection_error(rd_kafka_resp_err_t code, std::string_view reason) {
-  {
-    const std::lock_guard lock{mutex_};
-    last_connection_error_ = std::string{reason};
-  }
-  log_(log_level::warning, "kafka connection",
-       {{"error", std::string{reason}}, {"code", rd_kafka_err2name(code)}});
+  const auto text = redacted(reason);
+  // That all are down only sums up what was said of each.
+  const bool news = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || note_failure(code, text);
+  if (news)
+    log_(log_level::warning, "kafka connection",
+         {{"error", text}, {"code", rd_kafka_err2name(code)}});
 }
 
-void client::line(int level, std::string_view facility, std::string_view text) const {
-  log_(level_of(level), "kafka client",
-       {{"facility", std::string{facility}}, {"text", std::string{text}}});
+void client::line(int level, std::string_view facility, std::string_view text) {
+  const auto shown = redacted(text);
+  // Of a connection that ends early no more than this line is told.
+  if (facility == "FAIL") {  // "[thrd:…]: …"
+    const auto thread = shown.starts_with("[thrd:") ? shown.find("]: ") : std::string::npos;
+    (void)note_failure(RD_KAFKA_RESP_ERR__TRANSPORT,
+                       thread == std::string::npos ? shown : shown.substr(thread + 3));
+  }
+  log_(level_of(level), "kafka client", {{"facility", std::string{facility}}, {"text", shown}});
+}
+
+bool client::note_failure(rd_kafka_resp_err_t code, const std::string& reason) {
+  const std::lock_guard lock{mutex_};
+  if (const auto no = no_entry_of(code, reason)) {
+    if (!refusal_) refused_at_ = std::chrono::steady_clock::now();
+    refusal_ = error{no->code, {}, fmt::format("{}; {} (docs/how-to/kafka.md)", reason, no->mend)};
+  } else {
+    refusal_.reset();
+  }
+  return std::exchange(last_failure_, reason) != reason;
+}
+
+// librdkafka shows no password by itself, but its words on a setting that it cannot read may have
+// a part of it.
+std::string client::redacted(std::string_view text) const {
+  std::string out{text};
+  for (const auto& secret : secrets_) {
+    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at))
+      out.replace(at, secret.size(), "…");
+  }
+  return out;
+}
+
+std::optional<error> client::refusal(const std::string& subject, time_point since,
+                                     bool first_contact) {
+  rd_kafka_poll(handle_, 0);
+  const std::lock_guard lock{mutex_};
+  if (!refusal_ || (refusal_guessed_ && !first_contact)) return std::nullopt;
+  const auto waited = std::chrono::steady_clock::now() - std::max(refused_at_, since);
+  if (waited < patience_with_refusal) return std::nullopt;
+  auto e = *refusal_;
+  e.subject = subject;
+  return e;
+}
+
+void client::answered() {
+  const std::lock_guard lock{mutex_};
+  refusal_.reset();
 }
 
 error client::with_reason(error e) const {
   if (!e.retriable) return e;
   const std::lock_guard lock{mutex_};
-  if (!last_connection_error_.empty()) e.message += "; last: " + last_connection_error_;
+  if (!last_failure_.empty()) e.message += "; last: " + last_failure_;
   return e;
 }
 
-error client::error_of(rd_kafka_resp_err_t code, std::string subject,
-                       std::string_view detail) const {
-  return with_reason(kafka::error_of(code, std::move(subject), detail));
+error client::error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view detail,
+                       std::string_view needs) const {
+  return with_reason(kafka::error_of(code, std::move(subject), detail, needs));
 }
-error client::error_of(const rd_kafka_error_t* e, std::string subject) const {
-  return with_reason(kafka::error_of(e, std::move(subject)));
+error client::error_of(const rd_kafka_error_t* e, std::string subject,
+                       std::string_view needs) const {
+  return with_reason(kafka::error_of(e, std::move(subject), needs));
 }
 
 }  // namespace kappa::kafka

@@ -6,11 +6,13 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kappa/core/error.hpp"
 #include "kappa/core/logger.hpp"
@@ -41,10 +43,12 @@ using group_metadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
 /// How long a request to the brokers may take, all retries included.
 inline constexpr int request_timeout_ms = 30'000;
 
-/// What an error of librdkafka or of a broker means here, and whether to try again.
-[[nodiscard]] error error_of(rd_kafka_resp_err_t code, std::string subject,
-                             std::string_view detail);
-[[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject);
+/// What an error of librdkafka or of a broker means here, and whether to try again. `needs` is the
+/// right that the call takes ("Write on topic orders"), for one that the brokers do not allow.
+[[nodiscard]] error error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view detail,
+                             std::string_view needs = {});
+[[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject,
+                             std::string_view needs = {});
 
 /// A configuration in the making.
 class config {
@@ -56,6 +60,8 @@ class config {
   [[nodiscard]] result<void> set(const std::string& name, const std::string& value);
   /// Ours, unless the user has given one.
   [[nodiscard]] result<void> prefer(const std::string& name, const std::string& value);
+  /// What no line may show.
+  [[nodiscard]] std::vector<std::string> secrets() const;
   [[nodiscard]] rd_kafka_conf_t* get() const { return conf_.get(); }
   [[nodiscard]] rd_kafka_conf_t* release() { return conf_.release(); }
 
@@ -78,8 +84,19 @@ class client {
   /// As kafka::error_of; a request that only timed out is told with what the connection last said
   /// ("Connection refused").
   [[nodiscard]] error error_of(rd_kafka_resp_err_t code, std::string subject,
-                               std::string_view detail = {}) const;
-  [[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject) const;
+                               std::string_view detail = {}, std::string_view needs = {}) const;
+  [[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject,
+                               std::string_view needs = {}) const;
+
+  using time_point = std::chrono::steady_clock::time_point;
+  /// For one who waits for the brokers since then, asked now and then: they do not let this client
+  /// in, or it does not trust them (a wrong password, a wrong authority), and longer waiting would
+  /// not mend it. On the first contact also what only looks like that: they hang up. Serves the
+  /// callbacks.
+  [[nodiscard]] std::optional<error> refusal(const std::string& subject, time_point since,
+                                             bool first_contact = false);
+  /// They have answered.
+  void answered();
 
   /// For the owner's use in the callbacks of librdkafka (`opaque`).
   void set_owner(void* owner) { owner_ = owner; }
@@ -88,17 +105,25 @@ class client {
 
   /// Called by librdkafka.
   void connection_error(rd_kafka_resp_err_t code, std::string_view reason);
-  void line(int level, std::string_view facility, std::string_view text) const;
+  void line(int level, std::string_view facility, std::string_view text);
 
  private:
-  explicit client(log_sink log) : log_{std::move(log)} {}
+  client(log_sink log, std::vector<std::string> secrets)
+      : log_{std::move(log)}, secrets_{std::move(secrets)} {}
   [[nodiscard]] error with_reason(error e) const;
+  /// True: it was not known already.
+  [[nodiscard]] bool note_failure(rd_kafka_resp_err_t code, const std::string& reason);
+  [[nodiscard]] std::string redacted(std::string_view text) const;
 
   log_sink log_;
+  std::vector<std::string> secrets_;
   rd_kafka_t* handle_ = nullptr;
   void* owner_ = nullptr;
   mutable std::mutex mutex_;
-  std::string last_connection_error_;
+  std::string last_failure_;
+  std::optional<error> refusal_;
+  bool refusal_guessed_ = false;
+  time_point refused_at_;
 };
 
 }  // namespace kappa::kafka

@@ -35,7 +35,8 @@ void outside_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void*
   const std::lock_guard lock{d.mutex};
   if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR && !d.failed) {
     d.failed = client::of(opaque).error_of(
-        m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition));
+        m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition), {},
+        fmt::format("Write on topic {}", rd_kafka_topic_name(m->rkt)));
   } else if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && !d.base) {
     d.base = offset{m->offset};
   }

@@ -113,7 +113,8 @@ result<read_batch> reader::read(offset from, std::size_t max_bytes) {
     if (!waiting_.empty()) {
       const auto e = lease_.of().error_of(
           waiting_.front()->err, fmt::format("{}@{}", where_.text(), from),
-          bytes_view{static_cast<const char*>(waiting_.front()->payload), waiting_.front()->len});
+          bytes_view{static_cast<const char*>(waiting_.front()->payload), waiting_.front()->len},
+          "Read on topic " + where_.topic);
       stop();  // the next read starts anew, and finds out whether it is still so
       return fail(e);
     }

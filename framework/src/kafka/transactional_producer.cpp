@@ -12,6 +12,7 @@ namespace {
 
 constexpr int poll_ms = 20;
 constexpr std::chrono::seconds patience_at_opening{60};
+constexpr int opening_slice_ms = 500;
 
 }  // namespace
 
@@ -36,14 +37,18 @@ result<std::unique_ptr<transactional_producer>> transactional_producer::open(
   if (!opened) return fail(opened.error());
   p->client_ = std::move(*opened);
   p->client_->set_owner(p.get());
-  const auto until = std::chrono::steady_clock::now() + patience_at_opening;
+  const auto began = std::chrono::steady_clock::now();
+  const auto until = began + patience_at_opening;
   for (;;) {
-    const fault f{rd_kafka_init_transactions(p->client_->get(), request_timeout_ms)};
+    const fault f{rd_kafka_init_transactions(p->client_->get(), opening_slice_ms)};
     if (!f) return p;
+    if (auto refused = p->client_->refusal(transactional_id, began))
+      return fail(std::move(*refused));
     // The broker may still be loading, or ending the predecessor's transaction.
     if (rd_kafka_error_is_retriable(f.get()) != 0 && std::chrono::steady_clock::now() < until)
       continue;
-    return fail(p->client_->error_of(f.get(), transactional_id));
+    return fail(p->client_->error_of(f.get(), transactional_id,
+                                     "Write and Describe on transactional id " + transactional_id));
   }
 }
 
@@ -56,7 +61,8 @@ void transactional_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m,
         m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
     if (!self.delivery_error_ && !purged) {
       self.delivery_error_ = self.client_->error_of(
-          m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition));
+          m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition), {},
+          fmt::format("Write on topic {}", rd_kafka_topic_name(m->rkt)));
     }
   } else if (m->_private != nullptr) {
     *static_cast<offset*>(m->_private) = offset{m->offset};
@@ -77,11 +83,12 @@ error transactional_producer::broken(error e) {
 
 // One call of the transactional API, tried again while it says so.
 template <class Call>
-result<void> transactional_producer::in_transaction(const char* what, Call&& call) {
+result<void> transactional_producer::in_transaction(const char* what, const std::string& needs,
+                                                    Call&& call) {
   for (;;) {
     const fault f{call()};
     if (!f) return {};
-    auto e = client_->error_of(f.get(), id_);
+    auto e = client_->error_of(f.get(), id_, needs);
     e.message = fmt::format("{}: {}", what, e.message);
     const auto took = std::chrono::steady_clock::now() - began_;
     if (rd_kafka_error_txn_requires_abort(f.get()) != 0) {
@@ -130,7 +137,8 @@ result<std::vector<offset>> transactional_producer::send(
   began_ = std::chrono::steady_clock::now();
   delivery_error_.reset();
   bases_.assign(appends.size(), offset{-1});
-  auto begun = in_transaction("begin", [&] { return rd_kafka_begin_transaction(client_->get()); });
+  auto begun =
+      in_transaction("begin", {}, [&] { return rd_kafka_begin_transaction(client_->get()); });
   if (!begun) return fail(begun.error());
   for (std::size_t i = 0; i < appends.size(); ++i) {
     if (auto produced = produce_all(appends[i], &bases_[i]); !produced)
@@ -150,7 +158,7 @@ result<std::vector<offset>> transactional_producer::finish(
     const std::vector<group_commit>& commits) {
   failpoint::hit("kafka.before_offsets");
   for (const auto& c : commits) {
-    auto sent = in_transaction("moving positions", [&] {
+    auto sent = in_transaction("moving positions", "Read on group " + c.group, [&] {
       return rd_kafka_send_offsets_to_transaction(client_->get(), c.offsets.get(), c.who.get(),
                                                   request_timeout_ms);
     });
@@ -159,8 +167,9 @@ result<std::vector<offset>> transactional_producer::finish(
     return fail(abandon(sent.error()));
   }
   failpoint::hit("kafka.before_commit");
-  auto committed = in_transaction(
-      "commit", [&] { return rd_kafka_commit_transaction(client_->get(), request_timeout_ms); });
+  auto committed = in_transaction("commit", {}, [&] {
+    return rd_kafka_commit_transaction(client_->get(), request_timeout_ms);
+  });
   if (!committed) {
     if (broken_) return fail(committed.error());
     return fail(abandon(delivery_error_ ? *delivery_error_ : committed.error()));

@@ -51,7 +51,8 @@ class transactional_producer {
   [[nodiscard]] result<rd_kafka_topic_t*> topic(const std::string& name);
   [[nodiscard]] result<void> produce_all(const log_transaction::append& a, offset* base);
   template <class Call>
-  [[nodiscard]] result<void> in_transaction(const char* what, Call&& call);
+  [[nodiscard]] result<void> in_transaction(const char* what, const std::string& needs,
+                                            Call&& call);
   [[nodiscard]] error broken(error e);
 
   const kafka_log_options& options_;

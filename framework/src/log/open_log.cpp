@@ -39,10 +39,16 @@ result<std::shared_ptr<event_log>> open_log(const open_log_options& options) {
 #ifdef KAPPA_KAFKA
     if (!rest.starts_with("//") || rest.size() == 2)
       return fail(errc::bad_config, options.url, "name the brokers: kafka://HOST:PORT,HOST:PORT");
+    if (rest.find('@') != std::string_view::npos) {  // not shown: it may be a password
+      return fail(errc::bad_config, "kafka://",
+                  "the address has a user in it: give him as the settings kafka.sasl.username and "
+                  "kafka.sasl.password, in the config file or the environment");
+    }
     kafka_log_options kafka;
     kafka.brokers = std::string{rest.substr(2)};
     kafka.settings = options.kafka_settings;
     kafka.instance_folder = options.instance_folder;
+    kafka.session_timeout = kafka.transaction_timeout = options.session_timeout;
     kafka.log = options.log;
     return open_kafka_log(kafka);
 #else

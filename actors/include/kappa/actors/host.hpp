@@ -16,6 +16,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,10 +38,15 @@ namespace kappa {
 struct host_options {
   /// "lmdb:FOLDER", "memory:" or "kafka://HOST:PORT". Ignored when `shared_log` is given.
   std::string log = "lmdb:data";
+  /// Of Kafka: settings of librdkafka by its own names. May hold secrets, which are never shown.
+  std::map<std::string, std::string> kafka_settings{};
   std::shared_ptr<event_log> shared_log{};
   /// Where the state partitions are; the app makes a folder of its own in it. On Kafka each process
   /// has a slot of its own there (instance_slot.hpp).
   std::filesystem::path state = "state";
+  /// On Kafka: how long a process may be silent before its tasks are given to others, and before its
+  /// transactions are aborted. 1 s … 15 min; the brokers have bounds of their own.
+  std::chrono::milliseconds session_timeout{10'000};
   /// The slot, by name; empty: the first that is free.
   std::string instance{};
   std::int32_t partitions = 4;     // of the topics that the app creates

@@ -1,6 +1,7 @@
 // From the command line's `--log` to a log: "lmdb:data", "memory:", "kafka://HOST:PORT".
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -18,6 +19,7 @@ struct open_log_options {
   /// Of Kafka: librdkafka's own settings, and where this instance keeps who it is (kafka_log.hpp).
   std::map<std::string, std::string> kafka_settings{};
   std::filesystem::path instance_folder{};
+  std::chrono::milliseconds session_timeout{10'000};  // also of transactions
   log_sink log = no_log;
 };
 

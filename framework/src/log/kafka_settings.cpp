@@ -1,0 +1,111 @@
+#include "kappa/log/kafka_settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include <fmt/format.h>
+
+namespace kappa {
+namespace {
+
+constexpr std::string_view variable_prefix = "KAPPA_KAFKA_";
+constexpr std::string_view tests_variable = "KAPPA_KAFKA_VERSION";
+constexpr std::string_view key_prefix = "kafka.";
+constexpr std::string_view blanks = " \t\r";
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+std::string_view unquoted(std::string_view value) {
+  if (value.size() < 2 || value.front() != value.back()) return value;
+  if (value.front() != '"' && value.front() != '\'') return value;
+  return value.substr(1, value.size() - 2);
+}
+
+std::string variable_of(std::string_view name) {
+  std::string variable{variable_prefix};
+  for (const char c : name)
+    variable += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return variable;
+}
+
+}  // namespace
+
+bool is_secret_kafka_setting(std::string_view name) {
+  // By their words, so that those of later versions of librdkafka are covered too.
+  constexpr std::array words{"password", "passphrase",         "secret",
+                             "key.pem",  "oauthbearer.config", "kinit.cmd"};
+  return std::any_of(words.begin(), words.end(),
+                     [&](const char* word) { return name.find(word) != std::string_view::npos; });
+}
+
+kafka_settings kafka_settings_of_environment(const char* const* environment) {
+  kafka_settings found;
+  for (; *environment != nullptr; ++environment) {
+    const std::string_view variable = *environment;
+    const auto equals = variable.find('=');
+    if (equals == std::string_view::npos || !variable.starts_with(variable_prefix)) continue;
+    if (variable.substr(0, equals) == tests_variable) continue;
+    std::string name;
+    for (const char c : variable.substr(variable_prefix.size(), equals - variable_prefix.size()))
+      name += c == '_' ? '.' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    found[name] = variable.substr(equals + 1);
+  }
+  return found;
+}
+
+result<void> set_from_command_line(kafka_settings& settings, const std::string& name_and_value) {
+  const auto equals = name_and_value.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return fail(errc::bad_config, "--kafka-set", "expected NAME=VALUE, as client.id=shop");
+  }
+  auto name = name_and_value.substr(0, equals);
+  if (name.starts_with(key_prefix)) name.erase(0, key_prefix.size());
+  if (is_secret_kafka_setting(name)) {
+    return fail(errc::bad_config, "--kafka-set " + name,
+                fmt::format("everybody on this machine can read a command line: set it in the "
+                            "environment ({}) or in the config file (kafka.{}=…)",
+                            variable_of(name), name));
+  }
+  settings[name] = name_and_value.substr(equals + 1);
+  return {};
+}
+
+result<kafka_config_lines> take_kafka_config_lines(std::istream& in) {
+  kafka_config_lines lines;
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    const auto text = trimmed(line);
+    if (text.starts_with(key_prefix)) {
+      const auto equals = text.find('=');
+      if (equals == std::string_view::npos) {
+        return fail(errc::bad_config, fmt::format("line {}", number),
+                    "begins with kafka. and is not kafka.NAME=VALUE");
+      }
+      const auto name = std::string{trimmed(text.substr(0, equals)).substr(key_prefix.size())};
+      const auto value = unquoted(trimmed(text.substr(equals + 1)));
+      if (!lines.settings.emplace(name, value).second) {
+        return fail(errc::bad_config, "kafka." + name,
+                    fmt::format("is there twice, again in line {}", number));
+      }
+    } else {
+      lines.others += line;
+    }
+    lines.others += '\n';  // the numbers of the others stay what they are
+  }
+  return lines;
+}
+
+kafka_settings merged(const std::vector<kafka_settings>& from_weak_to_strong) {
+  kafka_settings all;
+  for (const auto& settings : from_weak_to_strong) {
+    for (const auto& [name, value] : settings) all[name] = value;
+  }
+  return all;
+}
+
+}  // namespace kappa

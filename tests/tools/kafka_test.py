@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""The `kappa` command and the command line of a program on a log in Kafka, and where their secrets are seen: nowhere.
+
+kafka_test.py KAPPA FLIGHTS [unittest arguments]
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HARNESS = os.path.join(HERE, "../kafka/harness")
+PASSWORD = "alice-secret"  # the harness's
+SECONDS = 120
+KAPPA = FLIGHTS = None
+
+
+class OnKafka(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = subprocess.Popen([sys.executable, "-B", HARNESS, "run", "--listener", "sasl_scram"],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        cls.addClassCleanup(cls.end_broker)
+        cls.state = json.loads(cls.broker.stdout.readline())
+        if "bootstrap" not in cls.state:
+            raise RuntimeError(cls.state)
+        cls.log = "kafka://" + cls.state["bootstrap"]
+        cls.guarded = "kafka://" + cls.state["listeners"]["sasl_scram"]
+        tool = [sys.executable, "-B", HARNESS, "tool", "org.apache.kafka.tools.TopicCommand", "--bootstrap-server",
+                cls.state["bootstrap"], "--create", "--partitions", "2", "--topic"]
+        for topic in ("orders", "followed"):
+            subprocess.run([*tool, topic], check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
+
+    @classmethod
+    def end_broker(cls):
+        cls.broker.stdin.close()
+        cls.broker.wait(SECONDS)
+        cls.broker.stdout.close()
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="kappa-tools-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+
+    def write(self, topic, *lines, partition=0):
+        subprocess.run(["kcat", "-q", "-b", self.state["bootstrap"], "-P", "-t", topic, "-p", str(partition), "-K:"],
+                       input="".join(line + "\n" for line in lines), text=True, check=True, timeout=SECONDS)
+
+    def say(self, *command, environment=None, status=0):
+        """All that it says: standard output, and standard error behind it."""
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=SECONDS,
+                              check=False, cwd=self.folder, env={**os.environ, **(environment or {})})
+        said = done.stdout + done.stderr
+        self.assertEqual(done.returncode, status, said)
+        return said
+
+    def config(self, *lines):
+        path = os.path.join(self.folder, "config")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+        return path
+
+    def test_topics_and_records_of_other_clients_are_shown(self):
+        self.write("orders", "a:1", "b:2")
+        self.write("orders", "c:3", partition=1)
+        topics = {t["topic"]: t for t in json.loads(self.say(KAPPA, "topics", "--log", self.log, "--json"))}
+        self.assertEqual(topics["orders"]["records"], 3)
+        self.assertIsNone(topics["orders"]["owner"])
+        self.assertEqual([p["latest"] for p in topics["orders"]["partitions"]], [2, 1])
+        lines = self.say(KAPPA, "tail", "orders", "--log", self.log, "--from", "earliest").splitlines()
+        told = [(r["key"], r["value"], r["partition"]) for r in map(json.loads, lines)]
+        self.assertEqual(sorted(told), [("a", "1", 0), ("b", "2", 0), ("c", "3", 1)])
+        last = json.loads(self.say(KAPPA, "tail", "orders", "--log", self.log, "-n", "1", "--partition", "0"))
+        self.assertEqual((last["key"], last["offset"]), ("b", 1))
+
+    def test_what_comes_is_followed(self):
+        follower = subprocess.Popen([KAPPA, "tail", "followed", "--log", self.log, "--follow", "--from", "earliest"],
+                                    stdout=subprocess.PIPE, text=True)
+        with contextlib.ExitStack() as at_end:
+            at_end.callback(follower.stdout.close)
+            at_end.callback(follower.wait, SECONDS)
+            at_end.callback(follower.kill)
+            for n in range(3):
+                self.write("followed", f"k:{n}", partition=n % 2)
+                self.assertEqual(json.loads(follower.stdout.readline())["value"], str(n))
+            follower.terminate()
+            self.assertEqual(follower.wait(SECONDS), 143)
+
+    def test_settings_come_from_environment_config_file_and_command_line(self):
+        told = self.say(KAPPA, "topics", "--log", self.guarded, "--kafka-set", "security.protocol=SASL_PLAINTEXT",
+                        "--kafka-set", "sasl.mechanism=SCRAM-SHA-512", "--config", self.config(
+                            "sasl.password=not a setting of Kafka's here", "kafka.sasl.username=alice"),
+                        environment={"KAPPA_KAFKA_SASL_PASSWORD": PASSWORD})
+        self.assertIn("orders", told)
+
+    def test_the_environment_wins_over_the_config_file_and_the_command_line_over_both(self):
+        config = self.config("kafka.security.protocol=SASL_PLAINTEXT", "kafka.sasl.mechanism=SCRAM-SHA-512",
+                             "kafka.sasl.username=alice", "kafka.sasl.password=of the file")
+        self.say(KAPPA, "topics", "--log", self.guarded, "--config", config,
+                 environment={"KAPPA_KAFKA_SASL_PASSWORD": PASSWORD})
+        told = self.say(KAPPA, "topics", "--log", self.guarded, "--config", config, "--kafka-set", "sasl.username=bob",
+                        environment={"KAPPA_KAFKA_SASL_PASSWORD": PASSWORD}, status=3)
+        self.assertIn("kafka.sasl.password", told)
+
+    def test_a_secret_is_in_nothing_that_is_said(self):
+        secret = "Xyzzy-47-secret"
+        config = self.config("kafka.security.protocol=SASL_PLAINTEXT", "kafka.sasl.mechanism=SCRAM-SHA-256",
+                             "kafka.sasl.username=alice", "kafka.sasl.password=" + secret, "kafka.debug=all")
+        program = [FLIGHTS, "--config", config, "--log", self.guarded, "--log-level", "debug"]
+        told = self.say(*program, status=3)
+        self.assertIn("kafka.sasl.password", told)
+        self.assertIn("sasl.mechanism", told)  # librdkafka tells its settings, with debug
+        self.assertNotIn(secret, told)
+        for command, status in [([*program, "--help"], 0), ([*program, "--nonsense"], 2),
+                                ([*program, "--kafka-set", "sasl.pasword=x"], 2),
+                                ([*program, "--kafka-set=sasl.password=" + secret], 2),
+                                ([KAPPA, "topics", "--log", self.guarded, "--config", config], 3),
+                                ([KAPPA, "topics", "--config", config, "--help"], 0)]:
+            self.assertNotIn(secret, self.say(*command, status=status))
+        environment = {"KAPPA_KAFKA_SASL_PASSWORD": secret, "KAPPA_KAFKA_SECURITY_PROTOCOL": secret}
+        told = self.say(FLIGHTS, "--log", self.guarded, environment=environment, status=2)
+        self.assertIn("kafka.security.protocol", told)
+        self.assertNotIn(secret, told)
+        self.assertNotIn(secret, self.say(KAPPA, "topics", "--log", self.guarded, environment=environment, status=2))
+
+
+if __name__ == "__main__":
+    KAPPA, FLIGHTS = sys.argv[1:3]
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
