@@ -47,8 +47,12 @@ result<offset> for_each_record(event_log& log, log_reader& reader, offset from,
   auto end = log.settled_end(reader.where());
   if (!end) return fail(end.error());
   const auto at = std::max(from, bounds->earliest);
-  if (at >= *end) return at;
-  return read_up_to(reader, at, *end, f);
+  auto next = at < *end ? read_up_to(reader, at, *end, f) : at;
+  // All is read: who looks again is called when there is more, also by a log that has to fetch it.
+  if (next && *next >= *end) {
+    if (auto started = reader.start(*next); !started) return fail(started.error());
+  }
+  return next;
 }
 
 result<void> for_each_record(event_log& log, const std::string& topic,
