@@ -19,9 +19,9 @@ namespace kappa::kafka {
 
 class writer final : public log_writer {
  public:
-  writer(std::string app, std::string instance, writer_term term, std::unique_ptr<transactional_producer> producer,
-         std::optional<detail::app_lock> lock, topic_book& topics, const group_registry& groups,
-         admin& ask)
+  writer(std::string app, std::string instance, writer_term term,
+         std::unique_ptr<transactional_producer> producer, std::optional<detail::app_lock> lock,
+         topic_book& topics, const group_registry& groups, admin& ask)
       : app_{std::move(app)},
         instance_{std::move(instance)},
         term_{term},

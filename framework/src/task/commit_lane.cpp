@@ -40,8 +40,9 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     auto mine = writer_->moved_last(e->moves.at(0).key);
     if (!mine) return fail(mine.error());
     if (!*mine) {  // an epoch of that number, but another process's
-      return fail(errc::fenced, e->task.text(),
-                  "another process went on with the task while the outcome of a commit was unknown");
+      return fail(
+          errc::fenced, e->task.text(),
+          "another process went on with the task while the outcome of a commit was unknown");
     }
     bases.emplace_back(e->appends.size(), offset{-1});
     if (!e->epochs_append) continue;

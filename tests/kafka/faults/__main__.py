@@ -184,7 +184,8 @@ def main():
         run.go(60 + arguments.faults * SECONDS_A_FAULT * 6)
         wrong = checker.findings(brokers.direct, expected, reference_alerts)
     except RuntimeError as e:
-        wrong = [str(e)]
+        say(f"seed {arguments.seed}: {e}; what was written: {folder}")
+        return 2  # nothing was found out
     finally:
         run.end()
         brokers.end()
