@@ -1,0 +1,109 @@
+"""The flights job on Kafka as three processes, under faults; nothing may be lost or doubled.
+
+Faults are drawn by the seed: kill -9 at any moment and at steps of commit, snapshot and recovery; SIGSTOP past the session
+time-out and SIGCONT; SIGTERM; the broker killed and started again; the network between the processes and the broker cut for
+a while, or its connections dropped. A checker that knows nothing of Kappa then reads the topics, and the CSV files of all
+processes must equal those of an undisturbed embedded run. Exit code 0: nothing was found.
+"""
+
+import argparse
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import checker
+from brokers import Brokers
+from run import SHORT, Run, Stuck
+
+SECONDS_A_FAULT = 1.6  # about: the rate is chosen so that all of them fall inside the run
+SHOWN = 20
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def undisturbed(arguments, folder):
+    out = os.path.join(folder, "undisturbed")
+    environment = {name: value for name, value in os.environ.items() if name != "KAPPA_BREAK"}
+    subprocess.run([arguments.program, "--input", arguments.input, "--log", f"lmdb:{folder}/log", "--state",
+                    f"{folder}/embedded", "--out", out, "--quiet"],
+                   check=True, stdout=subprocess.DEVNULL, env=environment)
+    return out
+
+
+def different(job, reference):
+    return [f"process {job.number}: {name} differs from the undisturbed embedded run's"
+            for name in ("hourly-delays.csv", "delay-alerts.csv")
+            if not filecmp.cmp(os.path.join(job.out, name), os.path.join(reference, name), shallow=False)]
+
+
+def rows_in(path):
+    return sum(1 for _ in checker.rows_of(path))
+
+
+def disturb(arguments, folder, expected, reference):
+    """The run with what went wrong with it, what the checker found in the topics, and in the files."""
+    plan = SHORT if arguments.short else arguments.faults
+    faults = len(SHORT) if arguments.short else arguments.faults
+    rate = max(1_000, int(rows_in(arguments.input) / (faults * SECONDS_A_FAULT + 5)))
+    went_wrong, found = [], []
+    brokers = Brokers()
+    run = Run(arguments.seed, plan, arguments.program, arguments.input, rate, brokers, folder)
+    try:
+        run.go(arguments.patience or 120 + faults * SECONDS_A_FAULT * 6)
+    except Stuck as e:
+        went_wrong.append(str(e))
+    finally:
+        run.end()
+    try:
+        found = checker.findings(brokers.direct, expected)
+    finally:
+        brokers.end()
+    if run.plan:
+        went_wrong.append(f"{len(run.plan)} of {faults} faults did not fall inside the run")
+    for job in run.jobs:
+        if job.done:
+            found += different(job, reference)
+    return run, went_wrong, found
+
+
+def main():
+    p = argparse.ArgumentParser(prog="./dev crash --log kafka", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--faults", type=int, default=100)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--short", action="store_true", help="a few faults of each kind instead of --faults drawn ones")
+    p.add_argument("--must-find", action="store_true",
+                   help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when the checker has found it")
+    p.add_argument("--patience", type=int, metavar="SECONDS", help="how long it may take to come to an end")
+    p.add_argument("--work", help="keep what was written here; else it goes, unless something was found")
+    p.add_argument("--program", required=True, help=argparse.SUPPRESS)
+    p.add_argument("--input", required=True, help=argparse.SUPPRESS)
+    arguments = p.parse_args()
+    folder = arguments.work or tempfile.mkdtemp(prefix="kappa-faults-")
+    os.makedirs(folder, exist_ok=True)
+    began = time.monotonic()
+    expected = checker.Expected(arguments.input)
+    reference = undisturbed(arguments, folder)
+    run, went_wrong, found = disturb(arguments, folder, expected, reference)
+    faults = ", ".join(f"{n} {name}" for name, n in sorted(run.counts.items()))
+    say(f"seed {arguments.seed}: {faults}; {sum(j.starts for j in run.jobs)} starts, {time.monotonic() - began:.0f} s")
+    for line in went_wrong + found[:SHOWN]:
+        say("  " + line)
+    say(f"  {len(found)} findings" if found else
+        f"  0 lost, 0 doubled: {len(expected.hours)} hours, {len(expected.alerts)} alerts, {expected.bad} dead letters")
+    good = bool(found) if arguments.must_find else not found and not went_wrong
+    if not good:
+        say(f"  what was written: {folder}")
+    elif not arguments.work:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
