@@ -64,6 +64,9 @@ def disturb(arguments, folder, expected, reference):
         found = checker.findings(brokers.direct, expected)
     finally:
         brokers.end()
+    went_wrong += run.bugs
+    if not any(name.startswith("killed at ") for name in run.counts):
+        went_wrong.append("no process was killed at a step")
     if run.plan:
         went_wrong.append(f"{len(run.plan)} of {faults} faults did not fall inside the run")
     for job in run.jobs:

@@ -15,8 +15,8 @@ STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commi
          "t2.freeze": 5, "t2.before_commit": 5, "t2.after_commit": 5, "recover.plan": 2, "recover.replay": 2, "recover.live": 2}
 WEIGHTS = {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "cut": 1, "drop": 1}
 # Each kind once or more, in little time: "step" with its failpoint.
-SHORT = ["kill", "step kafka.before_commit:5", "step t1.after_commit:5", "step t2.before_commit:2", "freeze", "terminate",
-         "step recover.live:1", "broker", "drop"]
+SHORT = ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2", "step t2.before_commit:1",
+         "freeze", "terminate", "step recover.live:1", "broker", "drop"]
 OF_PROCESSES = ("kill", "step", "freeze", "terminate")
 
 
@@ -33,6 +33,7 @@ class Run:
         self.jobs = [Job(n, program, data, brokers.cuttable, folder, rate) for n in range(1, PROCESSES + 1)]
         self.due = []  # (when, what to do): the second half of a fault
         self.counts = {}
+        self.bugs = []  # ends that nobody asked for
         self.diary = open(os.path.join(folder, "diary"), "w", buffering=1, encoding="utf-8")
 
     def _drawn(self, faults):
@@ -137,7 +138,9 @@ class Run:
             at, status = job.killed_at(), job.process.returncode
             if at:
                 self.count(f"killed at {at}")
-            elif status != 0:
+            elif status < 0:
+                self.bugs.append(f"process {job.number} was ended by signal {-status} (see log-{job.number})")
+            elif status > 0:
                 self.count(f"exit code {status}")
             self.note(f"{job.number} ended with {status} {at or ''}")
             self.start_later(self.absence() if at else 0.5, job)
