@@ -51,7 +51,7 @@ int on_kafka(const std::vector<std::string>& arguments) {
   const auto program =
       std::filesystem::path{kappa::test_paths::binary_dir} / "examples/flights/flights";
   std::vector<std::string> words{
-      "python3",
+      "/usr/bin/python3",  // that which Debian's confluent_kafka is for
       "-B",
       (source / "tests/kafka/faults").string(),
       "--program",
@@ -63,7 +63,8 @@ int on_kafka(const std::vector<std::string>& arguments) {
   for (auto& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
   ::execvp(argv[0], argv.data());
-  throw std::runtime_error{std::string{"python3 cannot be started: "} + std::strerror(errno)};
+  throw std::runtime_error{std::string{"/usr/bin/python3 cannot be started: "} +
+                           std::strerror(errno)};
 }
 
 std::uint64_t number(const std::string& flag, const std::string& text) {

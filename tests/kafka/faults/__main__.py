@@ -10,6 +10,7 @@ import argparse
 import filecmp
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,6 +92,7 @@ def main():
     folder = arguments.work or tempfile.mkdtemp(prefix="kappa-faults-")
     os.makedirs(folder, exist_ok=True)
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     expected = checker.Expected(arguments.input)
     reference = undisturbed(arguments, folder)
     run, went_wrong, found = disturb(arguments, folder, expected, reference)
