@@ -91,6 +91,9 @@ class prefixed_log final : public forwarding_log {
       return to_->commit(mine);
     }
     writer_term term() const override { return to_->term(); }
+    result<bool> moved_last(const position_key& key) override {
+      return to_->moved_last(log_.with(key));
+    }
 
    private:
     const prefixed_log& log_;

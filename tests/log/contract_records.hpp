@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "kappa/log/for_each_record.hpp"
 #include "log/contract.hpp"
 
 namespace log_contract {
@@ -71,6 +72,31 @@ LOG_CONTRACT(headers_come_back_as_they_were_written) {
   BOOST_TEST((r[0].headers.find("trace") == binary));
   BOOST_TEST((!r[0].headers.find("none")));
   BOOST_TEST(r[1].headers.empty());
+}
+
+LOG_CONTRACT(who_looks_again_and_again_is_called_when_there_is_more) {
+  const auto topic = f.create("orders");
+  const auto reader = must(f.log().open_reader(tp(topic)));
+  event_count calls;
+  const auto waiting = must(reader->subscribe([&] { calls.happened(); }));
+  std::vector<std::string> seen;
+  offset next{0};
+  const auto look = [&] {
+    next = must(for_each_record(f.log(), *reader, next, [&](const record_view& r) {
+      seen.emplace_back(*r.value);
+      return result<bool>{true};
+    }));
+  };
+  look();
+  for (const std::string value : {"a", "b", "c"}) {
+    const auto before = calls.count();
+    must(f.log().append(tp(topic), *batch_of({value})));
+    BOOST_REQUIRE(calls.wait_for_more_than(before));
+    look();
+    BOOST_TEST(seen.back() == value);
+  }
+  const std::vector<std::string> wanted{"a", "b", "c"};
+  BOOST_TEST(seen == wanted, boost::test_tools::per_element());
 }
 
 LOG_CONTRACT(times_may_be_anything) {

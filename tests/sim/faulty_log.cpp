@@ -87,6 +87,7 @@ class faulty_writer final : public log_writer {
     return unknown();
   }
   writer_term term() const override { return term_; }
+  result<bool> moved_last(const position_key& key) override { return to_->moved_last(key); }
 
  private:
   std::shared_ptr<faulty_log> log_;

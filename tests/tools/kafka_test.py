@@ -90,6 +90,28 @@ class OnKafka(unittest.TestCase):
             follower.terminate()
             self.assertEqual(follower.wait(SECONDS), 143)
 
+    def test_an_app_that_has_just_ended_is_looked_at(self):
+        rows = os.path.join(self.folder, "in.csv")
+        with open(rows, "w", encoding="utf-8") as file:
+            file.write("scheduled,delay,distance,origin,destination\n"
+                       "2001-01-01T08:00:00Z,5,300,ORD,LAX\n2001-01-01T08:10:00Z,15,300,ORD,LAX\n"
+                       "2001-01-01T08:30:00Z,9999,300,ORD,JFK\n2001-01-01T09:00:00Z,1,300,ORD,LAX\n")
+        self.say(FLIGHTS, "--quiet", "--log", self.log, "--input", rows, "--until-end")
+        look = ("--log", self.log, "--app", "flights")
+        # Its session is not over yet: to the brokers it has the app.
+        stopped = json.loads(self.say(KAPPA, "status", *look, "--json"))
+        self.assertFalse(stopped["running"])
+        keyed = [task for stage in stopped["status"]["stages"] if stage["keyed"] for task in stage["tasks"]]
+        self.assertEqual(len(keyed), 8)
+        for task in keyed:
+            self.assertIsNone(task["lastError"])
+            self.assertIsNotNone(task["stateEntries"])
+        told = self.say(KAPPA, "get", "hourly-delays", "ORD", *look)
+        self.assertIn('"flights":2', told)
+        self.assertIn("its last snapshot", told)
+        self.assertIn("plausible", self.say(KAPPA, "dead-letters", *look))
+        self.assertIn("at its next start", self.say(KAPPA, "replay", "hourly-delays", *look))
+
     def test_settings_come_from_environment_config_file_and_command_line(self):
         told = self.say(KAPPA, "topics", "--log", self.guarded, "--kafka-set", "security.protocol=SASL_PLAINTEXT",
                         "--kafka-set", "sasl.mechanism=SCRAM-SHA-512", "--config", self.config(

@@ -49,20 +49,21 @@ std::string json_of_found(const admin::found& f, bool running) {
       json_text(f.stage), json_text(f.key), running, f.stale, as_of, entries);
 }
 
-result<admin::found> find(const app_at_hand& at, const common_options& common,
-                          const get_options& o) {
-  if (!at.holder) {
-    return get_from_stopped(*at.log, at.app, common.state, o.stage, o.key, o.window);
+result<admin::found> find(app_at_hand& at, const common_options& common, const get_options& o) {
+  if (at.holder) {
+    admin::get_request question;
+    question.stage = o.stage;
+    question.key = o.key;
+    question.window = o.window;
+    question.level = o.latest ? admin::level::latest : admin::level::committed;
+    auto reply = ask_or_find_it_gone(at, question);
+    if (!reply) return fail(reply.error());
+    if (*reply) {
+      if (auto* found = std::get_if<admin::found>(&(*reply)->which)) return std::move(*found);
+      return fail(errc::decode, "app " + at.app, "answered something else than a state");
+    }
   }
-  admin::get_request question;
-  question.stage = o.stage;
-  question.key = o.key;
-  question.window = o.window;
-  question.level = o.latest ? admin::level::latest : admin::level::committed;
-  auto reply = ask(at, question);
-  if (!reply) return fail(reply.error());
-  if (auto* found = std::get_if<admin::found>(&reply->which)) return std::move(*found);
-  return fail(errc::decode, "app " + at.app, "answered something else than a state");
+  return get_from_stopped(*at.log, at.app, common.state, o.stage, o.key, o.window);
 }
 
 int get(const common_options& common, const get_options& o) {

@@ -5,6 +5,11 @@
 #include "job.hpp"
 
 namespace kappa::tools {
+namespace {
+
+constexpr std::chrono::milliseconds look_again{1000};
+
+}  // namespace
 
 result<app_at_hand> open_app(const common_options& common, bool write) {
   app_at_hand at;
@@ -30,11 +35,22 @@ error error_of(const admin::problem& p) {
   return {static_cast<errc>(p.code), p.subject, p.message};
 }
 
-result<admin::reply> ask(const app_at_hand& at, const admin_question& what) {
+result<std::optional<admin::reply>> ask_or_find_it_gone(app_at_hand& at,
+                                                        const admin_question& what) {
   const admin_client client{at.log, at.app};
   auto call = client.send(what, answer_patience);
   if (!call) return fail(call.error());
-  auto reply = call->next(answer_patience);
+  const auto until = std::chrono::steady_clock::now() + answer_patience;
+  auto reply = call->next(look_again);
+  while (reply && !*reply && std::chrono::steady_clock::now() < until) {
+    auto holder = client.holder();
+    if (!holder) return fail(holder.error());
+    if (!*holder) {
+      at.holder.reset();
+      return std::optional<admin::reply>{};
+    }
+    reply = call->next(look_again);
+  }
   if (!reply) return fail(reply.error());
   if (!*reply) {
     return fail(errc::timed_out, "app " + at.app,
@@ -43,7 +59,7 @@ result<admin::reply> ask(const app_at_hand& at, const admin_question& what) {
                             at.holder.value_or("nobody"), at.app));
   }
   if (const auto* p = std::get_if<admin::problem>(&(*reply)->which)) return fail(error_of(*p));
-  return std::move(**reply);
+  return reply;
 }
 
 }  // namespace kappa::tools

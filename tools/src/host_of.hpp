@@ -23,8 +23,11 @@ struct app_at_hand {
 /// `write`: requests are to be sent whether it runs or not.
 [[nodiscard]] result<app_at_hand> open_app(const common_options& common, bool write = false);
 
-/// The answer; what the host refuses is an error. errc::timed_out: nobody answered.
-[[nodiscard]] result<admin::reply> ask(const app_at_hand& at, const admin_question& what);
+/// The answer; what the host refuses is an error. errc::timed_out: nobody answered. Nothing: it was
+/// found that nobody has the app any more (`at.holder` is then none); on Kafka a process that has
+/// ended counts until its session is over.
+[[nodiscard]] result<std::optional<admin::reply>> ask_or_find_it_gone(app_at_hand& at,
+                                                                      const admin_question& what);
 [[nodiscard]] error error_of(const admin::problem& p);
 
 /// After this a host that has not answered is taken not to.

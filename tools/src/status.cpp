@@ -81,14 +81,18 @@ int status(const common_options& common, const std::string& stage) {
   if (!at) return complain(at.error());
   admin::status s;
   if (at->holder) {
-    auto reply = ask(*at, admin::status_request{.stage = stage});
+    auto reply = ask_or_find_it_gone(*at, admin::status_request{.stage = stage});
     if (!reply) return complain(reply.error());
-    const auto* told = std::get_if<admin::status>(&reply->which);
-    if (told == nullptr) {
-      return complain({errc::decode, "app " + at->app, "answered something else than its status"});
+    if (*reply) {
+      const auto* told = std::get_if<admin::status>(&(*reply)->which);
+      if (told == nullptr) {
+        return complain(
+            {errc::decode, "app " + at->app, "answered something else than its status"});
+      }
+      s = *told;
     }
-    s = *told;
-  } else {
+  }
+  if (!at->holder) {
     auto found = status_of_stopped(*at->log, at->app, common.state, stage);
     if (!found) return complain(found.error());
     s = std::move(*found);

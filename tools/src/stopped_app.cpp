@@ -31,14 +31,7 @@ struct opened_state {
   }
 };
 
-result<opened_state> open_state(const std::filesystem::path& state, const task_id& id) {
-  const auto folder = task_folder(state / id.app, id);
-  std::error_code ec;
-  if (!std::filesystem::exists(folder / "data.mdb", ec)) {
-    return fail(errc::io, id.text(),
-                fmt::format("there is no state in {}: name the folder with --state",
-                            std::filesystem::absolute(folder, ec).string()));
-  }
+result<opened_state> open_folder(const std::filesystem::path& folder, const task_id& id) {
   auto told = describe_state(folder);
   if (!told) return fail(told.error());
   state_store_options options;
@@ -56,6 +49,46 @@ result<opened_state> open_state(const std::filesystem::path& state, const task_i
   out.store = std::move(*store);
   out.tables = std::move(told->tables);
   return out;
+}
+
+// The app's own folder, and on Kafka that of each process that has a slot in --state.
+std::vector<std::filesystem::path> folders_of(const std::filesystem::path& state,
+                                              const task_id& id) {
+  std::vector<std::filesystem::path> found;
+  const auto look = [&](const std::filesystem::path& in) {
+    std::error_code ec;
+    const auto folder = task_folder(in / id.app, id);
+    if (std::filesystem::exists(folder / "data.mdb", ec)) found.push_back(folder);
+  };
+  look(state);
+  std::error_code ec;
+  for (std::filesystem::directory_iterator at{state, ec}, end; !ec && at != end; at.increment(ec)) {
+    std::error_code none;
+    if (std::filesystem::exists(at->path() / "slot.lock", none)) look(at->path());
+  }
+  return found;
+}
+
+// Of a task that has moved, the process that had it last has gone furthest.
+result<opened_state> open_state(const std::filesystem::path& state, const task_id& id) {
+  const auto folders = folders_of(state, id);
+  if (folders.empty()) {
+    std::error_code ec;
+    return fail(
+        errc::io, id.text(),
+        fmt::format("there is no state in {}: name the folder with --state",
+                    std::filesystem::absolute(task_folder(state / id.app, id), ec).string()));
+  }
+  std::optional<opened_state> furthest;
+  for (const auto& folder : folders) {
+    auto opened = open_folder(folder, id);
+    if (!opened) return fail(opened.error());
+    const auto epoch = [](const opened_state& s) {
+      return s.snapshot ? std::optional{s.snapshot->epoch} : std::nullopt;
+    };
+    if (!furthest || epoch(*opened) > epoch(*furthest)) furthest.emplace(std::move(*opened));
+  }
+  return std::move(*furthest);
 }
 
 // "flights.hourly-delays.g1.epochs" → hourly-delays, 1

@@ -149,8 +149,9 @@ struct runner::inside {
                    "NAME=VALUE: a setting of librdkafka, the Kafka client, that is no secret; may "
                    "be repeated")
         ->allow_extra_args(false);
-    cli.add_option("--instance", options.instance,
-                   "On Kafka: the slot of --state that this process takes (else the first free one)");
+    cli.add_option(
+        "--instance", options.instance,
+        "On Kafka: the slot of --state that this process takes (else the first free one)");
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")

@@ -155,8 +155,8 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
   auto producer = transactional_producer::open(
       options_, fmt::format("{}.{}.{}", options.app, instance_.id(), main_lane));
   if (!producer) return fail(producer.error());
-  return std::make_unique<writer>(options.app, *term, std::move(*producer), std::move(lock),
-                                  topics_, groups_);
+  return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer), std::move(lock),
+                                  topics_, groups_, ask_);
 }
 
 result<std::optional<std::string>> kafka_log::holder(const std::string& app) {

@@ -232,6 +232,7 @@ result<void> topic_book::create(const topic_config& config) {
     made = created.has_value();
     if (!created && created.error().code != errc::already_exists) return created;
     if (!made) {  // somebody else was faster
+      if (auto known = await(config.name); !known) return fail(known.error());
       if (auto read = catch_up(); !read) return read;
       there = look(config.name);
       if (!there) return fail(there.error());

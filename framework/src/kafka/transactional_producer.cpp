@@ -186,7 +186,8 @@ error transactional_producer::abandon(error why) {
         std::chrono::steady_clock::now() - began_ < 2 * options_.transaction_timeout)
       continue;
     auto e = client_->error_of(f.get(), id_);
-    if (e.code != errc::fenced) e.code = errc::indefinite;
+    const auto took = std::chrono::steady_clock::now() - began_;
+    if (e.code != errc::fenced || took >= options_.transaction_timeout) e.code = errc::indefinite;
     e.message = fmt::format("abort: {}, after: {}", e.message, why.text());
     e.retriable = false;
     return broken(std::move(e));

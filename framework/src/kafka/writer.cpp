@@ -57,6 +57,7 @@ result<std::vector<transactional_producer::group_commit>> writer::commits_of(
     const topic_partition task{tasks_topic(m.key.app, m.key.stage, m.key.generation), m.key.task};
     auto& positions = groups[group][task];
     positions.app = app_;
+    positions.instance = instance_;
     positions.inputs[m.key.input] = m.value;
     const topic_partition input{m.key.input, m.key.task};
     auto real = is_partition(input);
@@ -83,6 +84,15 @@ result<std::vector<transactional_producer::group_commit>> writer::commits_of(
     c.who = groups_.metadata_of(group);
   }
   return commits;
+}
+
+result<bool> writer::moved_last(const position_key& key) {
+  const topic_partition task{tasks_topic(key.app, key.stage, key.generation), key.task};
+  auto found = ask_.group_offsets(group_of(key.app, key.stage, key.generation), {task});
+  if (!found) return fail(found.error());
+  if (found->empty()) return false;
+  const auto positions = decode_task_positions(found->front().metadata);
+  return positions && positions->instance == instance_;
 }
 
 result<commit_receipt> writer::commit(const log_transaction& tx) {

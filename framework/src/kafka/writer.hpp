@@ -19,17 +19,21 @@ namespace kappa::kafka {
 
 class writer final : public log_writer {
  public:
-  writer(std::string app, writer_term term, std::unique_ptr<transactional_producer> producer,
-         std::optional<detail::app_lock> lock, topic_book& topics, const group_registry& groups)
+  writer(std::string app, std::string instance, writer_term term, std::unique_ptr<transactional_producer> producer,
+         std::optional<detail::app_lock> lock, topic_book& topics, const group_registry& groups,
+         admin& ask)
       : app_{std::move(app)},
+        instance_{std::move(instance)},
         term_{term},
         producer_{std::move(producer)},
         lock_{std::move(lock)},
         topics_{topics},
-        groups_{groups} {}
+        groups_{groups},
+        ask_{ask} {}
 
   result<commit_receipt> commit(const log_transaction& tx) override;
   writer_term term() const override { return term_; }
+  result<bool> moved_last(const position_key& key) override;
 
  private:
   [[nodiscard]] result<void> check(const log_transaction& tx);
@@ -38,11 +42,13 @@ class writer final : public log_writer {
   [[nodiscard]] result<bool> is_partition(const topic_partition& tp);
 
   std::string app_;
+  std::string instance_;
   writer_term term_;
   std::unique_ptr<transactional_producer> producer_;
   std::optional<detail::app_lock> lock_;
   topic_book& topics_;
   const group_registry& groups_;
+  admin& ask_;
   std::map<topic_partition, bool> is_partition_;  // not an input of another kind (a file)
 };
 

@@ -67,6 +67,7 @@ class embedded_writer final : public log_writer {
 
   result<commit_receipt> commit(const log_transaction& tx) override;
   writer_term term() const override { return term_; }
+  result<bool> moved_last(const position_key&) override { return true; }
 
  private:
   std::shared_ptr<shared_parts> parts_;

@@ -44,9 +44,13 @@ result<offset> for_each_record(event_log& log, log_reader& reader, offset from,
                                const std::function<result<bool>(const record_view&)>& f) {
   auto bounds = log.bounds(reader.where());
   if (!bounds) return fail(bounds.error());
+  const auto at = std::max(from, bounds->earliest);
+  // A log that is read over a network fetches from here on, also when there is nothing now; what it
+  // has fetched is taken before the end is asked for, so that whatever comes later is told.
+  if (auto started = reader.start(at); !started) return fail(started.error());
+  if (auto taken = reader.at_hand(); !taken) return fail(taken.error());
   auto end = log.settled_end(reader.where());
   if (!end) return fail(end.error());
-  const auto at = std::max(from, bounds->earliest);
   if (at >= *end) return at;
   return read_up_to(reader, at, *end, f);
 }

@@ -82,6 +82,7 @@ class memory_writer final : public log_writer {
   ~memory_writer() override;
   result<commit_receipt> commit(const log_transaction& tx) override;
   writer_term term() const override { return term_; }
+  result<bool> moved_last(const position_key&) override { return true; }
 
  private:
   std::shared_ptr<memory_log_impl> log_;

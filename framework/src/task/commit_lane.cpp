@@ -37,6 +37,12 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     if (!position) return fail(position.error());
     const auto meta = *position ? decode_metadata((*position)->metadata) : std::nullopt;
     if (!meta || meta->epoch < e->number) return std::optional<std::vector<std::vector<offset>>>{};
+    auto mine = writer_->moved_last(e->moves.at(0).key);
+    if (!mine) return fail(mine.error());
+    if (!*mine) {  // an epoch of that number, but another process's
+      return fail(errc::fenced, e->task.text(),
+                  "another process went on with the task while the outcome of a commit was unknown");
+    }
     bases.emplace_back(e->appends.size(), offset{-1});
     if (!e->epochs_append) continue;
     const auto& a = e->appends[*e->epochs_append];

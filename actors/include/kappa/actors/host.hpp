@@ -44,8 +44,8 @@ struct host_options {
   /// Where the state partitions are; the app makes a folder of its own in it. On Kafka each process
   /// has a slot of its own there (instance_slot.hpp).
   std::filesystem::path state = "state";
-  /// On Kafka: how long a process may be silent before its tasks are given to others, and before its
-  /// transactions are aborted. 1 s … 15 min; the brokers have bounds of their own.
+  /// On Kafka: how long a process may be silent before its tasks are given to others, and before
+  /// its transactions are aborted. 1 s … 15 min; the brokers have bounds of their own.
   std::chrono::milliseconds session_timeout{10'000};
   /// The slot, by name; empty: the first that is free.
   std::string instance{};
