@@ -66,7 +66,7 @@ def disturb(arguments, folder, expected, reference):
     finally:
         brokers.end()
     went_wrong += run.bugs
-    if not any(name.startswith("killed at ") for name in run.counts):
+    if arguments.short and not any(name.startswith("killed at ") for name in run.counts):
         went_wrong.append("no process was killed at a step")
     if run.plan:
         went_wrong.append(f"{len(run.plan)} of {faults} faults did not fall inside the run")
