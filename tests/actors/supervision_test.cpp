@@ -48,6 +48,9 @@ class doubtful_log final : public test::forwarding_log {
       return fail(errc::indefinite, "log", "no answer");
     }
     writer_term term() const override { return log.writer_->term(); }
+    result<bool> moved_last(const position_key& key) override {
+      return log.writer_->moved_last(key);
+    }
     doubtful_log& log;
   };
 

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <iterator>
 #include <set>
 #include <stdexcept>
@@ -12,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "crash/lab.hpp"
+#include "kappa_paths.hpp"
 
 namespace {
 
@@ -36,7 +39,32 @@ void usage() {
       "  unsynced     builds that do not sync must be caught after losses of power\n"
       "\n"
       "  --seed S       the same moments again (default 1)\n"
-      "  --work FOLDER  where the trials run; those that fail stay there\n");
+      "  --work FOLDER  where the trials run; those that fail stay there\n"
+      "\n"
+      "kappa_crash --log kafka [--faults N] [--seed S] [--work FOLDER]: the job on Kafka as three\n"
+      "processes, under N faults (default 100); --log kafka --help tells more.\n");
+}
+
+// tests/kafka/faults, which takes the place of this process.
+int on_kafka(const std::vector<std::string>& arguments) {
+  const std::filesystem::path source{kappa::test_paths::source_dir};
+  const auto program =
+      std::filesystem::path{kappa::test_paths::binary_dir} / "examples/flights/flights";
+  std::vector<std::string> words{
+      "/usr/bin/python3",  // that which Debian's confluent_kafka is for
+      "-B",
+      (source / "tests/kafka/faults").string(),
+      "--program",
+      program.string(),
+      "--input",
+      (source / "examples/flights/data/flights-2001-01.csv.zst").string()};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (auto& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  ::execvp(argv[0], argv.data());
+  throw std::runtime_error{std::string{"/usr/bin/python3 cannot be started: "} +
+                           std::strerror(errno)};
 }
 
 std::uint64_t number(const std::string& flag, const std::string& text) {
@@ -57,6 +85,10 @@ int look(const std::vector<std::string>& arguments) {
 }
 
 int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() >= 2 && arguments[0] == "--log") {
+    if (arguments[1] != "kafka") throw std::invalid_argument{"--log takes kafka"};
+    return on_kafka({arguments.begin() + 2, arguments.end()});
+  }
   std::set<std::string> parts;
   std::uint64_t kills = 60;
   std::uint64_t losses = 24;

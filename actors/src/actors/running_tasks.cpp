@@ -102,6 +102,13 @@ void running_tasks::taken(const task_place& task, bool lost, std::function<void(
     done();
     return;
   }
+  {
+    const std::unique_lock lock{mutex_};
+    std::erase_if(leaving_, [](const leaving& l) {
+      return l.ended.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+    });
+    leaving_.push_back({ending, end_of(ending)});
+  }
   when_it_ends(ending, std::move(done));
   auto s = std::make_shared<stop_request>();
   s->kind = lost ? stop_kind::lost : stop_kind::hand_over;
@@ -120,6 +127,7 @@ result<void> running_tasks::stop(bool& stuck) {
     std::future<void> ended;
   };
   std::vector<stopping_task> waiting;
+  std::vector<leaving> gone;
   {
     const std::unique_lock lock{mutex_};
     stopping_ = true;
@@ -129,10 +137,11 @@ result<void> running_tasks::stop(bool& stuck) {
       waiting.push_back({e.options.id, e.actor, s->done.get_future(), end_of(e.actor)});
       post(e.actor, s);
     }
+    gone = std::exchange(leaving_, {});
   }
   auto until = std::chrono::steady_clock::now() + patience_with_stop;
   bool has_failed = false;
-  const auto wait = [&](std::future<result<void>>& done) {
+  const auto wait = [&](const auto& done) {
     for (;;) {
       const auto now = std::chrono::steady_clock::now();
       if (!has_failed && board_->failure()) {  // nothing commits any more
@@ -155,6 +164,12 @@ result<void> running_tasks::stop(bool& stuck) {
       ending.push_back(std::move(w.ended));
     }
     if (!r && outcome) outcome = r;
+  }
+  // What was taken away waits for the commit that is in flight; after a failure perhaps for ever.
+  for (auto& g : gone) {
+    if (wait(g.ended)) continue;
+    end_now(g.actor);
+    ending.push_back(std::move(g.ended));
   }
   const auto ended_until = std::chrono::steady_clock::now() + patience_after_failure;
   for (const auto& e : ending) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -53,6 +54,10 @@ class running_tasks final : public placement_listener {
     task_actor_options options;
     caf::actor actor;
   };
+  struct leaving {
+    caf::actor actor;
+    std::future<void> ended;
+  };
   [[nodiscard]] std::size_t find(const task_place& task) const;
 
   caf::actor_system& system_;
@@ -60,6 +65,7 @@ class running_tasks final : public placement_listener {
   log_sink log_to_;
   mutable std::shared_mutex mutex_;
   std::vector<entry> all_;
+  std::vector<leaving> leaving_;  // taken, and not yet ended
   bool stopping_ = false;
 };
 

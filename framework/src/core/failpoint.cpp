@@ -36,6 +36,9 @@ const std::vector<std::string_view>& names() {
       "log.before_commit",
       "log.after_commit",
       "log.after_wake",
+      // inside it, on Kafka
+      "kafka.before_offsets",
+      "kafka.before_commit",
       "t1.after_commit",
       // T2
       "t2.freeze",

@@ -263,6 +263,9 @@ result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t 
     if (at->err == RD_KAFKA_RESP_ERR_NO_ERROR) return at->offset;
     auto e = client_.error_of(at->err, tp.text(), {}, needs);
     if (!e.retriable || !wait.once_more()) return fail(std::move(e));
+    // librdkafka asks with the leader's epoch that it knows, and learns no other from a refusal:
+    // after a broker's restart it would be fenced (FENCED_LEADER_EPOCH) again and again.
+    if (auto looked = topics(); !looked && !looked.error().retriable) return fail(looked.error());
   }
 }
 

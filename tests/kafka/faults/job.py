@@ -8,20 +8,26 @@ import subprocess
 class Job:
     """One process that is started again and again."""
 
-    def __init__(self, number, program, address, folder, rate):
+    def __init__(self, number, program, data, address, folder, rate):
         self.number = number
         self.out = os.path.join(folder, f"out-{number}")
         self.log = os.path.join(folder, f"log-{number}")
-        self.words = [program, "--log", f"kafka://{address}", "--state", os.path.join(folder, "state"), "--out", self.out,
-                      "--rate", str(rate), "--session-timeout", "6s", "--snapshot-interval", "500ms", "--quiet"]
+        self.mark = os.path.join(folder, f"mark-{number}")
+        self.words = [program, "--input", data, "--log", f"kafka://{address}", "--state", os.path.join(folder, "state"),
+                      "--out", self.out, "--rate", str(rate), "--session-timeout", "6s", "--snapshot-interval", "500ms",
+                      "--quiet"]
         self.process = None
         self.starts = 0
         self.done = False
+        self.frozen = False
+        self.resting = False  # killed, and to be started again in a while
 
     def start(self, failpoint=None):
         environment = dict(os.environ)
+        if os.path.exists(self.mark):
+            os.remove(self.mark)
         if failpoint:
-            environment["KAPPA_FAILPOINT"] = failpoint
+            environment.update(KAPPA_FAILPOINT=failpoint, KAPPA_FAILPOINT_MARK=self.mark)
         self.starts += 1
         with open(self.log, "ab") as log:
             log.write(f"== start {self.starts} {failpoint or ''}\n".encode())
@@ -30,6 +36,17 @@ class Job:
 
     def runs(self):
         return self.process is not None and self.process.poll() is None
+
+    def killed_at(self):
+        """The step that killed it; nothing: it was something else."""
+        if self.process.poll() != -signal.SIGKILL or not os.path.exists(self.mark):
+            return None
+        with open(self.mark, encoding="utf-8") as mark:
+            return mark.read().strip()
+
+    def finished(self):
+        """A process that was told to stop ends with 0 as well, but has no results yet."""
+        return self.process.poll() == 0 and os.path.exists(os.path.join(self.out, "hourly-delays.csv"))
 
     def signal(self, number):
         if self.runs():

@@ -1,0 +1,166 @@
+"""Three processes under faults, to the end of their work."""
+
+import os
+import random
+import signal
+import time
+
+from job import Job
+
+PROCESSES = 3
+SESSION_SECONDS = 6
+# Steps at which a process kills itself: around T1 and inside it, around T2, in recovery. How often they are passed tells how
+# late the kill may come.
+STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commit": 30, "t1.after_commit": 30, "epoch.close": 30,
+         "t2.freeze": 5, "t2.before_commit": 5, "t2.after_commit": 5, "recover.plan": 2, "recover.replay": 2, "recover.live": 2}
+WEIGHTS = {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "cut": 1, "drop": 1}
+# Each kind once or more, in little time: "step" with its failpoint.
+SHORT = ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2", "step t2.before_commit:1",
+         "freeze", "terminate", "step recover.live:1", "broker", "drop"]
+OF_PROCESSES = ("kill", "step", "freeze", "terminate")
+
+
+class Stuck(RuntimeError):
+    """The job did not come to an end."""
+
+
+class Run:
+    def __init__(self, seed, plan, program, data, rate, brokers, folder):
+        """`plan`: faults by name, or how many shall be drawn."""
+        self.dice = random.Random(seed)
+        self.brokers = brokers
+        self.plan = list(plan) if not isinstance(plan, int) else self._drawn(plan)
+        self.jobs = [Job(n, program, data, brokers.cuttable, folder, rate) for n in range(1, PROCESSES + 1)]
+        self.due = []  # (when, what to do): the second half of a fault
+        self.counts = {}
+        self.bugs = []  # ends that nobody asked for
+        self.diary = open(os.path.join(folder, "diary"), "w", buffering=1, encoding="utf-8")
+
+    def _drawn(self, faults):
+        names = self.dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=faults)
+        return [f"step {self._step()}" if name == "step" else name for name in names]
+
+    def _step(self):
+        name = self.dice.choice(list(STEPS))
+        return f"{name}:{self.dice.randint(1, STEPS[name])}"
+
+    def note(self, what):
+        now = time.time()
+        self.diary.write(f"{time.strftime('%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03} {what}\n")
+
+    def later(self, seconds, what, action):
+        def act():
+            self.note(what)
+            action()
+        self.due.append((time.monotonic() + seconds, act))
+
+    def count(self, fault):
+        self.counts[fault] = self.counts.get(fault, 0) + 1
+
+    def absence(self):
+        """Mostly short: it finds its tasks again. Sometimes others have them by then."""
+        return self.dice.choice([0.1, 0.5, 1, SESSION_SECONDS + 2])
+
+    # ── the faults ──
+
+    def kill(self, job, step=None):
+        job.kill()
+        self.start_later(self.absence(), job, step)
+
+    def start_later(self, seconds, job, step=None):
+        def start():
+            job.resting = False
+            job.start(step)
+        job.resting = True
+        self.later(seconds, f"start {job.number} {step or ''}", start)
+
+    def freeze(self, job):
+        job.signal(signal.SIGSTOP)
+        job.frozen = True
+        self.later(SESSION_SECONDS + self.dice.uniform(1, 4), f"thaw {job.number}", lambda: self.thaw(job))
+
+    def thaw(self, job):
+        job.signal(signal.SIGCONT)
+        job.frozen = False
+
+    def terminate(self, job):
+        job.signal(signal.SIGTERM)
+
+    def broker(self):
+        self.brokers.tell("kill 1")
+        self.later(self.dice.uniform(0.2, 2), "broker start", lambda: self.brokers.tell("start 1"))
+
+    def cut(self):
+        self.brokers.tell("cut 1")
+        self.later(self.dice.uniform(0.5, SESSION_SECONDS + 3), "heal", lambda: self.brokers.tell("heal 1"))
+
+    def drop(self):
+        self.brokers.tell("drop 1")
+
+    def fault(self):
+        """The next one of the plan, if this is a moment for it."""
+        name, _, step = self.plan[0].partition(" ")
+        if name in OF_PROCESSES:
+            up = [j for j in self.jobs if j.runs() and not j.frozen]
+            if not up:
+                return
+            job = self.dice.choice(up)
+            self.note(f"{self.plan[0]} {job.number}")
+            if name == "step":
+                self.kill(job, step)  # counted as a kill here, as a step when it kills
+                self.count("kill")
+            else:
+                self.count(name)
+                getattr(self, name)(job)
+        elif self.due and name != "drop":
+            return  # one wound of the broker at a time, and none among others' second halves
+        else:
+            self.note(name)
+            self.count(name)
+            getattr(self, name)()
+        self.plan.pop(0)
+
+    # ── the run ──
+
+    def tick(self):
+        """Second halves that are due; processes that have ended and were not done start again."""
+        now = time.monotonic()
+        for entry in [d for d in self.due if d[0] <= now]:
+            self.due.remove(entry)
+            entry[1]()
+        for job in self.jobs:
+            if job.done or job.process is None or job.runs() or job.resting:
+                continue
+            if job.finished():
+                job.done = True
+                self.note(f"{job.number} done")
+                continue
+            at, status = job.killed_at(), job.process.returncode
+            if at:
+                self.count(f"killed at {at}")
+            elif status < 0:
+                self.bugs.append(f"process {job.number} was ended by signal {-status} (see log-{job.number})")
+            elif status > 0:
+                self.count(f"exit code {status}")
+            self.note(f"{job.number} ended with {status} {at or ''}")
+            self.start_later(self.absence() if at else 0.5, job)
+
+    def go(self, patience):
+        for job in self.jobs:
+            job.start()
+        until = time.monotonic() + patience
+        next_fault = time.monotonic() + 2
+        while not all(job.done for job in self.jobs):
+            if time.monotonic() > until:
+                raise Stuck(f"it did not come to an end in {patience:.0f} s")
+            if self.plan and time.monotonic() >= next_fault and not any(job.done for job in self.jobs):
+                self.fault()
+                next_fault = time.monotonic() + self.dice.uniform(0.2, 2)
+            self.tick()
+            time.sleep(0.02)
+
+    def end(self):
+        for job in self.jobs:
+            job.signal(signal.SIGCONT)
+            job.kill()
+        self.diary.close()
