@@ -1,14 +1,13 @@
 #include "kappa/actors/admin_client.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "actors/admin_record.hpp"
+#include "kappa/core/bell.hpp"
 #include "kappa/log/for_each_record.hpp"
 #include "kappa/stream/topology.hpp"
 
@@ -20,27 +19,6 @@ std::string new_id() {
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
 }
 
-// There may be more replies. Outlives the call: the log may be calling while it ends.
-struct alarm {
-  std::mutex mutex;
-  std::condition_variable rung;
-  bool ringing = true;
-
-  void ring() {
-    const std::lock_guard lock{mutex};
-    ringing = true;
-    rung.notify_all();
-  }
-  bool wait_until(std::chrono::steady_clock::time_point until) {
-    std::unique_lock lock{mutex};
-    return rung.wait_until(lock, until, [this] { return ringing; });
-  }
-  void hush() {
-    const std::lock_guard lock{mutex};
-    ringing = false;
-  }
-};
-
 }  // namespace
 
 struct admin_call::inside {
@@ -48,7 +26,7 @@ struct admin_call::inside {
   std::string id;
   std::unique_ptr<log_reader> replies;
   offset next;
-  std::shared_ptr<alarm> more = std::make_shared<alarm>();
+  std::shared_ptr<bell> more = std::make_shared<bell>();  // there may be more replies
   std::unique_ptr<subscription> subscribed;
   bool over = false;
 

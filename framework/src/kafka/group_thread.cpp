@@ -12,18 +12,6 @@ constexpr std::chrono::seconds patience_with_leaving{5};
 
 }  // namespace
 
-void group_thread::bell::ring() {
-  const std::lock_guard lock{mutex};
-  rung = true;
-  changed.notify_all();
-}
-
-void group_thread::bell::wait() {
-  std::unique_lock lock{mutex};
-  changed.wait_for(lock, look_again, [this] { return rung; });
-  rung = false;
-}
-
 result<std::unique_ptr<group_thread>> group_thread::join(const kafka_log_options& options,
                                                          const std::string& instance_id,
                                                          const std::string& instance,
@@ -50,14 +38,14 @@ group_thread::~group_thread() {
 void group_thread::run() {
   while (!leaving_) {
     for (const auto& m : members_) m->serve();
-    bell_->wait();
+    (void)bell_->wait_until(std::chrono::steady_clock::now() + look_again);
   }
   for (const auto& m : members_) m->leave();
   const auto until = std::chrono::steady_clock::now() + patience_with_leaving;
   while (std::chrono::steady_clock::now() < until &&
          !std::all_of(members_.begin(), members_.end(), [](const auto& m) { return m->left(); })) {
     for (const auto& m : members_) m->serve();
-    bell_->wait();
+    (void)bell_->wait_until(std::chrono::steady_clock::now() + look_again);
   }
 }
 

@@ -4,14 +4,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "kafka/group_member.hpp"
+#include "kappa/core/bell.hpp"
 #include "kappa/log/membership.hpp"
 
 namespace kappa::kafka {
@@ -25,13 +24,6 @@ class group_thread final : public membership {
   ~group_thread() override;
 
  private:
-  struct bell {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool rung = false;
-    void ring();
-    void wait();
-  };
   void run();
 
   std::shared_ptr<bell> bell_ = std::make_shared<bell>();

@@ -100,10 +100,6 @@ char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta, std::siz
 
 }  // namespace
 
-std::size_t wire_bytes(const rd_kafka_message_t& m) {
-  return detail::record_bytes(key_of(m), value_of(m), headers_bytes(m));
-}
-
 result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,
                             detail::buffer_pool& buffers, offset from, offset next) {
   std::size_t total = 0;

@@ -15,9 +15,6 @@ namespace kappa::kafka {
 /// The time of a record that Kafka cannot carry as one, milliseconds, little-endian i64.
 inline constexpr bytes_view time_header = "kappa.time";
 
-/// Bytes that the message takes in our form.
-[[nodiscard]] std::size_t wire_bytes(const rd_kafka_message_t& m);
-
 /// The messages (at least one, in offset order, none an error) as one batch; `next` is where to
 /// read on. errc::too_large: one cannot be had in our form.
 [[nodiscard]] result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,

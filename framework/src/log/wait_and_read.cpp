@@ -1,33 +1,10 @@
 #include "kappa/log/wait_and_read.hpp"
 
-#include <condition_variable>
-#include <mutex>
-
 #include <fmt/format.h>
 
+#include "kappa/core/bell.hpp"
+
 namespace kappa {
-namespace {
-
-// Rung by the log; shared, because a call may still be under way when the wait is over.
-struct bell {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool rung = false;
-
-  void ring() {
-    const std::lock_guard lock{mutex};
-    rung = true;
-    changed.notify_all();
-  }
-  bool wait_until(std::chrono::steady_clock::time_point until) {
-    std::unique_lock lock{mutex};
-    const bool was = changed.wait_until(lock, until, [this] { return rung; });
-    rung = false;
-    return was;
-  }
-};
-
-}  // namespace
 
 result<read_batch> wait_and_read(log_reader& reader, offset from, offset until,
                                  std::size_t max_bytes) {
