@@ -1,5 +1,6 @@
 #include "kafka/messages.hpp"
 
+#include <array>
 #include <cstring>
 #include <limits>
 
@@ -154,11 +155,27 @@ rd_kafka_resp_err_t produce(rd_kafka_t* producer, rd_kafka_topic_t* to, std::int
   const auto* value = r.value ? (r.value->empty() ? &nothing : r.value->data()) : nullptr;
   const std::size_t key_size = r.key ? r.key->size() : 0;
   const std::size_t value_size = r.value ? r.value->size() : 0;
-  const auto code = rd_kafka_producev(
-      producer, RD_KAFKA_V_RKT(to), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(0),
-      RD_KAFKA_V_VALUE(const_cast<char*>(value), value_size),
-      RD_KAFKA_V_KEY(const_cast<char*>(key), key_size), RD_KAFKA_V_TIMESTAMP(ms),
-      RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+  // The array form: the macros of the other are no standard C++.
+  std::array<rd_kafka_vu_t, 7> parts{};
+  parts[0].vtype = RD_KAFKA_VTYPE_RKT;
+  parts[0].u.rkt = to;
+  parts[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+  parts[1].u.i32 = partition;
+  parts[2].vtype = RD_KAFKA_VTYPE_VALUE;
+  parts[2].u.mem = {const_cast<char*>(value), value_size};
+  parts[3].vtype = RD_KAFKA_VTYPE_KEY;
+  parts[3].u.mem = {const_cast<char*>(key), key_size};
+  parts[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+  parts[4].u.i64 = ms;
+  parts[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
+  parts[5].u.ptr = opaque;
+  std::size_t count = 6;
+  if (headers != nullptr) {
+    parts[count].vtype = RD_KAFKA_VTYPE_HEADERS;
+    parts[count++].u.headers = headers;
+  }
+  const fault f{rd_kafka_produceva(producer, parts.data(), count)};
+  const auto code = f ? rd_kafka_error_code(f.get()) : RD_KAFKA_RESP_ERR_NO_ERROR;
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR && headers != nullptr) rd_kafka_headers_destroy(headers);
   return code;
 }
