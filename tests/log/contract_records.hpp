@@ -87,12 +87,17 @@ LOG_CONTRACT(who_looks_again_and_again_is_called_when_there_is_more) {
       return result<bool>{true};
     }));
   };
+  // A call that comes after a look is news, whatever it is for.
+  int before = calls.count();
   look();
   for (const std::string value : {"a", "b", "c"}) {
-    const auto before = calls.count();
+    const auto expected = seen.size() + 1;
     must(f.log().append(tp(topic), *batch_of({value})));
-    BOOST_REQUIRE(calls.wait_for_more_than(before));
-    look();
+    while (seen.size() < expected) {
+      BOOST_REQUIRE(calls.wait_for_more_than(before));
+      before = calls.count();
+      look();
+    }
     BOOST_TEST(seen.back() == value);
   }
   const std::vector<std::string> wanted{"a", "b", "c"};
