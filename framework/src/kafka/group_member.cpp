@@ -79,6 +79,7 @@ group_member::~group_member() {
 
 void group_member::serve() {
   finish_revocation();
+  if (fenced_) return;
   while (const event e{rd_kafka_queue_poll(events_.get(), 0)}) {
     switch (rd_kafka_event_type(e.get())) {
       case RD_KAFKA_EVENT_REBALANCE:
@@ -88,6 +89,10 @@ void group_member::serve() {
         if (rd_kafka_event_error_is_fatal(e.get()) != 0) {
           std::array<char, 512> why{};
           const auto code = rd_kafka_fatal_error(client_->get(), why.data(), why.size());
+          if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && !fenced_) {
+            fence(error_of(code, "group " + group_, why.data()));
+            return;
+          }
           failed(error_of(code, "group " + group_, why.data()));
         } else {
           const auto found = error_of(rd_kafka_event_error(e.get()), "group " + group_,
@@ -102,14 +107,25 @@ void group_member::serve() {
   }
 }
 
-void group_member::failed(error e) {
+// All its tasks are lost.
+void group_member::fence(error e) {
+  fenced_ = std::move(e);
+  partition_list here{rd_kafka_topic_partition_list_new(static_cast<int>(here_.size()))};
+  for (const auto p : here_) {
+    rd_kafka_topic_partition_list_add(
+        here.get(), tasks_topic(stage_.app, stage_.stage, stage_.generation).c_str(), p.value);
+  }
+  taken(*here, true);
+}
+
+const std::optional<error>& group_member::fenced() const {
+  static const std::optional<error> no;
+  return revoking_ ? no : fenced_;
+}
+
+void group_member::failed(const error& e) {
   if (failed_) return;
   failed_ = true;
-  if (e.code == errc::fenced) {
-    e.message +=
-        "; another process has this one's identity: a copied state folder, or the same "
-        "--instance twice";
-  }
   listener_.failed(e);
 }
 
@@ -163,6 +179,10 @@ void group_member::finish_revocation() {
   {
     const std::lock_guard lock{revoking_->mutex};
     if (revoking_->open > 0) return;
+  }
+  if (fenced_) {  // the client answers nothing any more
+    revoking_.reset();
+    return;
   }
   const fault f{rd_kafka_incremental_unassign(client_->get(), revoking_->partitions.get())};
   revoking_.reset();

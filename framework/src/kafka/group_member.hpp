@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -34,6 +35,10 @@ class group_member {
   /// Leaves; goes on by `serve` until `left`.
   void leave();
   [[nodiscard]] bool left() const;
+  /// The brokers took its identity for somebody else's, and its tasks have ended: this object is of
+  /// no use any more, a new one may be. A process whose folder was copied is fenced time and again,
+  /// one that the brokers mixed up with itself (a join that was repeated) is not.
+  [[nodiscard]] const std::optional<error>& fenced() const;
 
  private:
   struct revocation {
@@ -47,7 +52,8 @@ class group_member {
   void given(const rd_kafka_topic_partition_list_t& partitions);
   void taken(const rd_kafka_topic_partition_list_t& partitions, bool lost);
   void finish_revocation();
-  void failed(error e);
+  void fence(error e);
+  void failed(const error& e);
 
   stage_tasks stage_;
   std::string group_;
@@ -59,6 +65,7 @@ class group_member {
   std::shared_ptr<revocation> revoking_;
   std::set<partition> here_;
   bool failed_ = false;
+  std::optional<error> fenced_;
 };
 
 }  // namespace kappa::kafka

@@ -9,6 +9,8 @@ namespace {
 // librdkafka takes a member that does not look at its queue for dead.
 constexpr std::chrono::milliseconds look_again{200};
 constexpr std::chrono::seconds patience_with_leaving{5};
+// Who is fenced twice in this time is not the only one of its name.
+constexpr std::chrono::seconds fenced_again_within{60};
 
 }  // namespace
 
@@ -19,11 +21,17 @@ result<std::unique_ptr<group_thread>> group_thread::join(const kafka_log_options
                                                          placement_listener& listener,
                                                          group_registry& registry) {
   auto t = std::make_unique<group_thread>();
+  t->listener_ = &listener;
   for (const auto& stage : stages) {
-    auto member = group_member::join(options, instance_id, instance, stage, listener, registry,
-                                     [b = t->bell_] { b->ring(); });
+    entry e;
+    e.join = [&options, instance_id, instance, stage, &listener, &registry, b = t->bell_] {
+      return group_member::join(options, instance_id, instance, stage, listener, registry,
+                                [b] { b->ring(); });
+    };
+    auto member = e.join();
     if (!member) return fail(member.error());
-    t->members_.push_back(std::move(*member));
+    e.member = std::move(*member);
+    t->members_.push_back(std::move(e));
   }
   t->thread_ = std::thread{[raw = t.get()] { raw->run(); }};
   return t;
@@ -35,16 +43,46 @@ group_thread::~group_thread() {
   if (thread_.joinable()) thread_.join();
 }
 
+void group_thread::look_at(entry& e) {
+  if (!e.member) return;
+  e.member->serve();
+  if (!e.member->fenced()) return;
+  auto why = *e.member->fenced();
+  e.member.reset();
+  const auto now = std::chrono::steady_clock::now();
+  const bool again = e.fenced_at && now - *e.fenced_at < fenced_again_within;
+  e.fenced_at = now;
+  if (!again) {
+    auto joined = e.join();
+    if (joined) {
+      e.member = std::move(*joined);
+      return;
+    }
+    why = joined.error();
+  }
+  if (why.code == errc::fenced) {
+    why.message +=
+        "; another process has this one's identity: a copied state folder, or the same "
+        "--instance twice";
+  }
+  listener_->failed(why);
+}
+
 void group_thread::run() {
   while (!leaving_) {
-    for (const auto& m : members_) m->serve();
+    for (auto& e : members_) look_at(e);
     (void)bell_->wait_until(std::chrono::steady_clock::now() + look_again);
   }
-  for (const auto& m : members_) m->leave();
+  for (const auto& e : members_) {
+    if (e.member) e.member->leave();
+  }
   const auto until = std::chrono::steady_clock::now() + patience_with_leaving;
+  const auto out = [](const entry& e) { return !e.member || e.member->left(); };
   while (std::chrono::steady_clock::now() < until &&
-         !std::all_of(members_.begin(), members_.end(), [](const auto& m) { return m->left(); })) {
-    for (const auto& m : members_) m->serve();
+         !std::all_of(members_.begin(), members_.end(), out)) {
+    for (const auto& e : members_) {
+      if (e.member) e.member->serve();
+    }
     (void)bell_->wait_until(std::chrono::steady_clock::now() + look_again);
   }
 }

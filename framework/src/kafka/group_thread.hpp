@@ -4,8 +4,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -27,7 +29,15 @@ class group_thread final : public membership {
   void run();
 
   std::shared_ptr<bell> bell_ = std::make_shared<bell>();
-  std::vector<std::unique_ptr<group_member>> members_;
+  struct entry {
+    std::function<result<std::unique_ptr<group_member>>()> join;
+    std::unique_ptr<group_member> member;
+    std::optional<std::chrono::steady_clock::time_point> fenced_at;
+  };
+  void look_at(entry& e);
+
+  placement_listener* listener_ = nullptr;
+  std::vector<entry> members_;
   std::atomic<bool> leaving_ = false;
   std::thread thread_;
 };
