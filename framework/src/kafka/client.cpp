@@ -257,6 +257,7 @@ bool client::note_failure(rd_kafka_resp_err_t code, const std::string& reason) {
   if (const auto no = no_entry_of(code, reason)) {
     if (!refusal_) refused_at_ = std::chrono::steady_clock::now();
     refusal_ = error{no->code, {}, fmt::format("{}; {} (docs/how-to/kafka.md)", reason, no->mend)};
+    refusal_guessed_ = no->guessed;
   } else {
     refusal_.reset();
   }

@@ -154,14 +154,18 @@ void group_member::given(const rd_kafka_topic_partition_list_t& partitions) {
 }
 
 void group_member::taken(const rd_kafka_topic_partition_list_t& partitions, bool lost) {
-  revoking_ = std::make_shared<revocation>();
+  // What is still ending belongs to it: nothing is answered before.
+  if (!revoking_) revoking_ = std::make_shared<revocation>();
   revoking_->partitions = copy_of(partitions);
   std::vector<partition> gone;
   for (int i = 0; i < partitions.cnt; ++i) {
     const partition p{partitions.elems[i].partition};
     if (here_.erase(p) > 0) gone.push_back(p);
   }
-  revoking_->open = gone.size();
+  {
+    const std::lock_guard lock{revoking_->mutex};
+    revoking_->open += gone.size();
+  }
   for (const auto p : gone) {
     listener_.taken({stage_.stage, p}, lost, [all = revoking_, wake = wake_] {
       {

@@ -3,7 +3,10 @@
 // Threading: any thread.
 #pragma once
 
+#include <cstdint>
+#include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -19,20 +22,40 @@ class group_registry {
   }
   void left(const std::string& group) {
     const std::lock_guard lock{mutex_};
-    members_.erase(group);
+    members_[group] = nullptr;
   }
-  /// As of now: a new one with each rebalance. Of a group that was not joined: that of nobody,
-  /// which the brokers let pass only while the group is empty.
+  /// As of now: a new one with each rebalance. Null: this process is no member at the moment,
+  /// though it was or wants to be; what it commits as nobody the brokers would take without
+  /// looking. Of a group that was never joined here: that of nobody, for tools while the app does
+  /// not run.
   [[nodiscard]] group_metadata metadata_of(const std::string& group) const {
     const std::lock_guard lock{mutex_};
-    if (const auto m = members_.find(group); m != members_.end())
-      return group_metadata{rd_kafka_consumer_group_metadata(m->second->get())};
-    return group_metadata{rd_kafka_consumer_group_metadata_new(group.c_str())};
+    const auto m = members_.find(group);
+    if (m == members_.end())
+      return group_metadata{rd_kafka_consumer_group_metadata_new(group.c_str())};
+    if (m->second == nullptr) return nullptr;
+    group_metadata now{rd_kafka_consumer_group_metadata(m->second->get())};
+    if (!now || generation_of(*now) < 0) return nullptr;
+    return now;
   }
 
  private:
+  // There is no call for it: it follows the magic word of what librdkafka writes.
+  static std::int32_t generation_of(const rd_kafka_consumer_group_metadata_t& m) {
+    constexpr std::size_t magic_bytes = 7;
+    void* raw = nullptr;
+    std::size_t size = 0;
+    const fault f{rd_kafka_consumer_group_metadata_write(&m, &raw, &size)};
+    const std::unique_ptr<void, void (*)(void*)> written{
+        raw, [](void* p) { rd_kafka_mem_free(nullptr, p); }};
+    std::int32_t generation = -1;
+    if (!f && size >= magic_bytes + sizeof generation)
+      std::memcpy(&generation, static_cast<const char*>(raw) + magic_bytes, sizeof generation);
+    return generation;
+  }
+
   mutable std::mutex mutex_;
-  std::map<std::string, client*> members_;
+  std::map<std::string, client*> members_;  // null: it was one
 };
 
 }  // namespace kappa::kafka

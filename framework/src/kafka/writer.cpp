@@ -82,6 +82,11 @@ result<std::vector<transactional_producer::group_commit>> writer::commits_of(
     }
     for (const auto& [input, next] : inputs[group]) add(*c.offsets, input, next.value, {});
     c.who = groups_.metadata_of(group);
+    if (!c.who) {
+      return fail(errc::unavailable, "group " + group,
+                  "this process is not in it at the moment: the task may be another's by now",
+                  true);
+    }
   }
   return commits;
 }
