@@ -36,6 +36,16 @@ class waiting_again {
   std::chrono::milliseconds pause_{2};
 };
 
+/// What `look` gives, asked again while it says that this helps.
+template <class Look>
+auto patiently(Look&& look) {
+  waiting_again wait{patience_with_brokers};
+  for (;;) {
+    auto found = look();
+    if (found || !found.error().retriable || !wait.once_more()) return found;
+  }
+}
+
 }  // namespace
 
 template <class Send>
@@ -305,6 +315,10 @@ result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {
 // ── groups ──
 
 result<std::vector<std::string>> admin::groups() {
+  return patiently([&] { return groups_now(); });
+}
+
+result<std::vector<std::string>> admin::groups_now() {
   auto answer = ask(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "groups", "Describe on the cluster",
                     [&](auto* options, auto* answers) {
                       rd_kafka_ListConsumerGroups(client_.get(), options, answers);
@@ -323,11 +337,7 @@ result<std::vector<std::string>> admin::groups() {
 
 result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
                                                        const std::vector<topic_partition>& where) {
-  waiting_again wait{patience_with_brokers};
-  for (;;) {
-    auto found = group_offsets_now(group, where);
-    if (found || !found.error().retriable || !wait.once_more()) return found;
-  }
+  return patiently([&] { return group_offsets_now(group, where); });
 }
 
 result<std::vector<group_offset>> admin::group_offsets_now(
@@ -403,6 +413,10 @@ result<void> admin::forget_group_offset(const std::string& group, const topic_pa
 }
 
 result<std::vector<std::string>> admin::members(const std::string& group) {
+  return patiently([&] { return members_now(group); });
+}
+
+result<std::vector<std::string>> admin::members_now(const std::string& group) {
   const auto needs = "Describe on group " + group;
   const char* names[] = {group.c_str()};
   auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "group " + group, needs,

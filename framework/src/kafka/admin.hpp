@@ -75,6 +75,8 @@ class admin {
   template <class Look>
   auto answered_in_time(const std::string& subject, Look&& look, bool first_contact = false)
       -> result<decltype(look(0))>;
+  result<std::vector<std::string>> groups_now();
+  result<std::vector<std::string>> members_now(const std::string& group);
   result<std::vector<group_offset>> group_offsets_now(const std::string& group,
                                                       const std::vector<topic_partition>& where);
   /// `which`: milliseconds, or one of rd_kafka_OffsetSpec_t.

@@ -27,11 +27,16 @@ result<void> commit_lane::open() {
   return {};
 }
 
-// Whether the epochs were committed after all: each position tells which epoch moved it last.
+// Whether the epochs, one transaction, were committed after all: each position tells which epoch
+// moved it last, and whose. A task that another process has moved on tells nothing, and nobody here
+// needs to know: it is lost, is dropped as soon as its actor hears of it, and until then the
+// brokers refuse its epochs. (This process can be in the group again only once its lost tasks have
+// ended, and those wait while this is in doubt.)
 result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     std::span<const epoch_ptr> epochs) {
   std::vector<std::vector<offset>> bases;
   std::map<topic_partition, std::int64_t> written;  // records in the epochs topics
+  std::vector<bool> is_mine;
   for (const auto& e : epochs) {
     auto position = log_->position(e->moves.at(0).key);
     if (!position) return fail(position.error());
@@ -39,16 +44,14 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     if (!meta || meta->epoch < e->number) return std::optional<std::vector<std::vector<offset>>>{};
     auto mine = writer_->moved_last(e->moves.at(0).key);
     if (!mine) return fail(mine.error());
-    if (!*mine) {  // an epoch of that number, but another process's
-      return fail(
-          errc::fenced, e->task.text(),
-          "another process went on with the task while the outcome of a commit was unknown");
-    }
+    is_mine.push_back(*mine);
     bases.emplace_back(e->appends.size(), offset{-1});
-    if (!e->epochs_append) continue;
+    if (!*mine || !e->epochs_append) continue;
     const auto& a = e->appends[*e->epochs_append];
     written[a.to] += a.records->count();
   }
+  if (std::find(is_mine.begin(), is_mine.end(), true) == is_mine.end())
+    return std::optional<std::vector<std::vector<offset>>>{};
   // Only its task writes a partition of the epochs topic, so the last records are theirs.
   std::map<topic_partition, std::vector<offset>> last;
   for (const auto& [where, count] : written) {
@@ -59,7 +62,7 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
   std::map<topic_partition, std::size_t> next;
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     const auto& e = epochs[i];
-    if (!e->epochs_append) continue;
+    if (!is_mine[i] || !e->epochs_append) continue;
     const auto& a = e->appends[*e->epochs_append];
     bases[i][*e->epochs_append] = last.at(a.to).at(next[a.to]);
     next[a.to] += a.records->count();
