@@ -5,7 +5,10 @@
 #include <chrono>
 #include <thread>
 
+#include <set>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace kappa::kafka {
 namespace {
@@ -252,6 +255,10 @@ result<std::vector<std::string>> admin::topics() {
 
 // ── bounds ──
 
+// librdkafka asks with the leader's epoch that it knows, and learns no other from a refusal: after
+// a broker's restart it would be fenced (FENCED_LEADER_EPOCH) again and again.
+void admin::refresh_leaders() { (void)topics(); }
+
 result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t which,
                                         rd_kafka_IsolationLevel_t isolation) {
   const auto needs = "Describe on topic " + tp.topic;
@@ -271,9 +278,7 @@ result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t 
     if (at->err == RD_KAFKA_RESP_ERR_NO_ERROR) return at->offset;
     auto e = client_.error_of(at->err, tp.text(), {}, needs);
     if (!e.retriable || !wait.once_more()) return fail(std::move(e));
-    // librdkafka asks with the leader's epoch that it knows, and learns no other from a refusal:
-    // after a broker's restart it would be fenced (FENCED_LEADER_EPOCH) again and again.
-    if (auto looked = topics(); !looked && !looked.error().retriable) return fail(looked.error());
+    refresh_leaders();
   }
 }
 
@@ -300,6 +305,60 @@ result<offset> admin::settled_end(const topic_partition& tp, std::chrono::millis
                   "a transaction of another producer stays open there", true);
     }
   }
+}
+
+result<std::vector<std::int64_t>> admin::list_ends(const std::vector<topic_partition>& where,
+                                                   rd_kafka_IsolationLevel_t isolation) {
+  const partition_list list{rd_kafka_topic_partition_list_new(static_cast<int>(where.size()))};
+  std::set<std::string> topics;
+  for (const auto& tp : where) {
+    topics.insert(tp.topic);
+    rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition.value)->offset =
+        RD_KAFKA_OFFSET_SPEC_LATEST;
+  }
+  const auto needs = fmt::format("Describe on topics {}", fmt::join(topics, ", "));
+  auto answer =
+      ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, "the ends", needs, [&](auto* options, auto* answers) {
+        const fault ignored{rd_kafka_AdminOptions_set_isolation_level(options, isolation)};
+        rd_kafka_ListOffsets(client_.get(), list.get(), options, answers);
+      });
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* found =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(answer->get()), &n);
+  std::map<topic_partition, std::int64_t> ends;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[i]);
+    const topic_partition tp{at->topic, partition{at->partition}};
+    if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return fail(client_.error_of(at->err, tp.text(), {}, needs));
+    ends[tp] = at->offset;
+  }
+  std::vector<std::int64_t> out;
+  for (const auto& tp : where) {
+    if (!ends.contains(tp))
+      return fail(errc::unavailable, tp.text(), "the brokers gave no offset", true);
+    out.push_back(ends[tp]);
+  }
+  return out;
+}
+
+result<std::vector<topic_partition>> admin::with_open_transactions(
+    const std::vector<topic_partition>& where) {
+  if (where.empty()) return where;
+  return patiently([&]() -> result<std::vector<topic_partition>> {
+    auto written = list_ends(where, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
+    auto stable = written ? list_ends(where, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED) : written;
+    if (!stable) {
+      if (stable.error().retriable) refresh_leaders();
+      return fail(stable.error());
+    }
+    std::vector<topic_partition> open;
+    for (std::size_t i = 0; i < where.size(); ++i) {
+      if ((*stable)[i] < (*written)[i]) open.push_back(where[i]);
+    }
+    return open;
+  });
 }
 
 result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {
@@ -337,7 +396,26 @@ result<std::vector<std::string>> admin::groups_now() {
 
 result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
                                                        const std::vector<topic_partition>& where) {
-  return patiently([&] { return group_offsets_now(group, where); });
+  return patiently([&]() -> result<std::vector<group_offset>> {
+    auto found = group_offsets_now(group, where);
+    if (!found) return found;
+    const auto open = std::find_if(found->begin(), found->end(),
+                                   [](const group_offset& at) { return at.unsettled; });
+    if (open == found->end()) return found;
+    return fail(client_.error_of(RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT,
+                                 fmt::format("group {} on {}", group, open->where.text())));
+  });
+}
+
+result<std::vector<topic_partition>> admin::unsettled_offsets(
+    const std::string& group, const std::vector<topic_partition>& where) {
+  auto all = patiently([&] { return group_offsets_now(group, where); });
+  if (!all) return fail(all.error());
+  std::vector<topic_partition> out;
+  for (const auto& at : *all) {
+    if (at.unsettled) out.push_back(at.where);
+  }
+  return out;
 }
 
 result<std::vector<group_offset>> admin::group_offsets_now(
@@ -373,6 +451,10 @@ result<std::vector<group_offset>> admin::group_offsets_now(
     for (int i = 0; i < partitions->cnt; ++i) {
       const auto& p = partitions->elems[i];
       const topic_partition tp{p.topic, partition{p.partition}};
+      if (p.err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT) {
+        out.push_back({tp, -1, {}, true});
+        continue;
+      }
       if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(client_.error_of(p.err, fmt::format("group {} on {}", group, tp.text()), {},
                                      "Describe on topic " + tp.topic));

@@ -28,6 +28,7 @@ struct group_offset {
   topic_partition where;
   std::int64_t offset = 0;
   std::string metadata;
+  bool unsettled = false;  // a transaction that is not over is about to move it
 };
 
 class admin {
@@ -55,6 +56,9 @@ class admin {
   /// The end, once all transactions that have begun by now are over.
   [[nodiscard]] result<offset> settled_end(const topic_partition& tp,
                                            std::chrono::milliseconds patience);
+  /// Those in which a transaction is not over: records lie behind the end of what is committed.
+  [[nodiscard]] result<std::vector<topic_partition>> with_open_transactions(
+      const std::vector<topic_partition>& where);
   /// The first whose time is at or after `t`, else the end.
   [[nodiscard]] result<offset> offset_for_time(const topic_partition& tp, timestamp t);
 
@@ -62,6 +66,9 @@ class admin {
   /// What the group has committed on these partitions (empty: on all that it has). Waits for
   /// transactions that are about to move them.
   [[nodiscard]] result<std::vector<group_offset>> group_offsets(
+      const std::string& group, const std::vector<topic_partition>& where);
+  /// Those of `where` that are unsettled in this group, also if nothing was ever committed there.
+  [[nodiscard]] result<std::vector<topic_partition>> unsettled_offsets(
       const std::string& group, const std::vector<topic_partition>& where);
   [[nodiscard]] result<void> forget_group_offset(const std::string& group,
                                                  const topic_partition& where);
@@ -79,6 +86,10 @@ class admin {
   result<std::vector<std::string>> members_now(const std::string& group);
   result<std::vector<group_offset>> group_offsets_now(const std::string& group,
                                                       const std::vector<topic_partition>& where);
+  void refresh_leaders();
+  /// In the order of `where`.
+  result<std::vector<std::int64_t>> list_ends(const std::vector<topic_partition>& where,
+                                              rd_kafka_IsolationLevel_t isolation);
   /// `which`: milliseconds, or one of rd_kafka_OffsetSpec_t.
   result<std::int64_t> list_offset(
       const topic_partition& tp, std::int64_t which,

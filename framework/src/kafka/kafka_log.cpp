@@ -9,6 +9,7 @@
 #include "kafka/fetch_pool.hpp"
 #include "kafka/group_registry.hpp"
 #include "kafka/group_thread.hpp"
+#include "kafka/hanging_transactions.hpp"
 #include "kafka/instance.hpp"
 #include "kafka/names.hpp"
 #include "kafka/outside_producer.hpp"
@@ -108,6 +109,8 @@ class kafka_log final : public event_log {
     if (!topic) return fail(topic.error());
     return detail::check_partition(*topic, tp);
   }
+  /// Of its stages.
+  result<std::vector<std::string>> groups_of(const std::string& app);
   result<std::optional<task_positions>> positions_of(const position_key& key);
   static result<task_positions> decoded(const group_offset& at);
 
@@ -155,16 +158,25 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
   auto producer = transactional_producer::open(
       options_, fmt::format("{}.{}.{}", options.app, instance_.id(), main_lane));
   if (!producer) return fail(producer.error());
+  auto owned = topics_.owned_by(options.app);
+  if (!owned) return fail(owned.error());
+  if (auto ended = end_hanging_transactions(ask_, **producer, *owned); !ended)
+    return fail(ended.error());
   return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer),
                                   std::move(lock), topics_, groups_, ask_);
 }
 
+result<std::vector<std::string>> kafka_log::groups_of(const std::string& app) {
+  auto groups = ask_.groups();
+  if (groups) std::erase_if(*groups, [&](const std::string& g) { return !stage_of_group(g, app); });
+  return groups;
+}
+
 result<std::optional<std::string>> kafka_log::holder(const std::string& app) {
   if (auto good = detail::check_app(app); !good) return fail(good.error());
-  auto groups = ask_.groups();
+  auto groups = groups_of(app);
   if (!groups) return fail(groups.error());
   for (const auto& group : *groups) {
-    if (!stage_of_group(group, app)) continue;
     auto members = ask_.members(group);
     if (!members) return fail(members.error());
     if (!members->empty()) return std::optional{members->front()};
@@ -217,12 +229,11 @@ result<std::optional<committed_position>> kafka_log::position(const position_key
 }
 
 result<std::vector<log_transaction::move>> kafka_log::positions(const std::string& app) {
-  auto groups = ask_.groups();
+  auto groups = groups_of(app);
   if (!groups) return fail(groups.error());
   std::vector<log_transaction::move> all;
   for (const auto& group : *groups) {
     const auto stage = stage_of_group(group, app);
-    if (!stage) continue;
     auto found = ask_.group_offsets(group, {});
     if (!found) return fail(found.error());
     for (const auto& at : *found) {

@@ -22,6 +22,12 @@ namespace kappa::kafka {
                                              generation g) {
   return group_of(app, stage, g) + ".tasks";
 }
+[[nodiscard]] inline bool is_tasks_topic(const topic_config& c) {
+  return !c.owner.empty() && c.name.ends_with(".tasks");
+}
+[[nodiscard]] inline std::string group_of_tasks(const std::string& tasks_topic) {
+  return tasks_topic.substr(0, tasks_topic.rfind('.'));
+}
 /// The group that holds how far an outside producer is.
 [[nodiscard]] inline std::string producer_group(const std::string& producer) {
   return "kappa.producer." + producer;

@@ -76,10 +76,6 @@ std::string intention(const std::string& topic, const std::string& owner) {
   return topic + " " + owner;
 }
 
-bool is_tasks_topic(const topic_config& c) {
-  return !c.owner.empty() && c.name.ends_with(".tasks");
-}
-
 }  // namespace
 
 result<void> topic_book::make_notes_topic() {
@@ -270,6 +266,18 @@ result<std::optional<topic_config>> topic_book::known(const std::string& name) {
 }
 
 result<std::vector<topic_config>> topic_book::all() {
+  auto found = with_tasks_topics();
+  if (found) std::erase_if(*found, is_tasks_topic);
+  return found;
+}
+
+result<std::vector<topic_config>> topic_book::owned_by(const std::string& app) {
+  auto found = with_tasks_topics();
+  if (found) std::erase_if(*found, [&](const topic_config& t) { return t.owner != app; });
+  return found;
+}
+
+result<std::vector<topic_config>> topic_book::with_tasks_topics() {
   const std::lock_guard lock{mutex_};
   if (auto read = catch_up(); !read) return fail(read.error());
   auto names = ask_.topics();
@@ -281,7 +289,7 @@ result<std::vector<topic_config>> topic_book::all() {
   for (const auto& [name, d] : *described) {
     auto found = with_note(name, d);
     if (!found) return fail(found.error());
-    if (!is_tasks_topic(*found)) out.push_back(std::move(*found));
+    out.push_back(std::move(*found));
   }
   return out;
 }

@@ -37,8 +37,11 @@ class topic_book {
   /// As it was when it was first seen: for what is asked often and does not change.
   [[nodiscard]] result<std::optional<topic_config>> known(const std::string& name);
   [[nodiscard]] result<std::vector<topic_config>> all();
+  /// With its tasks topics, which `all` leaves out.
+  [[nodiscard]] result<std::vector<topic_config>> owned_by(const std::string& app);
 
  private:
+  [[nodiscard]] result<std::vector<topic_config>> with_tasks_topics();
   [[nodiscard]] result<void> catch_up();
   [[nodiscard]] result<void> make_notes_topic();
   [[nodiscard]] result<void> put(const std::string& key, const std::string& value);

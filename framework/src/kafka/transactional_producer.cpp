@@ -158,18 +158,21 @@ result<void> transactional_producer::wait_for_deliveries() {
   return {};
 }
 
-result<std::vector<offset>> transactional_producer::finish(
-    const std::vector<group_commit>& commits) {
-  failpoint::hit("kafka.before_offsets");
+result<void> transactional_producer::move_offsets(const std::vector<group_commit>& commits) {
   for (const auto& c : commits) {
     auto sent = in_transaction("moving positions", "Read on group " + c.group, [&] {
       return rd_kafka_send_offsets_to_transaction(client_->get(), c.offsets.get(), c.who.get(),
                                                   request_timeout_ms);
     });
-    if (sent) continue;
-    if (broken_) return fail(sent.error());
-    return fail(abandon(sent.error()));
+    if (!sent) return sent;
   }
+  return {};
+}
+
+result<std::vector<offset>> transactional_producer::finish(
+    const std::vector<group_commit>& commits) {
+  failpoint::hit("kafka.before_offsets");
+  if (auto moved = move_offsets(commits); !moved) return fail(abandon(moved.error()));
   // Not left to the commit: that has no ear for what a delivery report says of itself.
   if (auto all = wait_for_deliveries(); !all) return fail(abandon(all.error()));
   failpoint::hit("kafka.before_commit");
@@ -183,21 +186,35 @@ result<std::vector<offset>> transactional_producer::finish(
   return bases_;
 }
 
-error transactional_producer::abandon(error why) {
-  if (broken_) return *broken_;
+result<void> transactional_producer::try_out(const std::vector<log_transaction::append>& appends,
+                                             const std::vector<group_commit>& commits) {
+  if (auto sent = send(appends, true); !sent) return fail(sent.error());
+  if (auto moved = move_offsets(commits); !moved) return fail(abandon(moved.error()));
+  return abort();
+}
+
+result<void> transactional_producer::abort() {
   for (;;) {
     const fault f{rd_kafka_abort_transaction(client_->get(), request_timeout_ms)};
-    if (!f) return why;
+    if (!f) return {};
     if (rd_kafka_error_is_retriable(f.get()) != 0 &&
         std::chrono::steady_clock::now() - began_ < 2 * options_.transaction_timeout)
       continue;
     auto e = client_->error_of(f.get(), id_);
     const auto took = std::chrono::steady_clock::now() - began_;
     if (e.code != errc::fenced || took >= options_.transaction_timeout) e.code = errc::indefinite;
-    e.message = fmt::format("abort: {}, after: {}", e.message, why.text());
+    e.message = "abort: " + e.message;
     e.retriable = false;
-    return broken(std::move(e));
+    return fail(broken(std::move(e)));
   }
+}
+
+error transactional_producer::abandon(error why) {
+  if (broken_) return *broken_;
+  auto aborted = abort();
+  if (aborted) return why;
+  aborted.error().message += ", after: " + why.text();
+  return broken(aborted.error());
 }
 
 }  // namespace kappa::kafka

@@ -40,6 +40,9 @@ class transactional_producer {
       const std::vector<log_transaction::append>& appends, bool wait_for_bases);
   /// Moves the offsets and commits. `bases` are those of `send`, known now in any case.
   [[nodiscard]] result<std::vector<offset>> finish(const std::vector<group_commit>& commits);
+  /// A transaction of these, undone.
+  [[nodiscard]] result<void> try_out(const std::vector<log_transaction::append>& appends,
+                                     const std::vector<group_commit>& commits);
   /// Aborts; gives `why`, or errc::indefinite when that could not be done.
   [[nodiscard]] error abandon(error why);
 
@@ -53,6 +56,8 @@ class transactional_producer {
   [[nodiscard]] result<void> in_transaction(const char* what, const std::string& needs,
                                             Call&& call);
   [[nodiscard]] result<void> wait_for_deliveries();
+  [[nodiscard]] result<void> move_offsets(const std::vector<group_commit>& commits);
+  [[nodiscard]] result<void> abort();
   [[nodiscard]] error broken(error e);
 
   const kafka_log_options& options_;

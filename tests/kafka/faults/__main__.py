@@ -9,6 +9,7 @@ processes must equal those of an undisturbed embedded run. Exit code 0: nothing 
 import argparse
 import filecmp
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import time
 
 import checker
 from brokers import Brokers
-from run import SHORT, Run, Stuck
+from run import SHORT, WEIGHTS, Run, Stuck, drawn
 
 SECONDS_A_FAULT = 1.6  # about: the rate is chosen so that all of them fall inside the run
 SHOWN = 20
@@ -47,14 +48,13 @@ def rows_in(path):
     return sum(1 for _ in checker.rows_of(path))
 
 
-def disturb(arguments, folder, expected, reference):
+def disturb(arguments, dice, plan, folder, expected, reference):
     """The run with what went wrong with it, what the checker found in the topics, and in the files."""
-    plan = SHORT if arguments.short else arguments.faults
-    faults = len(SHORT) if arguments.short else arguments.faults
+    faults = len(plan)
     rate = max(1_000, int(rows_in(arguments.input) / (faults * SECONDS_A_FAULT + 5)))
     went_wrong, found = [], []
     brokers = Brokers()
-    run = Run(arguments.seed, plan, arguments.program, arguments.input, rate, brokers, folder)
+    run = Run(dice, plan, arguments.program, arguments.input, rate, brokers, folder)
     try:
         run.go(arguments.patience or 120 + faults * SECONDS_A_FAULT * 6)
     except Stuck as e:
@@ -81,6 +81,7 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--faults", type=int, default=100)
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--kinds", metavar="KIND,...", help="draw only from these: " + ", ".join(WEIGHTS))
     p.add_argument("--short", action="store_true", help="a few faults of each kind instead of --faults drawn ones")
     p.add_argument("--must-find", action="store_true",
                    help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when the checker has found it")
@@ -89,13 +90,19 @@ def main():
     p.add_argument("--program", required=True, help=argparse.SUPPRESS)
     p.add_argument("--input", required=True, help=argparse.SUPPRESS)
     arguments = p.parse_args()
+    kinds = arguments.kinds.split(",") if arguments.kinds else list(WEIGHTS)
+    for kind in kinds:
+        if kind not in WEIGHTS:
+            p.error(f"--kinds: there is no fault \"{kind}\"; there are {', '.join(WEIGHTS)}")
     folder = arguments.work or tempfile.mkdtemp(prefix="kappa-faults-")
     os.makedirs(folder, exist_ok=True)
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     expected = checker.Expected(arguments.input)
     reference = undisturbed(arguments, folder)
-    run, went_wrong, found = disturb(arguments, folder, expected, reference)
+    dice = random.Random(arguments.seed)
+    plan = list(SHORT) if arguments.short else drawn(dice, kinds, arguments.faults)
+    run, went_wrong, found = disturb(arguments, dice, plan, folder, expected, reference)
     faults = ", ".join(f"{n} {name}" for name, n in sorted(run.counts.items()))
     say(f"seed {arguments.seed}: {faults}; {sum(j.starts for j in run.jobs)} starts, {time.monotonic() - began:.0f} s")
     for line in went_wrong + found[:SHOWN]:

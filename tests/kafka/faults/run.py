@@ -1,7 +1,6 @@
 """Three processes under faults, to the end of their work."""
 
 import os
-import random
 import signal
 import time
 
@@ -16,8 +15,19 @@ STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commi
 WEIGHTS = {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "cut": 1, "drop": 1}
 # Each kind once or more, in little time: "step" with its failpoint.
 SHORT = ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2", "step t2.before_commit:1",
-         "freeze", "terminate", "step recover.live:1", "drop"]
+         "freeze", "terminate", "step recover.live:1", "drop", "broker", "kill", "cut"]
 OF_PROCESSES = ("kill", "step", "freeze", "terminate")
+
+
+def drawn(dice, kinds, faults):
+    """A plan of so many faults."""
+    names = dice.choices(kinds, [WEIGHTS[kind] for kind in kinds], k=faults)
+    return [f"step {_step(dice)}" if name == "step" else name for name in names]
+
+
+def _step(dice):
+    name = dice.choice(list(STEPS))
+    return f"{name}:{dice.randint(1, STEPS[name])}"
 
 
 class Stuck(RuntimeError):
@@ -25,24 +35,16 @@ class Stuck(RuntimeError):
 
 
 class Run:
-    def __init__(self, seed, plan, program, data, rate, brokers, folder):
-        """`plan`: faults by name, or how many shall be drawn."""
-        self.dice = random.Random(seed)
+    def __init__(self, dice, plan, program, data, rate, brokers, folder):
+        """`plan`: faults by name, in their order."""
+        self.dice = dice
         self.brokers = brokers
-        self.plan = list(plan) if not isinstance(plan, int) else self._drawn(plan)
+        self.plan = list(plan)
         self.jobs = [Job(n, program, data, brokers.cuttable, folder, rate) for n in range(1, PROCESSES + 1)]
         self.due = []  # (when, what to do): the second half of a fault
         self.counts = {}
         self.bugs = []  # ends that nobody asked for
         self.diary = open(os.path.join(folder, "diary"), "w", buffering=1, encoding="utf-8")
-
-    def _drawn(self, faults):
-        names = self.dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=faults)
-        return [f"step {self._step()}" if name == "step" else name for name in names]
-
-    def _step(self):
-        name = self.dice.choice(list(STEPS))
-        return f"{name}:{self.dice.randint(1, STEPS[name])}"
 
     def note(self, what):
         now = time.time()

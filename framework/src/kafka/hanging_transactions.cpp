@@ -1,0 +1,56 @@
+#include "kafka/hanging_transactions.hpp"
+
+#include "kafka/names.hpp"
+
+namespace kappa::kafka {
+namespace {
+
+// For those who also read what was aborted.
+constexpr bytes_view key_of_nothing = "kappa.nothing";
+
+std::shared_ptr<const record_batch> nothing() {
+  auto batch = std::make_shared<record_batch>();
+  batch->add(timestamp{}, key_of_nothing, std::nullopt);
+  return batch;
+}
+
+std::vector<topic_partition> partitions_of(const topic_config& t) {
+  std::vector<topic_partition> all;
+  for (std::int32_t n = 0; n < t.partitions; ++n) all.push_back({t.name, partition{n}});
+  return all;
+}
+
+}  // namespace
+
+result<void> end_hanging_transactions(admin& ask, transactional_producer& producer,
+                                      const std::vector<topic_config>& owned) {
+  std::vector<transactional_producer::group_commit> commits;
+  std::vector<topic_partition> partitions;
+  for (const auto& t : owned) {
+    auto all = partitions_of(t);
+    if (!is_tasks_topic(t)) {
+      partitions.insert(partitions.end(), all.begin(), all.end());
+      continue;
+    }
+    const auto group = group_of_tasks(t.name);
+    auto unsettled = ask.unsettled_offsets(group, all);
+    if (!unsettled) return fail(unsettled.error());
+    if (unsettled->empty()) continue;
+    // One stands for all that this producer has open in the group.
+    const auto& at = unsettled->front();
+    auto& c = commits.emplace_back();
+    c.group = group;
+    c.offsets.reset(rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_list_add(c.offsets.get(), at.topic.c_str(), at.partition.value)
+        ->offset = 0;
+    c.who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
+  }
+  auto open = ask.with_open_transactions(partitions);
+  if (!open) return fail(open.error());
+  if (open->empty() && commits.empty()) return {};
+  std::vector<log_transaction::append> appends;
+  for (const auto& tp : *open) appends.push_back({tp, nothing()});
+  return producer.try_out(appends, commits);
+}
+
+}  // namespace kappa::kafka
