@@ -19,13 +19,13 @@ class Proxy:
     async def connected(self, reader, writer):
         self.writers.add(writer)
         others = None
+        pumps = []
         try:
             await self.whole.wait()
             other_reader, others = await asyncio.open_connection("127.0.0.1", self.port)
             self.writers.add(others)
-            await asyncio.wait([asyncio.create_task(self.pump(reader, others)),
-                                asyncio.create_task(self.pump(other_reader, writer))],
-                               return_when=asyncio.FIRST_COMPLETED)
+            pumps = [asyncio.create_task(self.pump(reader, others)), asyncio.create_task(self.pump(other_reader, writer))]
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
             pass  # the broker is down: the client sees its connection closed
         finally:
@@ -34,6 +34,9 @@ class Proxy:
                 if end is not None:
                     self.writers.discard(end)
                     end.close()
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
 
     async def pump(self, reader, writer):
         try:
