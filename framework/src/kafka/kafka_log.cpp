@@ -153,7 +153,8 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
   auto term = instance_.next_term(options.app);
   if (!term) return fail(term.error());
   auto producer = transactional_producer::open(
-      options_, fmt::format("{}.{}.{}", options.app, instance_.id(), main_lane));
+      options_, fmt::format("{}.{}.{}", options.app,
+                            options.tool.empty() ? instance_.id() : options.tool, main_lane));
   if (!producer) return fail(producer.error());
   return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer),
                                   std::move(lock), topics_, groups_, ask_);
