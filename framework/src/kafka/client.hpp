@@ -32,6 +32,8 @@ using partition_list = std::unique_ptr<rd_kafka_topic_partition_list_t,
                                        destroyer<rd_kafka_topic_partition_list_destroy>>;
 using queue = std::unique_ptr<rd_kafka_queue_t, destroyer<rd_kafka_queue_destroy>>;
 using event = std::unique_ptr<rd_kafka_event_t, destroyer<rd_kafka_event_destroy>>;
+using admin_options =
+    std::unique_ptr<rd_kafka_AdminOptions_t, destroyer<rd_kafka_AdminOptions_destroy>>;
 using topic_handle = std::unique_ptr<rd_kafka_topic_t, destroyer<rd_kafka_topic_destroy>>;
 using fault = std::unique_ptr<rd_kafka_error_t, destroyer<rd_kafka_error_destroy>>;
 using group_metadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,

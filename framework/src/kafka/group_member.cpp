@@ -22,6 +22,7 @@ group_member::group_member(const stage_tasks& stage, placement_listener& listene
                            group_registry& registry, std::function<void()> wake)
     : stage_{stage},
       group_{group_of(stage.app, stage.stage, stage.generation)},
+      topic_{tasks_topic(stage.app, stage.stage, stage.generation)},
       listener_{listener},
       registry_{registry},
       wake_{std::move(wake)} {}
@@ -46,11 +47,14 @@ result<std::unique_ptr<group_member>> group_member::join(
     if (auto done = set("group.protocol", "consumer"); !done) return fail(done.error());
   } else {
     const auto session = options.session_timeout.count();
-    for (const auto& done : {set("partition.assignment.strategy", "cooperative-sticky"),
-                             set("session.timeout.ms", std::to_string(session)),
-                             // A member hears of a rebalance with a heartbeat.
-                             c->prefer("heartbeat.interval.ms",
-                                       std::to_string(std::min<std::int64_t>(session / 6, 500)))}) {
+    for (const auto& done :
+         {set("partition.assignment.strategy", "cooperative-sticky"),
+          set("session.timeout.ms", std::to_string(session)),
+          // Not below it, and the default is 5 minutes.
+          set("max.poll.interval.ms", std::to_string(std::max<std::int64_t>(session, 300'000))),
+          // A member hears of a rebalance with a heartbeat.
+          c->prefer("heartbeat.interval.ms",
+                    std::to_string(std::min<std::int64_t>(session / 6, 500)))}) {
       if (!done) return fail(done.error());
     }
   }
@@ -62,12 +66,9 @@ result<std::unique_ptr<group_member>> group_member::join(
   rd_kafka_poll_set_consumer(rk);
   m->events_.reset(rd_kafka_queue_get_consumer(rk));
   rd_kafka_queue_cb_event_enable(m->events_.get(), on_events, &m->wake_);
-  const partition_list topics{rd_kafka_topic_partition_list_new(1)};
-  rd_kafka_topic_partition_list_add(topics.get(),
-                                    tasks_topic(stage.app, stage.stage, stage.generation).c_str(),
-                                    RD_KAFKA_PARTITION_UA);
-  if (const auto code = rd_kafka_subscribe(rk, topics.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return fail(m->client_->error_of(code, "group " + m->group_));
+  if (auto done = m->subscribe(false); !done) return fail(done.error());
+  if (!options.broker_side_groups)
+    m->watch_.emplace(*m->client_, m->group_, m->topic_, stage.tasks);
   registry.joined(m->group_, *m->client_);
   return m;
 }
@@ -77,9 +78,32 @@ group_member::~group_member() {
   if (events_) rd_kafka_queue_cb_event_enable(events_.get(), nullptr, nullptr);
 }
 
+result<void> group_member::subscribe(bool otherwise) {
+  const partition_list topics{rd_kafka_topic_partition_list_new(2)};
+  rd_kafka_topic_partition_list_add(topics.get(), topic_.c_str(), RD_KAFKA_PARTITION_UA);
+  // Any other topic that is there; what it gets of it is paused, and nobody's task.
+  if (otherwise)
+    rd_kafka_topic_partition_list_add(topics.get(), topics_topic, RD_KAFKA_PARTITION_UA);
+  if (const auto code = rd_kafka_subscribe(client_->get(), topics.get());
+      code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return fail(client_->error_of(code, "group " + group_));
+  subscribed_otherwise_ = otherwise;
+  return {};
+}
+
+void group_member::watch() {
+  if (!watch_ || revoking_) return;
+  const auto seen = watch_->look();
+  const bool call = seen == group_watch::sight::gap ||
+                    (seen == group_watch::sight::whole && subscribed_otherwise_);
+  if (!call) return;
+  if (auto done = subscribe(!subscribed_otherwise_); !done) failed(done.error());
+}
+
 void group_member::serve() {
   finish_revocation();
   if (fenced_) return;
+  watch();
   while (const event e{rd_kafka_queue_poll(events_.get(), 0)}) {
     switch (rd_kafka_event_type(e.get())) {
       case RD_KAFKA_EVENT_REBALANCE:
@@ -112,8 +136,7 @@ void group_member::fence(error e) {
   fenced_ = std::move(e);
   partition_list here{rd_kafka_topic_partition_list_new(static_cast<int>(here_.size()))};
   for (const auto p : here_) {
-    rd_kafka_topic_partition_list_add(
-        here.get(), tasks_topic(stage_.app, stage_.stage, stage_.generation).c_str(), p.value);
+    rd_kafka_topic_partition_list_add(here.get(), topic_.c_str(), p.value);
   }
   taken(*here, true);
 }
@@ -148,6 +171,7 @@ void group_member::given(const rd_kafka_topic_partition_list_t& partitions) {
   }
   (void)rd_kafka_pause_partitions(client_->get(), list.get());
   for (int i = 0; i < list->cnt; ++i) {
+    if (topic_ != list->elems[i].topic) continue;
     const partition p{list->elems[i].partition};
     if (here_.insert(p).second) listener_.given({stage_.stage, p});
   }
@@ -159,6 +183,7 @@ void group_member::taken(const rd_kafka_topic_partition_list_t& partitions, bool
   revoking_->partitions = copy_of(partitions);
   std::vector<partition> gone;
   for (int i = 0; i < partitions.cnt; ++i) {
+    if (topic_ != partitions.elems[i].topic) continue;
     const partition p{partitions.elems[i].partition};
     if (here_.erase(p) > 0) gone.push_back(p);
   }

@@ -17,6 +17,7 @@
 
 #include "kafka/client.hpp"
 #include "kafka/group_registry.hpp"
+#include "kafka/group_watch.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/log/membership.hpp"
 
@@ -48,6 +49,9 @@ class group_member {
   };
   group_member(const stage_tasks& stage, placement_listener& listener, group_registry& registry,
                std::function<void()> wake);
+  /// A change of what a member wants calls a round.
+  [[nodiscard]] result<void> subscribe(bool otherwise);
+  void watch();
   void rebalance(rd_kafka_event_t* e);
   void given(const rd_kafka_topic_partition_list_t& partitions);
   void taken(const rd_kafka_topic_partition_list_t& partitions, bool lost);
@@ -57,11 +61,14 @@ class group_member {
 
   stage_tasks stage_;
   std::string group_;
+  std::string topic_;
   placement_listener& listener_;
   group_registry& registry_;
   std::function<void()> wake_;
   std::unique_ptr<client> client_;
   queue events_;
+  std::optional<group_watch> watch_;
+  bool subscribed_otherwise_ = false;
   std::shared_ptr<revocation> revoking_;
   std::set<partition> here_;
   bool failed_ = false;

@@ -9,8 +9,10 @@ namespace {
 // librdkafka takes a member that does not look at its queue for dead.
 constexpr std::chrono::milliseconds look_again{200};
 constexpr std::chrono::seconds patience_with_leaving{5};
-// Who is fenced twice in this time is not the only one of its name.
-constexpr std::chrono::seconds fenced_again_within{60};
+// The brokers fence a member whose request to join was lost on its way back and is repeated: with
+// brokers that come and go more than once. Two of one name fence each other without end.
+constexpr std::size_t most_fences = 5;
+constexpr std::chrono::seconds within{60};
 
 }  // namespace
 
@@ -50,9 +52,9 @@ void group_thread::look_at(entry& e) {
   auto why = *e.member->fenced();
   e.member.reset();
   const auto now = std::chrono::steady_clock::now();
-  const bool again = e.fenced_at && now - *e.fenced_at < fenced_again_within;
-  e.fenced_at = now;
-  if (!again) {
+  std::erase_if(e.fenced_at, [&](auto at) { return now - at > within; });
+  e.fenced_at.push_back(now);
+  if (e.fenced_at.size() < most_fences) {
     auto joined = e.join();
     if (joined) {
       e.member = std::move(*joined);

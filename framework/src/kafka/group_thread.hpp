@@ -7,7 +7,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -32,7 +31,7 @@ class group_thread final : public membership {
   struct entry {
     std::function<result<std::unique_ptr<group_member>>()> join;
     std::unique_ptr<group_member> member;
-    std::optional<std::chrono::steady_clock::time_point> fenced_at;
+    std::vector<std::chrono::steady_clock::time_point> fenced_at;  // of late
   };
   void look_at(entry& e);
 

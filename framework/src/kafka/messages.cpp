@@ -180,4 +180,17 @@ rd_kafka_resp_err_t produce(rd_kafka_t* producer, rd_kafka_topic_t* to, std::int
   return code;
 }
 
+result<offset> delivered_at(const client& of, const rd_kafka_message_t& m) {
+  const auto where = fmt::format("{}[{}]", rd_kafka_topic_name(m.rkt), m.partition);
+  if (m.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return fail(of.error_of(m.err, where, {},
+                            fmt::format("Write on topic {}", rd_kafka_topic_name(m.rkt))));
+  }
+  if (m.offset < 0) {
+    return fail(errc::indefinite, where,
+                "the brokers never said where a record is; it may not be there");
+  }
+  return offset{m.offset};
+}
+
 }  // namespace kappa::kafka

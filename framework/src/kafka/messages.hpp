@@ -27,4 +27,11 @@ inline constexpr bytes_view time_header = "kappa.time";
                                           std::int32_t partition, const record_view& r,
                                           void* opaque);
 
+/// Where the brokers put the message that this delivery report is about. errc::indefinite: the
+/// client says "delivered", but nobody said where. librdkafka concludes so for a batch whose answer
+/// was an error once a later batch of the partition was taken; but a partition that knows nothing
+/// of a producer (a new one, which its broker did not know a moment ago) takes any sequence first,
+/// and then the earlier batch is nowhere.
+[[nodiscard]] result<offset> delivered_at(const client& of, const rd_kafka_message_t& m);
+
 }  // namespace kappa::kafka

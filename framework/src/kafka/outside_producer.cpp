@@ -33,13 +33,9 @@ outside_producer::~outside_producer() {
 void outside_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque) {
   auto& d = *static_cast<delivery*>(m->_private);
   const std::lock_guard lock{d.mutex};
-  if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR && !d.failed) {
-    d.failed = client::of(opaque).error_of(
-        m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition), {},
-        fmt::format("Write on topic {}", rd_kafka_topic_name(m->rkt)));
-  } else if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && !d.base) {
-    d.base = offset{m->offset};
-  }
+  auto at = delivered_at(client::of(opaque), *m);
+  if (!at && !d.failed) d.failed = std::move(at.error());
+  if (at && !d.base) d.base = *at;
   if (--d.left == 0) d.changed.notify_all();
 }
 
@@ -49,7 +45,10 @@ result<void> outside_producer::open() {
   if (!c) return fail(c.error());
   for (const auto& done :
        {c->set("enable.idempotence", "true"), c->set("message.max.bytes", "100000000"),
-        c->prefer("linger.ms", "0"), c->prefer("message.timeout.ms", "60000")}) {
+        // A second request that is under way may be taken where the first was refused:
+        // delivered_at.
+        c->set("max.in.flight.requests.per.connection", "1"), c->prefer("linger.ms", "0"),
+        c->prefer("message.timeout.ms", "60000")}) {
     if (!done) return fail(done.error());
   }
   rd_kafka_conf_set_dr_msg_cb(c->get(), delivered);

@@ -55,18 +55,18 @@ result<std::unique_ptr<transactional_producer>> transactional_producer::open(
 // Called inside the calls of librdkafka that wait, on this object's thread.
 void transactional_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque) {
   auto& self = *static_cast<transactional_producer*>(client::of(opaque).owner());
-  if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    // Of an abort only the cause is of interest, which came before.
-    const bool purged =
-        m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
-    if (!self.delivery_error_ && !purged) {
-      self.delivery_error_ = self.client_->error_of(
-          m->err, fmt::format("{}[{}]", rd_kafka_topic_name(m->rkt), m->partition), {},
-          fmt::format("Write on topic {}", rd_kafka_topic_name(m->rkt)));
+  // Of an abort only the cause is of interest, which came before.
+  if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+    return;
+  auto at = delivered_at(*self.client_, *m);
+  if (!at && !self.delivery_error_) {
+    self.delivery_error_ = std::move(at.error());
+    if (self.delivery_error_->code == errc::indefinite) {  // not once it was aborted
+      self.delivery_error_->code = errc::unavailable;
+      self.delivery_error_->retriable = true;
     }
-  } else if (m->_private != nullptr) {
-    *static_cast<offset*>(m->_private) = offset{m->offset};
   }
+  if (at && m->_private != nullptr) *static_cast<offset*>(m->_private) = *at;
 }
 
 result<rd_kafka_topic_t*> transactional_producer::topic(const std::string& name) {
@@ -145,13 +145,17 @@ result<std::vector<offset>> transactional_producer::send(
       return fail(abandon(produced.error()));
   }
   if (wait_for_bases) {
-    const auto code =
-        rd_kafka_flush(client_->get(), static_cast<int>(options_.transaction_timeout.count()));
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR || delivery_error_) {
-      return fail(abandon(delivery_error_ ? *delivery_error_ : client_->error_of(code, id_)));
-    }
+    if (auto all = wait_for_deliveries(); !all) return fail(abandon(all.error()));
   }
   return bases_;
+}
+
+result<void> transactional_producer::wait_for_deliveries() {
+  const auto code =
+      rd_kafka_flush(client_->get(), static_cast<int>(options_.transaction_timeout.count()));
+  if (delivery_error_) return fail(*delivery_error_);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(client_->error_of(code, id_));
+  return {};
 }
 
 result<std::vector<offset>> transactional_producer::finish(
@@ -166,6 +170,8 @@ result<std::vector<offset>> transactional_producer::finish(
     if (broken_) return fail(sent.error());
     return fail(abandon(sent.error()));
   }
+  // Not left to the commit: that has no ear for what a delivery report says of itself.
+  if (auto all = wait_for_deliveries(); !all) return fail(abandon(all.error()));
   failpoint::hit("kafka.before_commit");
   auto committed = in_transaction("commit", {}, [&] {
     return rd_kafka_commit_transaction(client_->get(), request_timeout_ms);

@@ -1,12 +1,11 @@
 // One transactional id of Kafka: records and committed offsets, all of it or nothing.
 //
 // What an error means (DESIGN §5):
-//   a retriable error         nothing of it is there (it was aborted): the same may be committed
-//   again errc::fenced              somebody else opened this id, or the group has gone on without
-//   us errc::indefinite          unknown: destroy this object, open a new one under the same id
-//   (which
-//                             ends what was under way), read the log
-//   others                    nothing of it is there
+// - a retriable one: nothing of it is there (it was aborted); the same may be committed again
+// - errc::fenced: somebody else opened this id, or the group has gone on without us
+// - errc::indefinite: unknown; destroy this object, open a new one under the same id (which ends
+//   what was under way), read the log
+// - others: nothing of it is there
 //
 // Threading: one thread at a time; everything blocks.
 #pragma once
@@ -53,6 +52,7 @@ class transactional_producer {
   template <class Call>
   [[nodiscard]] result<void> in_transaction(const char* what, const std::string& needs,
                                             Call&& call);
+  [[nodiscard]] result<void> wait_for_deliveries();
   [[nodiscard]] error broken(error e);
 
   const kafka_log_options& options_;
