@@ -73,8 +73,8 @@ std::string text_of(const copy_report& r, const std::string& to) {
   }
   if (!r.moved.empty()) {
     text += fmt::format(
-        "start with --log {} and no state of the old log: {}; the state is rebuilt from the log\n",
-        to, fmt::join(r.moved, ", "));
+        "{} can be started with --log {}, without the state of the old log: it is built anew\n",
+        fmt::join(r.moved, ", "), to);
   }
   return text;
 }

@@ -38,6 +38,12 @@ std::optional<std::pair<std::string, generation>> stage_of_group(const std::stri
   return std::pair{group.substr(app.size() + 1, g - app.size() - 1), generation{n}};
 }
 
+// How far this clock is ahead of another that was read meanwhile.
+milliseconds clocks_apart(timestamp before, timestamp theirs, timestamp after) {
+  if (theirs < before) return before - theirs;
+  return std::min(after - theirs, milliseconds{0});
+}
+
 class kafka_log final : public event_log {
  public:
   kafka_log(kafka_log_options options, instance who, std::unique_ptr<client> of)
@@ -108,6 +114,7 @@ class kafka_log final : public event_log {
     if (!topic) return fail(topic.error());
     return detail::check_partition(*topic, tp);
   }
+  result<void> check_clock();
   result<std::optional<task_positions>> positions_of(const position_key& key);
   static result<task_positions> decoded(const group_offset& at);
 
@@ -138,6 +145,27 @@ result<void> kafka_log::make_room(const stage_tasks& stage) {
   return made;
 }
 
+// Deadlines of requests are by the wall clock, and brokers refuse records from too far ahead.
+result<void> kafka_log::check_clock() {
+  const auto now = [this] {
+    if (options_.clock) return options_.clock();
+    return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+  };
+  const auto before = now();
+  auto theirs = topics_.brokers_time();
+  if (!theirs) return fail(theirs.error());
+  const auto apart = *theirs ? clocks_apart(before, **theirs, now()) : milliseconds{0};
+  if (std::chrono::abs(apart) <= options_.clock_tolerance) return {};
+  return fail(
+      errc::refused_start, "the clock of this machine",
+      fmt::format(
+          "it is {} s {} the brokers', more than the {} s that are allowed: set both "
+          "by a time server (NTP)",
+          std::chrono::duration_cast<std::chrono::seconds>(std::chrono::abs(apart)).count(),
+          apart > milliseconds{0} ? "ahead of" : "behind",
+          std::chrono::duration_cast<std::chrono::seconds>(options_.clock_tolerance).count()));
+}
+
 result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options& options) {
   if (auto good = detail::check_app(options.app); !good) return fail(good.error());
   std::optional<detail::app_lock> lock;
@@ -156,6 +184,7 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
       options_, fmt::format("{}.{}.{}", options.app,
                             options.tool.empty() ? instance_.id() : options.tool, main_lane));
   if (!producer) return fail(producer.error());
+  if (auto good = check_clock(); !good) return fail(good.error());
   return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer),
                                   std::move(lock), topics_, groups_, ask_);
 }
@@ -184,7 +213,7 @@ result<append_receipt> kafka_log::append(const topic_partition& to, const record
   if (!sequence) {
     auto base = out_.append(to, records);
     if (!base) return fail(base.error());
-    return append_receipt{*base, false};
+    return append_receipt{base->base, false};
   }
   if (auto r = detail::check_producer(*sequence); !r) return fail(r.error());
   return out_.append(to, records, *sequence);
