@@ -3,6 +3,7 @@
 
 #include "copy/copy_support.hpp"
 #include "kappa/task/epoch.hpp"
+#include "log/log_fixtures.hpp"
 
 using namespace copy_test;
 
@@ -79,11 +80,65 @@ BOOST_AUTO_TEST_CASE(a_host_does_not_start_on_a_copy_that_is_not_complete) {
   BOOST_REQUIRE(!copy_log(*old, *there, {}));
   host_options o;
   o.shared_log = there;
-  o.state = std::filesystem::temp_directory_path() / "kappa-copy-never-made";
+  const log_contract::temporary_folder folder;
+  o.state = folder.path() / "state";
   o.partitions = partitions;
   host h{shop(), o};
   BOOST_TEST(refused(h.start(), errc::refused_start, {"app shop", "memory", "kappa copy again"}));
   BOOST_TEST(!std::filesystem::exists(o.state));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_complete_itself_is_not_copied_on) {
+  const auto old = played_log();
+  const auto there = memory_log::create("new");
+  const auto further = memory_log::create("further");
+  int commits = 0;
+  there->set_commit_fault([&](const log_transaction&) {
+    return ++commits == 3 ? commit_fault::abort : commit_fault::none;
+  });
+  BOOST_REQUIRE(!copy_log(*old, *there, {}));
+  BOOST_TEST(refused(copy_log(*there, *further, {}), errc::refused_start,
+                     {"app shop", "not complete", "kappa copy again"}));
+  BOOST_TEST(must(further->topics()).empty());
+  must(copy_log(*old, *there, {}));
+  must(copy_log(*there, *further, {}));
+}
+
+BOOST_AUTO_TEST_CASE(a_topic_that_does_not_keep_records_as_they_are_given_is_refused) {
+  const auto old = memory_log::create("old");
+  make(*old, "in");
+  send(*old, "in", "one");
+  // As a topic of Kafka with LogAppendTime.
+  class other_times final : public kappa::test::forwarding_log {
+   public:
+    using forwarding_log::forwarding_log;
+    result<append_receipt> append(const topic_partition& where, const record_batch& records,
+                                  const std::optional<producer_sequence>& sequence) override {
+      record_batch others;
+      records.for_each([&](const record_view& r) { others.add(minute(77), r.key, r.value); });
+      return to().append(where, others, sequence);
+    }
+  } there{memory_log::create("new")};
+  BOOST_TEST(refused(copy_log(*old, there, {}), errc::incompatible,
+                     {"in[0]@0", "LogAppendTime", "another program"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_record_of_another_writer_in_between_is_told) {
+  const auto old = memory_log::create("old");
+  make(*old, "in");
+  send(*old, "in", "one");
+  class written_by_others final : public kappa::test::forwarding_log {
+   public:
+    using forwarding_log::forwarding_log;
+    result<append_receipt> append(const topic_partition& where, const record_batch& records,
+                                  const std::optional<producer_sequence>& sequence) override {
+      auto done = to().append(where, records, sequence);
+      send(to(), where.topic, "of somebody else");
+      return done;
+    }
+  } there{memory_log::create("new")};
+  BOOST_TEST(
+      refused(copy_log(*old, there, {}), errc::incompatible, {"in[0]@1", "another program"}));
 }
 
 BOOST_AUTO_TEST_CASE(one_log_is_not_copied_into_itself) {

@@ -3,18 +3,17 @@
 
 #include "copy/copy_support.hpp"
 #include "copy/offset_map.hpp"
-#include "kappa/core/failpoint.hpp"
 #include "kappa/log/envelope.hpp"
 #include "log/log_fixtures.hpp"
+#include "support/copy_that_ends.hpp"
 
 using namespace copy_test;
+using kappa::test::copy_ends_at;
 
 namespace {
 
 constexpr int steps = 40;
 constexpr std::int32_t partitions = 2;
-
-struct process_ended {};
 
 std::shared_ptr<memory_log> new_log(const std::string& id) { return memory_log::create(id); }
 
@@ -38,22 +37,6 @@ std::shared_ptr<memory_log> played_up_to(int step, bool gaps) {
   play(h, 0, step, gaps);
   h.crash();
   return log;
-}
-
-/// Ends the copy at the n-th step of that name; false: it was done before.
-bool ends_at(std::string_view step, int n, event_log& from, event_log& to,
-             const copy_options& options) {
-  failpoint::set_observer([&n, step](std::string_view name) {
-    if (name.starts_with(step) && --n == 0) throw process_ended{};
-  });
-  bool ended = false;
-  try {
-    must(copy_log(from, to, options));
-  } catch (const process_ended&) {
-    ended = true;
-  }
-  failpoint::set_observer({});
-  return ended;
 }
 
 }  // namespace
@@ -213,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_copy_that_ends_at_any_step_goes_on_and_is_the_same) {
   for (bool ended = true; ended; ++n) {
     const auto there = new_log("new");
     marking_log marking{there};
-    ended = ends_at("copy.", n, *old, marking, options);
+    ended = copy_ends_at("copy.", n, *old, marking, options);
     // Until it is complete no host starts there.
     const auto note = must(find_copy_note(*there, "shop"));
     BOOST_REQUIRE(note);
@@ -228,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_copy_that_ends_at_any_step_goes_on_and_is_the_same) {
   const auto there = new_log("new");
   marking_log marking{there};
   int ends = 0;
-  while (ends_at("copy.after_append", 2, *old, marking, options)) ++ends;
+  while (copy_ends_at("copy.after_append", 2, *old, marking, options)) ++ends;
   BOOST_TEST(ends > 20);
   BOOST_TEST(look_of(*there, "shop") == expected, boost::test_tools::per_element());
 }

@@ -1,31 +1,14 @@
 // Copies to and from a real Kafka; the flights job is moved by tests/tools/copy_test.py.
 #include "kafka/totals_app_support.hpp"
 #include "kappa/copy/copy_log.hpp"
-#include "kappa/core/failpoint.hpp"
 #include "kappa/log/embedded_log.hpp"
 #include "kappa/log/kafka_log.hpp"
-#include "support/kafka_broker.hpp"
+#include "support/copy_that_ends.hpp"
 
 namespace {
 
 using namespace kafka_test;
-
-struct process_ended {};
-
-/// Ends the copy at its n-th step; false: it was done before.
-bool ends_at(int n, event_log& from, event_log& to, const copy_options& options) {
-  failpoint::set_observer([&n](std::string_view name) {
-    if (name.starts_with("copy.") && --n == 0) throw process_ended{};
-  });
-  bool ended = false;
-  try {
-    must(copy_log(from, to, options));
-  } catch (const process_ended&) {
-    ended = true;
-  }
-  failpoint::set_observer({});
-  return ended;
-}
+using kappa::test::copy_ends_at;
 
 /// The app on that log, until it has taken in so many readings in all.
 void run_up_to(const std::string& name, std::shared_ptr<event_log> log, host_options options,
@@ -67,7 +50,7 @@ BOOST_AUTO_TEST_CASE(an_app_with_input_from_outside_moves_there_and_back) {
   const copy_options options{.app = name, .batch_bytes = 4000};
   const auto there = log_on_kafka();
   int ends = 0;
-  for (int n = 1; ends_at(n, *old, *there, options); ++n) ++ends;
+  for (int n = 1; copy_ends_at("copy.", n, *old, *there, options); ++n) ++ends;
   BOOST_TEST(ends > 8);
   BOOST_TEST(lines_of(*there, name + "-sums") == lines_of(*old, name + "-sums"),
              boost::test_tools::per_element());

@@ -239,7 +239,11 @@ class OnKafka(Copies):
         self.say([KAPPA, "topics", "--log", new, "--json"], 0)
         (topic,) = json.loads(self.out)
         self.assertEqual((topic["retention_ms"], len(topic["partitions"])), (86400000, 3))
-        # A topic that is there with other partitions, and one with other records.
+        # A topic that is there and keeps no times, and one with other partitions.
+        self.tool("TopicCommand", "--delete", "--topic", "orders")
+        self.tool("TopicCommand", "--create", "--topic", "orders", "--partitions", "3", "--config",
+                  "message.timestamp.type=LogAppendTime")
+        self.assertIn("make it anew with CreateTime", self.copy(new, self.kafka, "--topic", "orders", status=3))
         self.tool("TopicCommand", "--create", "--topic", "bills", "--partitions", "2")
         self.write("bills", 0, "a:1")
         self.copy(self.kafka, new, "--topic", "bills")

@@ -32,6 +32,7 @@ class copier {
     if (!planned) return fail(planned.error());
     plan_ = std::move(*planned);
     for (const auto& [app, a] : plan_.apps) {
+      if (auto whole = check_copy_complete(from_, app); !whole) return fail(whole.error());
       if (auto looked = look_at_target(app); !looked) return fail(looked.error());
     }
     for (const auto& app : report_.moved) {

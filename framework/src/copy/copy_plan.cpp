@@ -9,26 +9,13 @@
 #include "copy/record_translation.hpp"
 #include "kappa/copy/copy_note.hpp"
 #include "kappa/core/suggest.hpp"
-#include "kappa/log/for_each_record.hpp"
 #include "kappa/stream/topology.hpp"
 #include "kappa/task/epoch.hpp"
 #include "kappa/task/layout.hpp"
+#include "task/first_birth.hpp"
 
 namespace kappa::detail {
 namespace {
-
-// The birth record of a task, which is the first of its partition; nothing: it never committed.
-result<std::optional<birth_record>> birth_of(event_log& log, const topic_partition& where) {
-  std::optional<birth_record> birth;
-  auto first = for_each_record(log, where, offset{0}, [&](const record_view& r) -> result<bool> {
-    birth = decode_birth(r.value.value_or(bytes_view{}));
-    if (birth) return false;
-    return fail(errc::corrupt, fmt::format("{}@{}", where.text(), r.offset),
-                "the birth record is missing or malformed");
-  });
-  if (!first) return fail(first.error());
-  return birth;
-}
 
 class planner {
  public:
@@ -60,7 +47,7 @@ class planner {
     }
     if (!is_epochs_topic(t)) return {};
     for (std::int32_t p = 0; p < t.partitions; ++p) {
-      auto birth = birth_of(from_, {t.name, partition{p}});
+      auto birth = first_birth(from_, {t.name, partition{p}});
       if (!birth) return fail(birth.error());
       if (!*birth) continue;
       for (const auto& in : (*birth)->inputs) add_read(app, in);
@@ -207,7 +194,7 @@ result<void> check_can_move(event_log& from, const copy_plan& plan, const std::s
     if (t.owner != app || !is_epochs_topic(t)) continue;
     for (std::int32_t p = 0; p < t.partitions; ++p) {
       const topic_partition where{t.name, partition{p}};
-      auto birth = birth_of(from, where);
+      auto birth = first_birth(from, where);
       if (!birth) return fail(birth.error());
       if (!*birth) continue;
       for (std::size_t i = 0; i < (*birth)->inputs.size(); ++i) {

@@ -59,6 +59,7 @@ result<partition_copy::outcome> partition_copy::run() const {
   }
 
   std::vector<offset> offsets;  // of what is in the batch
+  std::pair<std::shared_ptr<const record_batch>, offset> last;
   auto batch = std::make_shared<record_batch>();
   const auto flush = [&]() -> result<void> {
     if (offsets.empty()) return {};
@@ -71,7 +72,7 @@ result<partition_copy::outcome> partition_copy::run() const {
       out.map.add(offsets[i], *base + static_cast<std::int64_t>(i));
     out.appended += offsets.size();
     offsets.clear();
-    batch = std::make_shared<record_batch>();
+    last = {std::exchange(batch, std::make_shared<record_batch>()), *base};
     return {};
   };
   for (;;) {
@@ -86,7 +87,41 @@ result<partition_copy::outcome> partition_copy::run() const {
     if (auto done = flush(); !done) return fail(done.error());
   }
   if (auto done = flush(); !done) return fail(done.error());
+  if (last.first != nullptr) {
+    if (auto kept = check_kept(*last.first, last.second); !kept) return fail(kept.error());
+  }
   return out;
+}
+
+// A topic that was there may have a time of its own for each record, or another writer.
+result<void> partition_copy::check_kept(const record_batch& batch, offset base) const {
+  auto end = to.settled_end(where);
+  if (!end) return fail(end.error());
+  partition_walk news{to, where, base, *end};
+  result<void> kept;
+  const auto differs = [&](offset at) {
+    return fail(errc::incompatible, fmt::format("{}@{}", where.text(), at),
+                fmt::format("{} does not have the record that was just appended there: another "
+                            "program writes there too, or the topic gives records a time of its "
+                            "own (message.timestamp.type=LogAppendTime); make it anew with "
+                            "CreateTime",
+                            to.name()));
+  };
+  batch.for_each(
+      [&](const record_view& r) {
+        if (!kept) return;
+        auto there = news.next();
+        if (!there) {
+          kept = fail(there.error());
+        } else if (*there == nullptr || !same_record(**there, r)) {
+          kept = differs(r.offset);
+        }
+      },
+      base);
+  if (!kept) return kept;
+  auto more = news.next();
+  if (!more) return fail(more.error());
+  return *more == nullptr ? result<void>{} : differs((*more)->offset);
 }
 
 }  // namespace kappa::detail

@@ -33,7 +33,11 @@ struct partition_copy {
     std::uint64_t appended = 0;
   };
   /// errc::already_exists: the new log has other records there.
+  /// errc::incompatible: its topic does not keep records as they are given.
   [[nodiscard]] result<outcome> run() const;
+
+ private:
+  [[nodiscard]] result<void> check_kept(const record_batch& batch, offset base) const;
 };
 
 }  // namespace kappa::detail

@@ -53,9 +53,10 @@ struct copy_report {
 
 /// errc::invalid_argument: the options, or both are one log. errc::owned: an app runs. errc::
 /// already_exists: the new log has other things under these names. errc::refused_start: the app
-/// could not go on there (its state could not be rebuilt, a replay is under way), or the old log
-/// changed meanwhile. errc::fenced: another copy has taken over. After any error the same call goes
-/// on where this one ended.
+/// could not go on there (its state could not be rebuilt, a replay is under way, it is not whole in
+/// the old log either), or the old log changed meanwhile. errc::incompatible: a topic that was
+/// there does not keep records as they are given. errc::fenced: another copy has taken over. After
+/// any error the same call goes on where this one ended.
 [[nodiscard]] result<copy_report> copy_log(event_log& from, event_log& to,
                                            const copy_options& options);
 
