@@ -18,6 +18,9 @@ bool needs_log_program(std::string_view point) { return point.starts_with("reten
 // Points that only a job on Kafka passes: tests/kafka/faults kills there.
 bool needs_kafka(std::string_view point) { return point.starts_with("kafka."); }
 
+// Points that only a copy to another log passes: tests/copy ends it there.
+bool needs_copy(std::string_view point) { return point.starts_with("copy."); }
+
 bool is_at_start(std::string_view point) {
   return point == "log.take_app" || point == "recover.plan" || point == "recover.live";
 }
@@ -130,7 +133,7 @@ void held_trial(lab& l) {
 void failpoint_trials(lab& l) {
   fmt::print("failpoints: {}\n", failpoint::names().size());
   for (const auto point : failpoint::names()) {
-    if (needs_kafka(point)) continue;
+    if (needs_kafka(point) || needs_copy(point)) continue;
     auto rng = l.random(std::string{point});
     if (needs_log_program(point)) {
       log_trial(l, point);

@@ -1,93 +1,13 @@
 // Apps on a real Kafka: the same results as on the other logs, tasks that move, starts that are
 // refused.
-#include <atomic>
 #include <set>
 
-#include "actors/actors_support.hpp"
-#include "kappa/core/partitioner.hpp"
-#include "kappa/log/kafka_log.hpp"
+#include "kafka/totals_app_support.hpp"
 #include "kappa/log/open_log.hpp"
-#include "support/kafka_broker.hpp"
 
 namespace {
 
-using namespace actors_test;
-using kappa::testing::the_broker;
-
-constexpr std::int32_t partitions = 4;
-
-/// Names of its own for each test: the brokers are shared.
-std::string fresh_name() {
-  static std::atomic<int> count = 0;
-  return fmt::format("app{}", ++count);
-}
-
-/// Sums by place, straight from a topic; and the totals by the parity of the sums' count, behind a
-/// change of key.
-app totals_app(const std::string& name) {
-  app a{name};
-  a.stream<reading>(name + "-readings")
-      .already_keyed(&reading::place)
-      .fold<totals>("sum", [](totals& t, const reading& r) { t.add(r.value); })
-      .to(name + "-sums");
-  a.stream<reading>(name + "-readings")
-      .key_by("first-letter", [](const reading& r) { return r.place.substr(0, 1); })
-      .fold<totals>("by-letter", [](totals& t, const reading& r) { t.add(r.value); })
-      .to(name + "-letters");
-  return a;
-}
-
-void make_input(event_log& log, const std::string& name, std::int32_t count = partitions) {
-  topic_config c;
-  c.name = name + "-readings";
-  c.partitions = count;
-  must(log.create_topic(c));
-}
-
-void send(event_log& log, const std::string& name, int from, int count) {
-  std::map<partition, record_batch> batches;
-  for (int i = from; i < from + count; ++i) {
-    const reading r{fmt::format("{}{}", static_cast<char>('a' + i % 7), i % 50),
-                    ts("2001-01-01T00:00Z") + milliseconds{i}, i % 13};
-    batches[partition_of(encoded(r.place), partitions)].add(r.at, bytes_view{r.place},
-                                                            bytes_view{encoded(r)});
-  }
-  for (const auto& [p, batch] : batches) must(log.append({name + "-readings", p}, batch));
-}
-
-host_options options_on(const std::string& log, const std::filesystem::path& state) {
-  host_options o;
-  o.log = log;
-  o.state = state;
-  o.partitions = partitions;
-  o.worker_threads = 2;
-  o.session_timeout = 6s;
-  o.limits.commit_interval = 20ms;
-  o.limits.snapshot_interval = 100ms;
-  o.crash_ledger = false;  // Boost.Test has handlers of its own
-  return o;
-}
-
-std::string kafka_url() { return "kafka://" + the_broker().bootstrap(); }
-std::shared_ptr<event_log> kafka() { return must(open_log({.url = kafka_url()})); }
-
-/// key=value lines of a topic, partition by partition in order.
-std::vector<std::string> lines_of(event_log& log, const std::string& topic) {
-  std::vector<std::string> all;
-  must(for_each_record(log, topic, [&](const record_view& r) -> result<void> {
-    if (r.headers.find(marker_header)) return {};
-    const auto t = must(codec<totals>::decode(*r.value));
-    all.push_back(fmt::format("{}: {} {}", *r.key, t.count, t.sum));
-    return {};
-  }));
-  return all;
-}
-
-std::size_t running(const host& h) {
-  std::size_t n = 0;
-  for (const auto& t : h.status()) n += t.health == task_health::running ? 1 : 0;
-  return n;
-}
+using namespace kafka_test;
 
 BOOST_AUTO_TEST_SUITE(app_on_kafka)
 
@@ -132,7 +52,7 @@ BOOST_AUTO_TEST_CASE(an_app_gives_the_same_on_every_log) {
 BOOST_AUTO_TEST_CASE(processes_share_the_tasks_and_each_record_counts_once) {
   const auto name = fresh_name();
   const temporary_folder folder;
-  const auto log = kafka();
+  const auto log = log_on_kafka();
   make_input(*log, name);
   send(*log, name, 0, 500);
   const auto options = options_on(kafka_url(), folder.path());
@@ -166,7 +86,7 @@ BOOST_AUTO_TEST_CASE(processes_share_the_tasks_and_each_record_counts_once) {
 BOOST_AUTO_TEST_CASE(a_process_that_comes_back_finds_its_slot_and_goes_on) {
   const auto name = fresh_name();
   const temporary_folder folder;
-  const auto log = kafka();
+  const auto log = log_on_kafka();
   make_input(*log, name);
   auto options = options_on(kafka_url(), folder.path());
   for (int round = 0; round < 3; ++round) {
@@ -187,7 +107,7 @@ BOOST_AUTO_TEST_CASE(a_process_that_comes_back_finds_its_slot_and_goes_on) {
 BOOST_AUTO_TEST_CASE(a_slot_by_name_is_taken_once) {
   const auto name = fresh_name();
   const temporary_folder folder;
-  make_input(*kafka(), name);
+  make_input(*log_on_kafka(), name);
   auto options = options_on(kafka_url(), folder.path());
   options.instance = "east-1";
   host first{totals_app(name), options};
@@ -202,7 +122,7 @@ BOOST_AUTO_TEST_CASE(a_slot_by_name_is_taken_once) {
 BOOST_AUTO_TEST_CASE(a_copied_state_folder_is_found_out_and_the_older_process_ends) {
   const auto name = fresh_name();
   const temporary_folder folder;
-  const auto log = kafka();
+  const auto log = log_on_kafka();
   make_input(*log, name);
   const auto original = folder.path() / "original";
   const auto copy = folder.path() / "copy";
@@ -227,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_copied_state_folder_is_found_out_and_the_older_process_en
 BOOST_AUTO_TEST_CASE(another_number_of_partitions_is_refused) {
   const auto name = fresh_name();
   const temporary_folder folder;
-  const auto log = kafka();
+  const auto log = log_on_kafka();
   make_input(*log, name);
   {
     host h{totals_app(name), options_on(kafka_url(), folder.path())};
@@ -251,7 +171,7 @@ BOOST_AUTO_TEST_CASE(a_compacted_input_is_refused) {
   c.name = name + "-readings";
   c.partitions = partitions;
   c.compacted = true;
-  must(kafka()->create_topic(c));
+  must(log_on_kafka()->create_topic(c));
   host h{totals_app(name), options_on(kafka_url(), folder.path())};
   const auto started = h.start();
   BOOST_REQUIRE(!started);
@@ -261,7 +181,7 @@ BOOST_AUTO_TEST_CASE(a_compacted_input_is_refused) {
 BOOST_AUTO_TEST_CASE(positions_that_are_gone_are_not_taken_for_a_first_start) {
   const auto name = fresh_name();
   const temporary_folder folder;
-  const auto log = kafka();
+  const auto log = log_on_kafka();
   make_input(*log, name);
   send(*log, name, 0, 200);
   {

@@ -15,6 +15,8 @@ void add_replay(command_line& line);
 void add_dead_letters(command_line& line);
 /// Verifies a log and the states made from it; also a hidden command, its second process.
 void add_check(command_line& line);
+/// Moves apps and topics to another log.
+void add_copy(command_line& line);
 /// Copies what is sound of a damaged log.
 void add_salvage(command_line& line);
 

@@ -37,15 +37,17 @@ result<std::shared_ptr<event_log>> open_kafka(const common_options& common) {
 
 }  // namespace
 
-result<std::shared_ptr<event_log>> open_log_of(const common_options& common, access how) {
+result<std::shared_ptr<event_log>> open_log_of(const common_options& common, access how,
+                                               const std::string& option) {
   if (common.log.starts_with("kafka:")) return open_kafka(common);
-  auto folder = log_folder(common.log, "--log");
+  auto folder = log_folder(common.log, option);
   if (!folder) return fail(folder.error());
   std::error_code ec;
   if (!std::filesystem::exists(*folder / "data.mdb", ec)) {
-    return fail(errc::io, "--log",
-                fmt::format("there is no log in {}: name its folder, as --log lmdb:FOLDER",
-                            std::filesystem::absolute(*folder, ec).string()));
+    return fail(errc::io, option,
+                fmt::format("there is no log in {}: name its folder, as {}lmdb:FOLDER",
+                            std::filesystem::absolute(*folder, ec).string(),
+                            option.starts_with("--") ? option + " " : std::string{}));
   }
   open_log_options options;
   options.url = common.log;

@@ -16,10 +16,11 @@ namespace kappa::tools {
 
 enum class access { read, write };
 
-/// The log, which must exist: a look never makes one. errc::bad_config: --log names none; errc::io:
-/// it cannot be opened.
+/// The log, which must exist: a look never makes one. `option` is what named it. errc::bad_config:
+/// it names none; errc::io: it cannot be opened.
 [[nodiscard]] result<std::shared_ptr<event_log>> open_log_of(const common_options& common,
-                                                             access how);
+                                                             access how,
+                                                             const std::string& option = "--log");
 
 /// The apps that own topics of the log, in order.
 [[nodiscard]] result<std::vector<std::string>> apps_of(event_log& log);

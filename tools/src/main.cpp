@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   add_get(line);
   add_replay(line);
   add_dead_letters(line);
+  add_copy(line);
   add_check(line);
   add_salvage(line);
   return line.run(argc, argv);

@@ -26,6 +26,7 @@
 #include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
 #include "actors/watchdog.hpp"
+#include "kappa/copy/copy_note.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/core/failpoint.hpp"
 #include "kappa/core/folders.hpp"
@@ -280,6 +281,7 @@ struct host::inside {
     auto lane_of_app = std::make_shared<commit_lane>(
         log, writer_options{topology->app_name(), instance}, options.log_to);
     if (auto taken = lane_of_app->open(); !taken) return taken;
+    if (auto whole = check_copy_complete(*log, topology->app_name()); !whole) return whole;
     auto laid_out = lay_out(*topology, *log, {options.partitions});
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);

@@ -56,6 +56,13 @@ const std::vector<std::string_view>& names() {
       "rebuild.before_erase",
       "rebuild.after_erase",
       "admin.rebuilt",
+      // a copy to another log
+      "copy.noted",
+      "copy.topic_made",
+      "copy.before_append",
+      "copy.after_append",
+      "copy.records_done",
+      "copy.moved",
       // start
       "recover.plan",
       "recover.replay",

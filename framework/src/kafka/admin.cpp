@@ -51,6 +51,16 @@ auto patiently(Look&& look) {
 
 }  // namespace
 
+result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id) {
+  if (rd_kafka_Uuid_most_significant_bits(&id) != 0 ||
+      rd_kafka_Uuid_least_significant_bits(&id) != 0)
+    return std::string{rd_kafka_Uuid_base64str(&id)};
+  return fail(errc::incompatible, topic,
+              fmt::format("its broker gives topics no id, as brokers before 2.8 do, or with an "
+                          "inter.broker.protocol.version before 2.8; {}",
+                          needed_brokers));
+}
+
 template <class Send>
 result<event> admin::ask(rd_kafka_admin_op_t op, const std::string& subject,
                          const std::string& needs, Send&& send, bool stable_offsets) {
@@ -193,8 +203,10 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
       if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(client_.error_of(e, name, "Describe on topic " + name));
     }
+    auto id = topic_id(name, *rd_kafka_TopicDescription_topic_id(topics[i]));
+    if (!id) return fail(id.error());
     auto& d = out[name];
-    d.id = rd_kafka_Uuid_base64str(rd_kafka_TopicDescription_topic_id(topics[i]));
+    d.id = std::move(*id);
     std::size_t partitions = 0;
     (void)rd_kafka_TopicDescription_partitions(topics[i], &partitions);
     d.partitions = static_cast<std::int32_t>(partitions);

@@ -31,6 +31,9 @@ struct group_offset {
   bool unsettled = false;  // a transaction that is not over is about to move it
 };
 
+/// As text. errc::incompatible: none, and states and births know their topics by it.
+[[nodiscard]] result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id);
+
 class admin {
  public:
   /// `of` must outlive it.

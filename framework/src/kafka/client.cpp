@@ -158,6 +158,7 @@ error error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view d
                              needs.empty() ? usual_right(code) : needs);
     text += " (docs/how-to/kafka.md)";
   }
+  if (m.code == errc::incompatible) text += fmt::format("; {}", needed_brokers);
   return {m.code, std::move(subject), std::move(text), m.retriable};
 }
 
@@ -170,6 +171,10 @@ error error_of(const rd_kafka_error_t* e, std::string subject, std::string_view 
 result<config> config::create(const kafka_log_options& options, std::string_view role) {
   config c{options};
   for (const auto& [name, value] : options.settings) {
+    if (const auto why = why_not_a_users_setting(name); !why.empty()) {
+      return fail(errc::bad_config, "kafka." + name,
+                  fmt::format("it is Kappa's own: {}; leave it out", why));
+    }
     if (auto r = c.set(name, value); !r) return fail(r.error());
   }
   if (auto r = c.set("bootstrap.servers", options.brokers); !r) return fail(r.error());

@@ -21,6 +21,10 @@
 
 namespace kappa::kafka {
 
+/// With topic ids, transactions that are fenced by a group's metadata, stable committed offsets.
+inline constexpr std::string_view needed_brokers =
+    "Kappa needs Apache Kafka 2.8 or later; 3.9 and 4.x are tested";
+
 template <auto Destroy>
 struct destroyer {
   template <class T>

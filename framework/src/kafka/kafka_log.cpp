@@ -1,6 +1,7 @@
 #include "kappa/log/kafka_log.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -37,6 +38,12 @@ std::optional<std::pair<std::string, generation>> stage_of_group(const std::stri
   const auto [last, bad] = std::from_chars(group.data() + g + 2, end, n);
   if (bad != std::errc{} || last != end) return std::nullopt;
   return std::pair{group.substr(app.size() + 1, g - app.size() - 1), generation{n}};
+}
+
+// How far this clock is ahead of another that was read meanwhile.
+milliseconds clocks_apart(timestamp before, timestamp theirs, timestamp after) {
+  if (theirs < before) return before - theirs;
+  return std::min(after - theirs, milliseconds{0});
 }
 
 class kafka_log final : public event_log {
@@ -111,6 +118,7 @@ class kafka_log final : public event_log {
   }
   /// Of its stages.
   result<std::vector<std::string>> groups_of(const std::string& app);
+  result<void> check_clock();
   result<std::optional<task_positions>> positions_of(const position_key& key);
   static result<task_positions> decoded(const group_offset& at);
 
@@ -124,6 +132,7 @@ class kafka_log final : public event_log {
   outside_producer out_{options_, ask_};
   topic_book topics_{options_, ask_, pool_, out_, buffers_};
   group_registry groups_;
+  std::atomic<bool> clock_is_right_ = false;
 };
 
 result<void> kafka_log::make_room(const stage_tasks& stage) {
@@ -141,6 +150,27 @@ result<void> kafka_log::make_room(const stage_tasks& stage) {
   return made;
 }
 
+// Deadlines of requests are by the wall clock, and brokers refuse records from too far ahead.
+result<void> kafka_log::check_clock() {
+  const auto now = [this] {
+    if (options_.clock) return options_.clock();
+    return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+  };
+  const auto before = now();
+  auto theirs = topics_.brokers_time();
+  if (!theirs) return fail(theirs.error());
+  const auto apart = *theirs ? clocks_apart(before, **theirs, now()) : milliseconds{0};
+  if (std::chrono::abs(apart) <= options_.clock_tolerance) return {};
+  return fail(
+      errc::refused_start, "the clock of this machine",
+      fmt::format(
+          "it is {} s {} the brokers', more than the {} s that are allowed: set both "
+          "by a time server (NTP)",
+          std::chrono::duration_cast<std::chrono::seconds>(std::chrono::abs(apart)).count(),
+          apart > milliseconds{0} ? "ahead of" : "behind",
+          std::chrono::duration_cast<std::chrono::seconds>(options_.clock_tolerance).count()));
+}
+
 result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options& options) {
   if (auto good = detail::check_app(options.app); !good) return fail(good.error());
   std::optional<detail::app_lock> lock;
@@ -156,12 +186,17 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
   auto term = instance_.next_term(options.app);
   if (!term) return fail(term.error());
   auto producer = transactional_producer::open(
-      options_, fmt::format("{}.{}.{}", options.app, instance_.id(), main_lane));
+      options_, fmt::format("{}.{}.{}", options.app,
+                            options.tool.empty() ? instance_.id() : options.tool, main_lane));
   if (!producer) return fail(producer.error());
   auto owned = topics_.owned_by(options.app);
   if (!owned) return fail(owned.error());
   if (auto ended = end_hanging_transactions(ask_, **producer, *owned); !ended)
     return fail(ended.error());
+  if (!clock_is_right_) {  // looked at when the first one is opened
+    if (auto good = check_clock(); !good) return fail(good.error());
+    clock_is_right_ = true;
+  }
   return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer),
                                   std::move(lock), topics_, groups_, ask_);
 }
@@ -195,7 +230,7 @@ result<append_receipt> kafka_log::append(const topic_partition& to, const record
   if (!sequence) {
     auto base = out_.append(to, records);
     if (!base) return fail(base.error());
-    return append_receipt{*base, false};
+    return append_receipt{base->base, false};
   }
   if (auto r = detail::check_producer(*sequence); !r) return fail(r.error());
   return out_.append(to, records, *sequence);

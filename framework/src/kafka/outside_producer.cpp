@@ -22,6 +22,7 @@ struct outside_producer::delivery {
   std::condition_variable changed;
   std::size_t left = 0;
   std::optional<offset> base;
+  std::optional<timestamp> taken_at;
   std::optional<error> failed;
 };
 
@@ -36,6 +37,9 @@ void outside_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void*
   auto at = delivered_at(client::of(opaque), *m);
   if (!at && !d.failed) d.failed = std::move(at.error());
   if (at && !d.base) d.base = *at;
+  rd_kafka_timestamp_type_t type{};
+  const auto time = rd_kafka_message_timestamp(m, &type);
+  if (at && type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME) d.taken_at = timestamp{milliseconds{time}};
   if (--d.left == 0) d.changed.notify_all();
 }
 
@@ -61,7 +65,8 @@ result<void> outside_producer::open() {
   return {};
 }
 
-result<offset> outside_producer::append(const topic_partition& to, const record_batch& records) {
+result<outside_producer::receipt> outside_producer::append(const topic_partition& to,
+                                                           const record_batch& records) {
   delivery d;
   d.left = records.count();
   {
@@ -98,7 +103,7 @@ result<offset> outside_producer::append(const topic_partition& to, const record_
     e.retriable = false;
     return fail(std::move(e));
   }
-  return *d.base;
+  return receipt{*d.base, d.taken_at};
 }
 
 result<transactional_producer*> outside_producer::producer(const std::string& name) {

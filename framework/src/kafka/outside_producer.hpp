@@ -24,8 +24,13 @@ class outside_producer {
   outside_producer(const kafka_log_options& options, admin& ask) : options_{options}, ask_{ask} {}
   ~outside_producer();
 
+  struct receipt {
+    offset base;
+    /// By the broker's clock, of a topic that keeps the time at which records were appended.
+    std::optional<timestamp> taken_at;
+  };
   /// All records of one call lie side by side.
-  [[nodiscard]] result<offset> append(const topic_partition& to, const record_batch& records);
+  [[nodiscard]] result<receipt> append(const topic_partition& to, const record_batch& records);
   [[nodiscard]] result<append_receipt> append(const topic_partition& to,
                                               const record_batch& records,
                                               const producer_sequence& sequence);

@@ -80,7 +80,9 @@ std::string intention(const std::string& topic, const std::string& owner) {
 
 result<void> topic_book::make_notes_topic() {
   auto made = ask_.create_topic(topics_topic, 1, options_.replication,
-                                {{"cleanup.policy", "compact"}, {"retention.ms", for_ever}});
+                                {{"cleanup.policy", "compact"},
+                                 {"retention.ms", for_ever},
+                                 {"message.timestamp.type", "LogAppendTime"}});
   if (!made && made.error().code != errc::already_exists) return made;
   if (auto there = await(topics_topic); !there) return fail(there.error());
   return {};
@@ -114,17 +116,18 @@ result<void> topic_book::catch_up() {
   return {};
 }
 
-result<void> topic_book::put(const std::string& key, const std::string& value) {
+result<outside_producer::receipt> topic_book::put(const std::string& key,
+                                                  const std::string& value) {
   record_batch one;
   one.add(timestamp{std::chrono::duration_cast<milliseconds>(
               std::chrono::system_clock::now().time_since_epoch())},
           key, value);
   if (!reader_) {  // nobody has noted anything yet
-    if (auto made = make_notes_topic(); !made) return made;
+    if (auto made = make_notes_topic(); !made) return fail(made.error());
   }
-  if (auto put = out_.append({topics_topic, partition{0}}, one); !put) return fail(put.error());
-  notes_[key] = value;
-  return {};
+  auto put = out_.append({topics_topic, partition{0}}, one);
+  if (put) notes_[key] = value;
+  return put;
 }
 
 // The lock is held, and the notes are read.
@@ -206,10 +209,20 @@ result<topic_description> topic_book::await(const std::string& name) {
 }
 
 result<void> topic_book::claim(const topic_config& wanted, const std::string& id) {
-  return put(
-      wanted.name,
-      json::serialize(json::object{
-          {"id", id}, {"owner", wanted.owner}, {"max_record_bytes", wanted.max_record_bytes}}));
+  auto noted =
+      put(wanted.name,
+          json::serialize(json::object{
+              {"id", id}, {"owner", wanted.owner}, {"max_record_bytes", wanted.max_record_bytes}}));
+  if (!noted) return fail(noted.error());
+  return {};
+}
+
+result<std::optional<timestamp>> topic_book::brokers_time() {
+  const std::lock_guard lock{mutex_};
+  if (auto read = catch_up(); !read) return fail(read.error());
+  auto noted = put("/clock", "{}");  // no topic has such a name
+  if (!noted) return fail(noted.error());
+  return noted->taken_at;
 }
 
 result<void> topic_book::create(const topic_config& config) {
@@ -222,7 +235,7 @@ result<void> topic_book::create(const topic_config& config) {
   bool made = false;
   if (!*there) {
     const auto meant = json::serialize(json::object{{"max_record_bytes", config.max_record_bytes}});
-    if (auto noted = put(intent, meant); !noted) return noted;
+    if (auto noted = put(intent, meant); !noted) return fail(noted.error());
     auto created = ask_.create_topic(config.name, config.partitions, options_.replication,
                                      settings_of(config));
     made = created.has_value();

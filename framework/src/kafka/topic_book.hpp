@@ -39,12 +39,16 @@ class topic_book {
   [[nodiscard]] result<std::vector<topic_config>> all();
   /// With its tasks topics, which `all` leaves out.
   [[nodiscard]] result<std::vector<topic_config>> owned_by(const std::string& app);
+  /// What time it is for the brokers, by a note that they put a time on. Nothing: the topic of the
+  /// notes was made by somebody else, and keeps no such times.
+  [[nodiscard]] result<std::optional<timestamp>> brokers_time();
 
  private:
   [[nodiscard]] result<std::vector<topic_config>> with_tasks_topics();
   [[nodiscard]] result<void> catch_up();
   [[nodiscard]] result<void> make_notes_topic();
-  [[nodiscard]] result<void> put(const std::string& key, const std::string& value);
+  [[nodiscard]] result<outside_producer::receipt> put(const std::string& key,
+                                                      const std::string& value);
   [[nodiscard]] result<std::optional<topic_config>> look(const std::string& name);
   [[nodiscard]] result<void> settle(const std::string& name, const std::string& id);
   [[nodiscard]] result<topic_config> with_note(const std::string& name, const topic_description& d);

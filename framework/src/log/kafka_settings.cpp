@@ -43,6 +43,44 @@ bool is_secret_kafka_setting(std::string_view name) {
                      [&](const char* word) { return name.find(word) != std::string_view::npos; });
 }
 
+std::string_view why_not_a_users_setting(std::string_view name) {
+  struct own_setting {
+    std::string_view name;
+    std::string_view why;
+  };
+  constexpr std::string_view positions =
+      "where a task goes on is written in the log and is never guessed; --fresh starts over";
+  constexpr std::string_view identity = "it is made from the app, the stage and the slot";
+  constexpr std::string_view exactly_once = "exactly once rests on it";
+  constexpr std::string_view time_out = "give --session-timeout";
+  constexpr std::string_view address = "give the brokers in --log kafka://HOST:PORT";
+  constexpr std::string_view limit = "a topic's own limit counts (max_record_bytes)";
+  constexpr std::array all{
+      own_setting{"allow.auto.create.topics", "topics are made with the settings they need"},
+      own_setting{"auto.offset.reset", positions},
+      own_setting{"bootstrap.servers", address},
+      own_setting{"check.crcs", "damaged records are never read"},
+      own_setting{"enable.auto.commit", positions},
+      own_setting{"enable.auto.offset.store", positions},
+      own_setting{"enable.idempotence", exactly_once},
+      own_setting{"enable.partition.eof", "it tells where a partition ends for now"},
+      own_setting{"group.id", identity},
+      own_setting{"group.instance.id", identity},
+      own_setting{"isolation.level", exactly_once},
+      own_setting{"max.in.flight", exactly_once},
+      own_setting{"max.in.flight.requests.per.connection", exactly_once},
+      own_setting{"message.max.bytes", limit},
+      own_setting{"metadata.broker.list", address},
+      own_setting{"partition.assignment.strategy", "tasks are to stay where they are"},
+      own_setting{"session.timeout.ms", time_out},
+      own_setting{"transaction.timeout.ms", time_out},
+      own_setting{"transactional.id", identity},
+  };
+  const auto* const own =
+      std::find_if(all.begin(), all.end(), [&](const auto& s) { return s.name == name; });
+  return own == all.end() ? std::string_view{} : own->why;
+}
+
 kafka_settings kafka_settings_of_environment(const char* const* environment) {
   kafka_settings found;
   for (; *environment != nullptr; ++environment) {

@@ -37,6 +37,22 @@ result<topic_config> require_topic(event_log& log, const topic_config& wanted) {
   return wanted;
 }
 
+// A stage has as many tasks as its inputs have partitions. Of the app's own topics the app is told
+// which number it has to ask for; a topic from outside has changed.
+result<void> check_tasks(event_log& log, const stage_spec& stage, const input_spec& in,
+                         std::int32_t partitions) {
+  if (in.internal || stage.source) return {};
+  auto epochs = log.find_topic(stage.epochs_topic());
+  if (!epochs) return fail(epochs.error());
+  if (!*epochs || (*epochs)->partitions == partitions) return {};
+  return fail(
+      errc::bad_config, "topic " + in.topic,
+      fmt::format("it has {} partitions, and stage {} has run with {}: keys would be in other "
+                  "partitions than their state; give the records to a new topic of {} "
+                  "partitions, or start an app of another name on this one",
+                  partitions, stage.name, (*epochs)->partitions, (*epochs)->partitions));
+}
+
 }  // namespace
 
 result<app_layout> lay_out(const topology& t, event_log& log, const layout_options& options) {
@@ -86,6 +102,7 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
                 stage.inputs.front().topic, l.tasks, in.topic, n));
       }
       l.tasks = n;
+      if (auto same = check_tasks(log, stage, in, n); !same) return fail(same.error());
       std::vector<std::pair<std::string, std::int32_t>> writers;
       for (const auto& w : in.writers) writers.emplace_back(w, layout.at(w).tasks);
       l.writers.push_back(std::move(writers));

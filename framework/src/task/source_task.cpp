@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include "kappa/core/failpoint.hpp"
-#include "kappa/log/for_each_record.hpp"
 #include "kappa/task/epoch_builder.hpp"
 #include "kappa/task/input_clock.hpp"
 #include "kappa/task/recovery.hpp"
 #include "kappa/task/task.hpp"
+#include "task/first_birth.hpp"
 #include "task/user_failure.hpp"
 
 namespace kappa {
@@ -65,14 +65,9 @@ class source_task final : public runnable_task {
     recovery_facts facts;
     facts.task = id_;
     facts.log_id = options_.log->id();
-    // The first record, wherever it is: there may be unused offsets before it.
-    auto first =
-        for_each_record(*options_.log, where, offset{0}, [&](const record_view& r) -> result<bool> {
-          facts.birth = decode_birth(r.value.value_or(bytes_view{}));
-          if (facts.birth) return false;
-          return fail(errc::corrupt, where.text(), "the birth record is missing or malformed");
-        });
-    if (!first) return fail(first.error());
+    auto birth = first_birth(*options_.log, where);
+    if (!birth) return fail(birth.error());
+    facts.birth = std::move(*birth);
     auto position = options_.log->position(position_of_source());
     if (!position) return fail(position.error());
     input_facts in;

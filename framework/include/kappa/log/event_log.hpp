@@ -152,6 +152,10 @@ struct writer_options {
   std::string app;
   /// Who holds it, for the error that the next one gets ("pid 4711").
   std::string instance{};
+  /// Of a tool that writes for the app while it does not run ("copy"): on Kafka the next one of
+  /// that name fences this one and ends what it left open. Empty: known by the process's own
+  /// identity.
+  std::string tool{};
 };
 
 /// Producer id + sequence of an outside append. A sequence that is not above the last one seen

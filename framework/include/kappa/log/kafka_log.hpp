@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,6 +39,11 @@ struct kafka_log_options {
   /// Copies of the topics that are created here; 0: what the brokers say.
   int replication = 0;
   log_sink log = no_log;
+  /// The wall clock; empty: the machine's. Compared with the brokers' when the first writer is
+  /// opened.
+  std::function<timestamp()> clock{};
+  /// More than this apart, and the app does not start.
+  std::chrono::milliseconds clock_tolerance = std::chrono::minutes{5};
 };
 
 /// errc::unavailable: no broker answers (names what the connection said); errc::bad_config: a

@@ -21,6 +21,9 @@ using kafka_settings = std::map<std::string, std::string>;
 /// Whether its value must not be seen: a password, a private key, …
 [[nodiscard]] bool is_secret_kafka_setting(std::string_view name);
 
+/// Why a setting cannot be the user's, and what to do instead: the log rests on it. Empty: it can.
+[[nodiscard]] std::string_view why_not_a_users_setting(std::string_view name);
+
 /// Those of the environment, which is as `environ`: KAPPA_KAFKA_SASL_PASSWORD is sasl.password.
 /// (KAPPA_KAFKA_VERSION is no setting: it tells tests which broker to start.)
 [[nodiscard]] kafka_settings kafka_settings_of_environment(const char* const* environment);

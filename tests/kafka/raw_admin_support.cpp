@@ -1,0 +1,62 @@
+#include "kafka/raw_admin_support.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "support/kafka_broker.hpp"
+
+namespace kafka_test {
+
+raw_admin::raw_admin() {
+  auto* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", kappa::testing::the_broker().bootstrap().c_str(),
+                    nullptr, 0);
+  client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
+  BOOST_REQUIRE(client_ != nullptr);
+}
+raw_admin::~raw_admin() { rd_kafka_destroy(client_); }
+
+template <class Send>
+void raw_admin::ask(Send&& send) {
+  auto* answers = rd_kafka_queue_new(client_);
+  send(answers);
+  auto* answer = rd_kafka_queue_poll(answers, 30'000);
+  BOOST_REQUIRE(answer != nullptr);
+  BOOST_TEST_REQUIRE(rd_kafka_event_error(answer) == RD_KAFKA_RESP_ERR_NO_ERROR,
+                     rd_kafka_event_error_string(answer));
+  rd_kafka_event_destroy(answer);
+  rd_kafka_queue_destroy(answers);
+}
+
+void raw_admin::delete_topic(const std::string& topic) {
+  auto* one = rd_kafka_DeleteTopic_new(topic.c_str());
+  ask([&](auto* answers) { rd_kafka_DeleteTopics(client_, &one, 1, nullptr, answers); });
+  rd_kafka_DeleteTopic_destroy(one);
+}
+
+void raw_admin::add_partitions(const std::string& topic, std::int32_t total) {
+  auto* one =
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(total), nullptr, 0);
+  ask([&](auto* answers) { rd_kafka_CreatePartitions(client_, &one, 1, nullptr, answers); });
+  rd_kafka_NewPartitions_destroy(one);
+}
+
+void raw_admin::set(const std::string& topic, const std::string& setting,
+                    const std::string& value) {
+  auto* one = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
+  rd_kafka_error_destroy(rd_kafka_ConfigResource_add_incremental_config(
+      one, setting.c_str(), RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET, value.c_str()));
+  ask([&](auto* answers) { rd_kafka_IncrementalAlterConfigs(client_, &one, 1, nullptr, answers); });
+  rd_kafka_ConfigResource_destroy(one);
+}
+
+void raw_admin::delete_records(const std::string& topic, std::int32_t partition,
+                               std::int64_t first) {
+  auto* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = first;
+  auto* one = rd_kafka_DeleteRecords_new(list);
+  ask([&](auto* answers) { rd_kafka_DeleteRecords(client_, &one, 1, nullptr, answers); });
+  rd_kafka_DeleteRecords_destroy(one);
+  rd_kafka_topic_partition_list_destroy(list);
+}
+
+}  // namespace kafka_test

@@ -1,0 +1,33 @@
+// What an operator does to topics with Kafka's own tools.
+//
+// Threading: one thread. Errors fail the test.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <cstdint>
+#include <string>
+
+namespace kafka_test {
+
+class raw_admin {
+ public:
+  raw_admin();  // on the shared brokers
+  ~raw_admin();
+  raw_admin(const raw_admin&) = delete;
+  raw_admin& operator=(const raw_admin&) = delete;
+
+  void delete_topic(const std::string& topic);
+  /// To so many in all.
+  void add_partitions(const std::string& topic, std::int32_t total);
+  void set(const std::string& topic, const std::string& setting, const std::string& value);
+  /// All before `first`, as retention would.
+  void delete_records(const std::string& topic, std::int32_t partition, std::int64_t first);
+
+ private:
+  template <class Send>
+  void ask(Send&& send);
+  rd_kafka_t* client_;
+};
+
+}  // namespace kafka_test

@@ -1,0 +1,34 @@
+// A small app on the brokers that all tests of the program share, and what it has written.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/actors_support.hpp"
+
+namespace kafka_test {
+
+using namespace actors_test;
+
+inline constexpr std::int32_t partitions = 4;
+
+/// Names of its own for each test: the brokers are shared.
+[[nodiscard]] std::string fresh_name();
+/// Sums by place, straight from a topic; and the totals by the first letter, behind a change of
+/// key.
+[[nodiscard]] app totals_app(const std::string& name);
+void make_input(event_log& log, const std::string& name, std::int32_t count = partitions);
+void send(event_log& log, const std::string& name, int from, int count);
+[[nodiscard]] host_options options_on(const std::string& log, const std::filesystem::path& state);
+
+[[nodiscard]] std::string kafka_url();
+[[nodiscard]] std::shared_ptr<event_log> log_on_kafka();
+
+/// key=value lines of a topic, partition by partition in order.
+[[nodiscard]] std::vector<std::string> lines_of(event_log& log, const std::string& topic);
+[[nodiscard]] std::size_t running(const host& h);
+
+}  // namespace kafka_test
