@@ -1,0 +1,12 @@
+// What `./dev bench kafka` measures.
+#pragma once
+
+#include <vector>
+
+#include "bench.hpp"
+
+namespace bench::kafka {
+
+[[nodiscard]] std::vector<benchmark> rate_benchmarks();
+
+}  // namespace bench::kafka

@@ -1,0 +1,90 @@
+// Read, and count exactly once with an update for each record: the engine under a host against the
+// loops of loop.hpp, in turns, one core for the broker and one for the program.
+//
+// 100,000 keys, 4 partitions, all settings at their defaults. Each round has a group, outputs and a
+// state of its own. The time goes from the first record that a side has to its last commit, so
+// neither's joining of the group counts.
+#include <fmt/format.h>
+
+#include "apps.hpp"
+#include "events.hpp"
+#include "kafka/benchmarks.hpp"
+#include "kafka/engine.hpp"
+#include "kafka/loop.hpp"
+#include "kafka/pinned_broker.hpp"
+
+namespace bench::kafka {
+namespace {
+
+constexpr std::int32_t partitions = 4;
+constexpr std::uint32_t keys = 100'000;
+const std::string input = "events";
+
+/// A broker with one topic of events.
+struct stand {
+  std::filesystem::path folder;
+  std::int64_t events;
+  pinned_broker broker;
+  std::shared_ptr<kappa::event_log> log = broker.open_log();
+
+  stand(const context& ctx, std::int64_t full) : folder{ctx.folder}, events{ctx.size(full)} {
+    make_topic(*log, input, partitions, event_maker{accesses(distribution::uniform, keys, 1 << 20)},
+               events);
+  }
+  [[nodiscard]] spent engine(const kappa::app& a) const {
+    const auto state = folder / a.name();
+    const auto s = process_all(a, options_on(broker, state, partitions), events);
+    std::filesystem::remove_all(state);
+    return s;
+  }
+  [[nodiscard]] loop_job loop(const std::string& group) const {
+    return {broker.address(), input, events, group};
+  }
+};
+
+void add(context& ctx, const std::string& name, const std::string& what, std::int64_t events,
+         const comparison& c) {
+  const auto rate = [&](const spread& s) { return double(events) / s.median / 1e6; };
+  ctx.out.add({name, what, aim_kind::at_least, 70, c.percent.median, c.percent.least,
+               c.percent.most, "%",
+               fmt::format("{:.3g} M/s of {:.3g} M/s", rate(c.engine_s), rate(c.ceiling_s)),
+               c.percent_by_cpu.median});
+}
+
+void read(context& ctx) {
+  const stand s{ctx, 4'000'000};
+  const auto engine = [&](int round) {
+    const auto name = fmt::format("read-{}", round);
+    return s.engine(filter_app(name, input, name + "-out"));
+  };
+  const auto loop = [&](int round) { return read_by_hand(s.loop(fmt::format("loop-{}", round))); };
+  (void)engine(-1);
+  (void)loop(-1);
+  add(ctx, "read", "of a loop", s.events, compare(ctx.rounds(7), engine, loop));
+}
+
+void count(context& ctx) {
+  const stand s{ctx, 2'000'000};
+  const auto engine = [&](int round) {
+    const auto name = fmt::format("count-{}", round);
+    return s.engine(count_app(name, input, name + "-out"));
+  };
+  const auto loop = [&](int round) {
+    const auto name = fmt::format("loop-{}", round);
+    must(s.log->create_topic({.name = name + "-out", .partitions = partitions}));
+    return count_by_hand(s.loop(name), name + "-out");
+  };
+  (void)engine(-1);
+  (void)loop(-1);
+  const auto c = compare(ctx.rounds(7), engine, loop);
+  add(ctx, "count", "exactly once, an update for each record, of a loop", s.events, c);
+  const auto& cpu = c.percent_by_cpu;
+  ctx.out.add({"count", "the same: CPU time of a record, of the loop's", aim_kind::at_most, 1.3,
+               100 / cpu.median, 100 / cpu.most, 100 / cpu.least, "×", ""});
+}
+
+}  // namespace
+
+std::vector<benchmark> rate_benchmarks() { return {{"read", read}, {"count", count}}; }
+
+}  // namespace bench::kafka
