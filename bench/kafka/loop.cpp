@@ -1,12 +1,14 @@
 #include "kafka/loop.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
-#include <vector>
 
 #include "counts.hpp"
-#include "kafka/plain_client.hpp"
+#include "kafka/transaction.hpp"
+#include "kappa/core/codec.hpp"
+#include "kappa/log/envelope.hpp"
 
 namespace bench::kafka {
 namespace {
@@ -14,7 +16,6 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr int wait_ms = 10;
-constexpr int patience_ms = 60'000;
 
 plain_consumer open_consumer(const loop_job& job, const char* auto_commit) {
   return plain_consumer::of_group({{"bootstrap.servers", job.address},
@@ -33,19 +34,10 @@ kappa::bytes_view key_of(const rd_kafka_message_t& m) {
   return {static_cast<const char*>(m.key), m.key_len};
 }
 
-class transactional_output {
+/// Key and count, a thousand at a call.
+class bare_updates {
  public:
-  transactional_output(const loop_job& job, const std::string& topic, rd_kafka_t* consumer)
-      : input_{job.input},
-        consumer_{consumer},
-        producer_{open_producer({{"bootstrap.servers", job.address},
-                                 {"transactional.id", job.group},
-                                 {"linger.ms", "5"},
-                                 {"queue.buffering.max.messages", "1000000"}})},
-        topic_{open_topic(producer_, topic)} {
-    must(fault{rd_kafka_init_transactions(producer_.get(), patience_ms)}, "init");
-    begin();
-  }
+  explicit bare_updates(topic_handle topic) : topic_{std::move(topic)} {}
 
   void add(const rd_kafka_message_t& from, std::int64_t count) {
     auto& m = messages_.at(size_);
@@ -58,13 +50,10 @@ class transactional_output {
     m.key_len = sizeof p.key;
     m.payload = &p.count;
     m.len = sizeof p.count;
-    const auto partition = static_cast<std::size_t>(from.partition);
-    if (partition >= next_.size()) next_.resize(partition + 1, RD_KAFKA_OFFSET_INVALID);
-    next_[partition] = from.offset + 1;
-    if (size_ == messages_.size()) produce();
+    if (size_ == messages_.size()) flush();
   }
 
-  void produce() {
+  void flush() {
     const auto n = static_cast<int>(size_);
     if (rd_kafka_produce_batch(topic_.get(), RD_KAFKA_PARTITION_UA,
                                RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION, messages_.data(),
@@ -73,37 +62,82 @@ class transactional_output {
     size_ = 0;
   }
 
-  void commit() {
-    produce();
-    const partition_list offsets{rd_kafka_topic_partition_list_new(static_cast<int>(next_.size()))};
-    for (std::size_t p = 0; p < next_.size(); ++p) {
-      if (next_[p] == RD_KAFKA_OFFSET_INVALID) continue;
-      rd_kafka_topic_partition_list_add(offsets.get(), input_.c_str(), static_cast<std::int32_t>(p))
-          ->offset = next_[p];
-    }
-    const kappa::kafka::group_metadata who{rd_kafka_consumer_group_metadata(consumer_)};
-    must(fault{rd_kafka_send_offsets_to_transaction(producer_.get(), offsets.get(), who.get(),
-                                                    patience_ms)},
-         "offsets");
-    must(fault{rd_kafka_commit_transaction(producer_.get(), patience_ms)}, "commit");
-  }
-
-  void begin() { must(fault{rd_kafka_begin_transaction(producer_.get())}, "begin"); }
-
  private:
   struct pair {
     char key[8];
     std::int64_t count;
   };
-  std::string input_;
-  rd_kafka_t* consumer_;
-  handle producer_;
   topic_handle topic_;
   std::array<rd_kafka_message_t, 1000> messages_{};
   std::array<pair, 1000> pairs_{};
   std::size_t size_ = 0;
-  std::vector<std::int64_t> next_;  // of each partition
 };
+
+/// Records as the engine writes them.
+class full_updates {
+ public:
+  full_updates(rd_kafka_t* producer, topic_handle topic, const std::string& input)
+      : producer_{producer}, topic_{std::move(topic)}, cause_{input, {}} {}
+
+  void add(const rd_kafka_message_t& from, std::int64_t count) {
+    cause_.partition = kappa::partition{from.partition};
+    auto* const headers = rd_kafka_headers_new(2);
+    for (const auto& h : kappa::headers_view{envelope_.of(cause_, kappa::offset{from.offset})}) {
+      rd_kafka_header_add(headers, h.name.data(), static_cast<ssize_t>(h.name.size()),
+                          h.value.data(), static_cast<ssize_t>(h.value.size()));
+    }
+    std::array<rd_kafka_vu_t, 7> parts{};
+    parts[0].vtype = RD_KAFKA_VTYPE_RKT;
+    parts[0].u.rkt = topic_.get();
+    parts[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+    parts[1].u.i32 = from.partition;
+    parts[2].vtype = RD_KAFKA_VTYPE_VALUE;
+    parts[2].u.mem = {&count, sizeof count};
+    parts[3].vtype = RD_KAFKA_VTYPE_KEY;
+    parts[3].u.mem = {from.key, from.key_len};
+    parts[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+    parts[4].u.i64 = rd_kafka_message_timestamp(&from, nullptr);
+    parts[5].vtype = RD_KAFKA_VTYPE_HEADERS;
+    parts[5].u.headers = headers;
+    parts[6].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+    parts[6].u.i = RD_KAFKA_MSG_F_COPY;
+    must(fault{rd_kafka_produceva(producer_, parts.data(), parts.size())}, "produce");
+  }
+
+  void flush() {}
+
+ private:
+  rd_kafka_t* producer_;
+  topic_handle topic_;
+  kappa::topic_partition cause_;
+  kappa::repeated_envelope envelope_{kappa::reference_to(kappa::codec<std::int64_t>::schema())};
+};
+
+template <class Updates>
+spent count_into(const loop_job& job, plain_consumer& consumer, transaction& now, Updates& out) {
+  constexpr std::chrono::milliseconds interval{100};
+  counts_by_key counts;
+  const auto count = [&](const rd_kafka_message_t& m) {
+    out.add(m, count_one(counts, key_of(m)));
+    now.done_with(m);
+  };
+  now.begin();
+  std::int64_t left = job.events;
+  while (left == job.events) left -= static_cast<std::int64_t>(consumer.take(wait_ms, count));
+  return timed(
+      [&] {
+        auto until = clock::now() + interval;
+        while (left > 0) {
+          left -= static_cast<std::int64_t>(consumer.take(wait_ms, count));
+          if (left > 0 && clock::now() < until) continue;
+          out.flush();
+          now.commit();
+          if (left > 0) now.begin();
+          until = clock::now() + interval;
+        }
+      },
+      whose::process);
+}
 
 }  // namespace
 
@@ -125,26 +159,16 @@ spent read_by_hand(const loop_job& job) {
   return s;
 }
 
-spent count_by_hand(const loop_job& job, const std::string& output) {
-  constexpr std::chrono::milliseconds interval{100};
+spent count_by_hand(const loop_job& job, const std::string& output, updates form) {
   auto consumer = open_consumer(job, "false");
-  transactional_output out{job, output, consumer.get()};
-  counts_by_key counts;
-  const auto count = [&](const rd_kafka_message_t& m) { out.add(m, count_one(counts, key_of(m))); };
-  std::int64_t left = job.events;
-  while (left == job.events) left -= static_cast<std::int64_t>(consumer.take(wait_ms, count));
-  return timed(
-      [&] {
-        auto until = clock::now() + interval;
-        while (left > 0) {
-          left -= static_cast<std::int64_t>(consumer.take(wait_ms, count));
-          if (left > 0 && clock::now() < until) continue;
-          out.commit();
-          if (left > 0) out.begin();
-          until = clock::now() + interval;
-        }
-      },
-      whose::process);
+  transaction now{job.address, job.group, job.input, consumer.get()};
+  auto topic = open_topic(now.producer(), output);
+  if (form == updates::as_the_engines) {
+    full_updates out{now.producer().get(), std::move(topic), job.input};
+    return count_into(job, consumer, now, out);
+  }
+  bare_updates out{std::move(topic)};
+  return count_into(job, consumer, now, out);
 }
 
 }  // namespace bench::kafka

@@ -6,10 +6,11 @@
 //    each record to the same partition of the output, by whole batches; every 100 ms the offsets go
 //    into the transaction, and it is committed. The thread waits for the commit meanwhile, as such
 //    a loop does; what the client's own threads fetch and send goes on.
+//  - count, the same records: each update has the event's time and the headers that the engine's
+//    has (schema and cause), and is produced by itself, since batches carry neither.
 //
-// What the engine does and they do not: no headers, no event time on what is written, no undo of a
-// failed record, no dead letters, no state that outlives the process, no check of what is fetched
-// (check.crcs).
+// What the engine does and they do not: no undo of a failed record, no dead letters, no state that
+// outlives the process, no check of what is fetched (check.crcs).
 //
 // Threading: the calling thread; librdkafka has its own.
 #pragma once
@@ -29,7 +30,9 @@ struct loop_job {
 
 /// From the first record's arrival to the end; CPU time of all threads of the process.
 [[nodiscard]] spent read_by_hand(const loop_job& job);
+
+enum class updates { bare, as_the_engines };
 /// Until the last transaction is committed.
-[[nodiscard]] spent count_by_hand(const loop_job& job, const std::string& output);
+[[nodiscard]] spent count_by_hand(const loop_job& job, const std::string& output, updates form);
 
 }  // namespace bench::kafka
