@@ -25,4 +25,13 @@ kappa::app count_app(const std::string& name, const std::string& from, const std
   return a;
 }
 
+kappa::app latest_app(const std::string& name, const std::string& from, const std::string& to) {
+  kappa::app a{name};
+  a.stream<event>(from)
+      .already_keyed(&event::customer)
+      .fold<event>("latest", [](event& last, const event& e) { last = e; })
+      .to(to);
+  return a;
+}
+
 }  // namespace bench

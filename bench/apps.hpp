@@ -17,5 +17,8 @@ namespace bench {
 /// Counts events per customer; each new count goes to `to`, unless that is empty.
 [[nodiscard]] kappa::app count_app(const std::string& name, const std::string& from,
                                    const std::string& to);
+/// Keeps each customer's last event, and passes it on to `to`.
+[[nodiscard]] kappa::app latest_app(const std::string& name, const std::string& from,
+                                    const std::string& to);
 
 }  // namespace bench

@@ -8,5 +8,7 @@
 namespace bench::kafka {
 
 [[nodiscard]] std::vector<benchmark> rate_benchmarks();
+[[nodiscard]] std::vector<benchmark> latency_benchmarks();
+[[nodiscard]] std::vector<benchmark> placement_benchmarks();
 
 }  // namespace bench::kafka

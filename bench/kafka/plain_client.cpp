@@ -24,12 +24,12 @@ handle open(rd_kafka_type_t type, const settings& s) {
 
 }  // namespace
 
-void must(rd_kafka_resp_err_t code, const char* what) {
+void expect_ok(rd_kafka_resp_err_t code, const char* what) {
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw std::runtime_error{fmt::format("{}: {}", what, rd_kafka_err2str(code))};
 }
 
-void must(const fault& f, const char* what) {
+void expect_ok(const fault& f, const char* what) {
   if (f) throw std::runtime_error{fmt::format("{}: {}", what, rd_kafka_error_string(f.get()))};
 }
 
@@ -37,12 +37,12 @@ handle open_producer(settings s) { return open(RD_KAFKA_PRODUCER, s); }
 
 topic_handle open_topic(const handle& of, const std::string& topic) {
   topic_handle made{rd_kafka_topic_new(of.get(), topic.c_str(), nullptr)};
-  if (!made) must(rd_kafka_last_error(), topic.c_str());
+  if (!made) expect_ok(rd_kafka_last_error(), topic.c_str());
   return made;
 }
 
 plain_consumer::plain_consumer(handle consumer) : consumer_{std::move(consumer)} {
-  must(rd_kafka_poll_set_consumer(consumer_.get()), "consumer queue");
+  expect_ok(rd_kafka_poll_set_consumer(consumer_.get()), "consumer queue");
   queue_.reset(rd_kafka_queue_get_consumer(consumer_.get()));
 }
 
@@ -50,7 +50,7 @@ plain_consumer plain_consumer::of_group(settings s, const std::string& topic) {
   plain_consumer made{open(RD_KAFKA_CONSUMER, s)};
   const partition_list topics{rd_kafka_topic_partition_list_new(1)};
   rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
-  must(rd_kafka_subscribe(made.get(), topics.get()), "subscribe");
+  expect_ok(rd_kafka_subscribe(made.get(), topics.get()), "subscribe");
   return made;
 }
 
@@ -61,7 +61,7 @@ plain_consumer plain_consumer::of_all(settings s, const std::string& topic, std:
   const partition_list all{rd_kafka_topic_partition_list_new(partitions)};
   for (std::int32_t p = 0; p < partitions; ++p)
     rd_kafka_topic_partition_list_add(all.get(), topic.c_str(), p)->offset = offset;
-  must(rd_kafka_assign(made.get(), all.get()), "assign");
+  expect_ok(rd_kafka_assign(made.get(), all.get()), "assign");
   return made;
 }
 

@@ -19,8 +19,8 @@ using kappa::kafka::topic_handle;
 using handle = std::unique_ptr<rd_kafka_t, kappa::kafka::destroyer<rd_kafka_destroy>>;
 using settings = std::map<std::string, std::string>;
 
-void must(rd_kafka_resp_err_t code, const char* what);
-void must(const fault& f, const char* what);
+void expect_ok(rd_kafka_resp_err_t code, const char* what);
+void expect_ok(const fault& f, const char* what);
 
 [[nodiscard]] handle open_producer(settings s);
 [[nodiscard]] topic_handle open_topic(const handle& of, const std::string& topic);
@@ -43,9 +43,9 @@ class plain_consumer {
     auto n = rd_kafka_consume_batch_queue(queue_.get(), 0, got.data(), got.size());
     if (n == 0 && wait_ms > 0)
       n = rd_kafka_consume_batch_queue(queue_.get(), wait_ms, got.data(), 1);
-    if (n < 0) must(rd_kafka_last_error(), "consume");
+    if (n < 0) expect_ok(rd_kafka_last_error(), "consume");
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
-      must(got[i]->err, "consume");
+      expect_ok(got[i]->err, "consume");
       f(*got[i]);
       rd_kafka_message_destroy(got[i]);
     }

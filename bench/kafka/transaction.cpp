@@ -15,10 +15,12 @@ transaction::transaction(const std::string& address, const std::string& id, std:
                                {"transactional.id", id},
                                {"linger.ms", "5"},
                                {"queue.buffering.max.messages", "1000000"}})} {
-  must(fault{rd_kafka_init_transactions(producer_.get(), patience_ms)}, "init");
+  expect_ok(fault{rd_kafka_init_transactions(producer_.get(), patience_ms)}, "init");
 }
 
-void transaction::begin() { must(fault{rd_kafka_begin_transaction(producer_.get())}, "begin"); }
+void transaction::begin() {
+  expect_ok(fault{rd_kafka_begin_transaction(producer_.get())}, "begin");
+}
 
 void transaction::commit() {
   const partition_list offsets{rd_kafka_topic_partition_list_new(static_cast<int>(next_.size()))};
@@ -28,10 +30,10 @@ void transaction::commit() {
         ->offset = next_[p];
   }
   const kappa::kafka::group_metadata who{rd_kafka_consumer_group_metadata(consumer_)};
-  must(fault{rd_kafka_send_offsets_to_transaction(producer_.get(), offsets.get(), who.get(),
-                                                  patience_ms)},
-       "offsets");
-  must(fault{rd_kafka_commit_transaction(producer_.get(), patience_ms)}, "commit");
+  expect_ok(fault{rd_kafka_send_offsets_to_transaction(producer_.get(), offsets.get(), who.get(),
+                                                       patience_ms)},
+            "offsets");
+  expect_ok(fault{rd_kafka_commit_transaction(producer_.get(), patience_ms)}, "commit");
 }
 
 }  // namespace bench::kafka

@@ -169,6 +169,8 @@ error error_of(const rd_kafka_error_t* e, std::string subject, std::string_view 
 result<config> config::create(const kafka_log_options& options, std::string_view role) {
   config c{options};
   for (const auto& [name, value] : options.settings) {
+    if (name == group_protocol)
+      continue;  // of members alone: others would warn that it is not theirs
     if (auto r = c.set(name, value); !r) return fail(r.error());
   }
   if (auto r = c.set("bootstrap.servers", options.brokers); !r) return fail(r.error());

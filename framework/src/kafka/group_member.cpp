@@ -42,9 +42,12 @@ result<std::unique_ptr<group_member>> group_member::join(
   if (!options.instance_folder.empty()) {
     if (auto done = set("group.instance.id", instance_id); !done) return fail(done.error());
   }
-  if (options.broker_side_groups) {  // the brokers say how long a session is (KIP-848)
-    if (auto done = set("group.protocol", "consumer"); !done) return fail(done.error());
-  } else {
+  const auto protocol = options.settings.find(group_protocol);
+  if (protocol != options.settings.end()) {
+    if (auto done = set(group_protocol, protocol->second); !done) return fail(done.error());
+  }
+  // By their own protocol the brokers say how long a session is, and who assigns what.
+  if (protocol == options.settings.end() || protocol->second != "consumer") {
     const auto session = options.session_timeout.count();
     for (const auto& done : {set("partition.assignment.strategy", "cooperative-sticky"),
                              set("session.timeout.ms", std::to_string(session)),
