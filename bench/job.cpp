@@ -4,27 +4,6 @@
 
 namespace bench {
 
-kappa::app filter_app(const std::string& name, const std::string& from, const std::string& to) {
-  kappa::app a{name};
-  a.stream<event>(from).filter("large", is_large).to(to);
-  return a;
-}
-
-kappa::app pass_app(const std::string& name, const std::string& from, const std::string& to) {
-  kappa::app a{name};
-  a.stream<event>(from).to(to);
-  return a;
-}
-
-kappa::app count_app(const std::string& name, const std::string& from, const std::string& to) {
-  kappa::app a{name};
-  const auto counts = a.stream<event>(from)
-                          .already_keyed(&event::customer)
-                          .fold<std::int64_t>("count", [](std::int64_t& n, const event&) { ++n; });
-  if (!to.empty()) counts.to(to);
-  return a;
-}
-
 std::shared_ptr<kappa::event_log> open_log(const std::filesystem::path& folder) {
   kappa::embedded_log_options o;
   o.folder = folder;

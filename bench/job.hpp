@@ -1,4 +1,4 @@
-// The engine's side: apps as a user writes them, run by the engine on the calling thread.
+// The engine's side: an app run by the engine on the calling thread.
 //
 // Driven by local_runner, epochs closed when due: the same tasks, commit lanes and state stores as
 // under a host, with the default limits, T1 and T2 on the thread that processes. A ceiling is one
@@ -11,23 +11,12 @@
 
 #include <filesystem>
 #include <memory>
-#include <string>
 
-#include "events.hpp"
 #include "kappa/log/embedded_log.hpp"
 #include "kappa/stream/app.hpp"
 #include "kappa/task/local_runner.hpp"
 
 namespace bench {
-
-/// Copies 1 % of the events of `from` to `to`.
-[[nodiscard]] kappa::app filter_app(const std::string& name, const std::string& from,
-                                    const std::string& to);
-[[nodiscard]] kappa::app pass_app(const std::string& name, const std::string& from,
-                                  const std::string& to);
-/// Counts events per customer; each new count goes to `to`, unless that is empty.
-[[nodiscard]] kappa::app count_app(const std::string& name, const std::string& from,
-                                   const std::string& to);
 
 [[nodiscard]] std::shared_ptr<kappa::event_log> open_log(const std::filesystem::path& folder);
 

@@ -30,19 +30,26 @@ spent timed(const std::function<void()>& f, whose cpu) {
   return {wall.count(), cpu_seconds(cpu) - cpu_before};
 }
 
-void pin_to_one_core() {
+std::vector<int> cores() {
   ::cpu_set_t allowed;
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  for (int core = CPU_SETSIZE - 1; core >= 0; --core) {  // the first one takes most interrupts
-    if (!CPU_ISSET(core, &allowed)) continue;
-    ::cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    if (::sched_setaffinity(0, sizeof one, &one) != 0)
-      throw std::runtime_error{"the process cannot be pinned to a core"};
-    return;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+    throw std::runtime_error{"the cores that this process may run on are not known"};
+  std::vector<int> all;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &allowed)) all.push_back(core);
   }
+  return all;
 }
+
+void run_on(const std::vector<int>& cores) {
+  ::cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int core : cores) CPU_SET(core, &set);
+  if (::sched_setaffinity(0, sizeof set, &set) != 0)
+    throw std::runtime_error{"the process cannot be pinned to a core"};
+}
+
+void pin_to_one_core() { run_on({cores().back()}); }
 
 memory resident() {
   std::ifstream in{"/proc/self/status"};

@@ -21,7 +21,11 @@ enum class whose { thread, process };
 
 [[nodiscard]] spent timed(const std::function<void()>& f, whose cpu = whose::thread);
 
-/// Pins the process, and all threads that it will make, to one core.
+/// The cores that this thread may run on.
+[[nodiscard]] std::vector<int> cores();
+/// Keeps this thread, and all threads and processes that it will make, to these.
+void run_on(const std::vector<int>& cores);
+/// To the last one: the first takes most interrupts.
 void pin_to_one_core();
 
 struct memory {

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "apps.hpp"
 #include "bench.hpp"
 #include "events.hpp"
 #include "job.hpp"

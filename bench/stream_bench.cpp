@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "apps.hpp"
 #include "bench.hpp"
 #include "counts.hpp"
 #include "events.hpp"

@@ -20,6 +20,8 @@ std::vector<std::string> arguments(const kafka_broker_options& options) {
   for (const auto& setting : options.settings) out.insert(out.end(), {"--set", setting});
   for (const auto& listener : options.listeners) out.insert(out.end(), {"--listener", listener});
   if (options.acls) out.emplace_back("--acls");
+  if (options.full_speed) out.emplace_back("--full-speed");
+  if (options.heap_mb != 0) out.insert(out.end(), {"--heap", std::to_string(options.heap_mb)});
   return out;
 }
 

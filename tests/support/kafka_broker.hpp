@@ -32,6 +32,10 @@ struct kafka_broker_options {
   /// Users of the SASL listeners (all but admin) may do only what they are granted; by plaintext
   /// all is allowed.
   bool acls = false;
+  /// For measurements: Java compiles as well as it can, which a short test would only wait for.
+  bool full_speed = false;
+  /// Of each broker; 0: the harness's default.
+  int heap_mb = 0;
 };
 
 class kafka_broker {

@@ -175,6 +175,8 @@ result<config> config::create(const kafka_log_options& options, std::string_view
       return fail(errc::bad_config, "kafka." + name,
                   fmt::format("it is Kappa's own: {}; leave it out", why));
     }
+    if (name == group_protocol)
+      continue;  // of members alone: others would warn that it is not theirs
     if (auto r = c.set(name, value); !r) return fail(r.error());
   }
   if (auto r = c.set("bootstrap.servers", options.brokers); !r) return fail(r.error());

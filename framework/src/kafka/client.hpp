@@ -56,6 +56,10 @@ inline constexpr int request_timeout_ms = 30'000;
 [[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject,
                              std::string_view needs = {});
 
+/// The setting that chooses how groups are placed: "classic", or "consumer" for the brokers' own
+/// way (KIP-848).
+inline constexpr const char* group_protocol = "group.protocol";
+
 /// A configuration in the making.
 class config {
  public:

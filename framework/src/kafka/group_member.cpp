@@ -43,9 +43,13 @@ result<std::unique_ptr<group_member>> group_member::join(
   if (!options.instance_folder.empty()) {
     if (auto done = set("group.instance.id", instance_id); !done) return fail(done.error());
   }
-  if (options.broker_side_groups) {  // the brokers say how long a session is (KIP-848)
-    if (auto done = set("group.protocol", "consumer"); !done) return fail(done.error());
-  } else {
+  const auto protocol = options.settings.find(group_protocol);
+  if (protocol != options.settings.end()) {
+    if (auto done = set(group_protocol, protocol->second); !done) return fail(done.error());
+  }
+  // By their own protocol the brokers say how long a session is, and who assigns what.
+  const bool classic = protocol == options.settings.end() || protocol->second != "consumer";
+  if (classic) {
     const auto session = options.session_timeout.count();
     for (const auto& done :
          {set("partition.assignment.strategy", "cooperative-sticky"),
@@ -67,8 +71,7 @@ result<std::unique_ptr<group_member>> group_member::join(
   m->events_.reset(rd_kafka_queue_get_consumer(rk));
   rd_kafka_queue_cb_event_enable(m->events_.get(), on_events, &m->wake_);
   if (auto done = m->subscribe(false); !done) return fail(done.error());
-  if (!options.broker_side_groups)
-    m->watch_.emplace(*m->client_, m->group_, m->topic_, stage.tasks);
+  if (classic) m->watch_.emplace(*m->client_, m->group_, m->topic_, stage.tasks);
   registry.joined(m->group_, *m->client_);
   return m;
 }

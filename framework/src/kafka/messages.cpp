@@ -24,11 +24,17 @@ std::optional<bytes_view> value_of(const rd_kafka_message_t& m) {
   return bytes_view{static_cast<const char*>(m.payload), m.len};
 }
 
+// Null: none. Asked once for each message: one without headers is parsed anew each time, which
+// takes librdkafka longer than all else that is done with it here.
+const rd_kafka_headers_t* headers_of(const rd_kafka_message_t& m) {
+  rd_kafka_headers_t* headers = nullptr;
+  return rd_kafka_message_headers(&m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR ? headers : nullptr;
+}
+
 // Calls f(name, value) for each header.
 template <class F>
-void for_each_header(const rd_kafka_message_t& m, F&& f) {
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+void for_each_header(const rd_kafka_headers_t* headers, F&& f) {
+  if (headers == nullptr) return;
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;
@@ -49,9 +55,9 @@ bool is_time(bytes_view name, bytes_view value) {
   return name == time_header && value.size() == sizeof(std::int64_t);
 }
 
-std::size_t headers_bytes(const rd_kafka_message_t& m) {
+std::size_t bytes_of(const rd_kafka_headers_t* headers) {
   std::size_t n = 0;
-  for_each_header(m, [&](bytes_view name, bytes_view value) {
+  for_each_header(headers, [&](bytes_view name, bytes_view value) {
     if (!is_time(name, value)) n += sizeof(wire_header_head) + name.size() + value.size();
   });
   return n;
@@ -62,18 +68,24 @@ char* put(char* at, bytes_view what) {
   return at + what.size();
 }
 
+struct message_headers {
+  const rd_kafka_headers_t* all = nullptr;
+  std::size_t bytes = 0;  // in our form
+};
+
 // Writes the message at `at`, which has room for it, and gives where it ends.
-char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta, std::size_t headers_size) {
+char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta,
+            const message_headers& headers) {
   const auto key = key_of(m);
   const auto value = value_of(m);
   wire_record_head head;
-  head.size = static_cast<std::uint32_t>(detail::record_bytes(key, value, headers_size));
+  head.size = static_cast<std::uint32_t>(detail::record_bytes(key, value, headers.bytes));
   head.offset_delta = delta;
   rd_kafka_timestamp_type_t type{};
   head.time_ms = rd_kafka_message_timestamp(&m, &type);
   head.value_size = value ? static_cast<std::int32_t>(value->size()) : -1;
   head.key_size = key ? static_cast<std::int32_t>(key->size()) : -1;
-  head.headers_size = static_cast<std::uint32_t>(headers_size);
+  head.headers_size = static_cast<std::uint32_t>(headers.bytes);
   char* const end = at + head.size;
   char* const begin = at;
   at += sizeof head;
@@ -84,7 +96,7 @@ char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta, std::siz
     at = padded;
   }
   if (key) at = put(at, *key);
-  for_each_header(m, [&](bytes_view name, bytes_view content) {
+  for_each_header(headers.all, [&](bytes_view name, bytes_view content) {
     if (is_time(name, content)) {
       head.time_ms = time_of(content);
       return;
@@ -104,17 +116,18 @@ char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta, std::siz
 result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,
                             detail::buffer_pool& buffers, offset from, offset next) {
   std::size_t total = 0;
-  std::vector<std::uint32_t> headers;
+  std::vector<message_headers> headers;
   headers.reserve(messages.size());
   for (const auto* m : messages) {
-    const auto h = headers_bytes(*m);
-    const auto size = detail::record_bytes(key_of(*m), value_of(*m), h);
+    const auto* const all = headers_of(*m);
+    const message_headers h{all, bytes_of(all)};
+    const auto size = detail::record_bytes(key_of(*m), value_of(*m), h.bytes);
     if (size > std::numeric_limits<std::int32_t>::max()) {
       return fail(errc::too_large,
                   fmt::format("{}[{}]@{}", rd_kafka_topic_name(m->rkt), m->partition, m->offset),
                   "the record is over 2 GiB");
     }
-    headers.push_back(static_cast<std::uint32_t>(h));
+    headers.push_back(h);
     total += size;
   }
   auto buffer = buffers.take(total);

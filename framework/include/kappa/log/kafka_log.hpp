@@ -25,7 +25,8 @@ struct kafka_log_options {
   /// "HOST:PORT,HOST:PORT"
   std::string brokers;
   /// Settings of librdkafka by its own names ("security.protocol"), for all connections. May hold
-  /// secrets: values are never logged or named in errors.
+  /// secrets: values are never logged or named in errors. "group.protocol" = "consumer" has the
+  /// brokers place the tasks (KIP-848): the session time-out is then set there.
   std::map<std::string, std::string> settings;
   /// Where this instance keeps who it is; empty: it is a new one each time.
   std::filesystem::path instance_folder;
@@ -33,9 +34,6 @@ struct kafka_log_options {
   /// before they abort its transactions.
   std::chrono::milliseconds session_timeout{10'000};
   std::chrono::milliseconds transaction_timeout{10'000};
-  /// Groups by the brokers' own protocol (KIP-848), whose session time-out is set there; else by
-  /// the classic one.
-  bool broker_side_groups = false;
   /// Copies of the topics that are created here; 0: what the brokers say.
   int replication = 0;
   log_sink log = no_log;
