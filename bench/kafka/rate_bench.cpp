@@ -73,12 +73,16 @@ void count(context& ctx) {
   const auto name_of_loop = [](updates form, int round) {
     return fmt::format("loop-{}-{}", int(form), round);
   };
-  // Ahead of their use: a new topic is not known to all of the broker at once.
+  // Ahead of their use: a new topic is not known to all of the broker at once. Once it says where
+  // each partition ends, it is.
   const int rounds = ctx.rounds(7);
   for (const auto form : {updates::bare, updates::as_the_engines}) {
-    for (int round = -1; round < rounds; ++round)
-      must(s.log->create_topic(
-          {.name = name_of_loop(form, round) + "-out", .partitions = partitions}));
+    for (int round = -1; round < rounds; ++round) {
+      const auto name = name_of_loop(form, round) + "-out";
+      must(s.log->create_topic({.name = name, .partitions = partitions}));
+      for (std::int32_t p = 0; p < partitions; ++p)
+        (void)must(s.log->bounds({name, kappa::partition{p}}));
+    }
   }
   const auto loop_with = [&](updates form) {
     return [&, form](int round) {
