@@ -61,6 +61,19 @@ result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id
                           needed_brokers));
 }
 
+// A consumer with a group, which it never joins: when a group's coordinator has moved while its
+// offsets are asked for, librdkafka 2.14 tells the client's own group, and a client without one
+// crashes.
+result<std::unique_ptr<client>> open_admin_client(const kafka_log_options& options) {
+  auto settings = config::create(options, "admin");
+  if (!settings) return fail(settings.error());
+  for (const auto& done :
+       {settings->set("group.id", "kappa.admin"), settings->set("enable.auto.commit", "false")}) {
+    if (!done) return fail(done.error());
+  }
+  return client::open(RD_KAFKA_CONSUMER, std::move(*settings), options.log);
+}
+
 template <class Send>
 result<event> admin::ask(rd_kafka_admin_op_t op, const std::string& subject,
                          const std::string& needs, Send&& send, bool stable_offsets) {

@@ -34,6 +34,9 @@ struct group_offset {
 /// As text. errc::incompatible: none, and states and births know their topics by it.
 [[nodiscard]] result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id);
 
+/// A client for `admin`.
+[[nodiscard]] result<std::unique_ptr<client>> open_admin_client(const kafka_log_options& options);
+
 class admin {
  public:
   /// `of` must outlive it.

@@ -186,6 +186,9 @@ result<config> config::create(const kafka_log_options& options, std::string_view
   if (auto r = c.prefer("socket.keepalive.enable", "true"); !r) return fail(r.error());
   // What is asked again soon after a broker was away is answered soon after it is back.
   if (auto r = c.prefer("reconnect.backoff.max.ms", "1000"); !r) return fail(r.error());
+  // A broker that comes up may not know a topic yet. Who asks then fetches nothing of it until the
+  // next refresh: by default in five minutes.
+  if (auto r = c.prefer("topic.metadata.refresh.interval.ms", "5000"); !r) return fail(r.error());
   return c;
 }
 

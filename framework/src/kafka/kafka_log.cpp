@@ -304,9 +304,7 @@ result<std::shared_ptr<event_log>> open_kafka_log(const kafka_log_options& optio
   }
   auto who = kafka::instance::open(options.instance_folder);
   if (!who) return fail(who.error());
-  auto settings = kafka::config::create(options, "admin");
-  if (!settings) return fail(settings.error());
-  auto of = kafka::client::open(RD_KAFKA_PRODUCER, std::move(*settings), options.log);
+  auto of = kafka::open_admin_client(options);
   if (!of) return fail(of.error());
   auto log = std::make_shared<kafka::kafka_log>(options, std::move(*who), std::move(*of));
   if (auto there = log->look(); !there) return fail(there.error());
