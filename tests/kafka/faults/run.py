@@ -15,7 +15,7 @@ STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commi
 WEIGHTS = {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "cut": 1, "drop": 1}
 # Each kind once or more, in little time: "step" with its failpoint.
 SHORT = ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2", "step t2.before_commit:1",
-         "freeze", "terminate", "step recover.live:1", "drop", "broker", "kill", "cut"]
+         "freeze", "terminate", "step recover.live:1", "drop"]
 OF_PROCESSES = ("kill", "step", "freeze", "terminate")
 
 
