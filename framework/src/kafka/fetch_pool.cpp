@@ -1,5 +1,7 @@
 #include "kafka/fetch_pool.hpp"
 
+#include <algorithm>
+
 namespace kappa::kafka {
 
 result<config> reading_config(const kafka_log_options& options) {
@@ -29,21 +31,36 @@ result<config> reading_config(const kafka_log_options& options) {
 result<fetch_pool::lease> fetch_pool::take(const topic_partition& where) {
   const std::lock_guard lock{mutex_};
   for (auto& f : fetchers_) {
-    if (f.taken.insert(where).second) return lease{this, &f, where};
+    if (!f.retired && f.taken.insert(where).second) return lease{this, &f, where};
   }
   auto settings = reading_config(options_);
   if (!settings) return fail(settings.error());
   auto made = client::open(RD_KAFKA_CONSUMER, std::move(*settings), options_.log);
   if (!made) return fail(made.error());
-  auto& f = fetchers_.emplace_back(fetcher{std::move(*made), {}});
+  auto& f = fetchers_.emplace_back(fetcher{std::move(*made), {}, false});
   f.taken.insert(where);
   return lease{this, &f, where};
 }
 
+void fetch_pool::retire() {
+  std::list<fetcher> unused;
+  const std::lock_guard lock{mutex_};
+  for (auto f = fetchers_.begin(); f != fetchers_.end();) {
+    const auto here = f++;
+    here->retired = true;
+    if (here->taken.empty()) unused.splice(unused.end(), fetchers_, here);
+  }
+}
+
 fetch_pool::lease::~lease() {
   if (pool_ == nullptr) return;
+  std::list<fetcher> unused;  // ends without the lock
   const std::lock_guard lock{pool_->mutex_};
   fetcher_->taken.erase(where_);
+  if (!fetcher_->retired || !fetcher_->taken.empty()) return;
+  const auto at = std::find_if(pool_->fetchers_.begin(), pool_->fetchers_.end(),
+                               [&](const fetcher& f) { return &f == fetcher_; });
+  unused.splice(unused.end(), pool_->fetchers_, at);
 }
 
 client& fetch_pool::lease::of() const { return *fetcher_->of; }

@@ -19,6 +19,7 @@ class fetch_pool {
   struct fetcher {
     std::unique_ptr<client> of;
     std::set<topic_partition> taken;
+    bool retired = false;
   };
 
  public:
@@ -45,6 +46,10 @@ class fetch_pool {
   };
 
   [[nodiscard]] result<lease> take(const topic_partition& where);
+  /// New readers get a new client. For who was cut off from the brokers for so long that it lost
+  /// its tasks: librdkafka 2.14 then fetches some partitions no more, for five minutes and without
+  /// a word (it takes the broker that is back for another one).
+  void retire();
 
  private:
   const kafka_log_options& options_;

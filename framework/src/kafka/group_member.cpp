@@ -181,6 +181,7 @@ void group_member::given(const rd_kafka_topic_partition_list_t& partitions) {
 }
 
 void group_member::taken(const rd_kafka_topic_partition_list_t& partitions, bool lost) {
+  if (lost) registry_.lost();
   // What is still ending belongs to it: nothing is answered before.
   if (!revoking_) revoking_ = std::make_shared<revocation>();
   revoking_->partitions = copy_of(partitions);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,10 @@ namespace kappa::kafka {
 
 class group_registry {
  public:
+  /// `on_lost`: called on a member's thread when its tasks are lost; must not block for long.
+  explicit group_registry(std::function<void()> on_lost) : on_lost_{std::move(on_lost)} {}
+
+  void lost() { on_lost_(); }
   void joined(const std::string& group, client& member) {
     const std::lock_guard lock{mutex_};
     members_[group] = &member;
@@ -54,6 +59,7 @@ class group_registry {
     return generation;
   }
 
+  std::function<void()> on_lost_;
   mutable std::mutex mutex_;
   std::map<std::string, client*> members_;  // null: it was one
 };

@@ -131,7 +131,7 @@ class kafka_log final : public event_log {
   fetch_pool pool_{options_};
   outside_producer out_{options_, ask_};
   topic_book topics_{options_, ask_, pool_, out_, buffers_};
-  group_registry groups_;
+  group_registry groups_{[this] { pool_.retire(); }};
   std::atomic<bool> clock_is_right_ = false;
 };
 

@@ -12,7 +12,7 @@ SESSION_SECONDS = 6
 # late the kill may come.
 STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commit": 30, "t1.after_commit": 30, "epoch.close": 30,
          "t2.freeze": 5, "t2.before_commit": 5, "t2.after_commit": 5, "recover.plan": 2, "recover.replay": 2, "recover.live": 2}
-WEIGHTS = {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "cut": 1, "drop": 1}
+WEIGHTS = {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "absence": 1, "cut": 1, "drop": 1}
 # Each kind once or more, in little time: "step" with its failpoint.
 SHORT = ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2", "step t2.before_commit:1",
          "freeze", "terminate", "step recover.live:1", "drop"]
@@ -59,7 +59,7 @@ class Run:
     def count(self, fault):
         self.counts[fault] = self.counts.get(fault, 0) + 1
 
-    def absence(self):
+    def rest(self):
         """Mostly short: it finds its tasks again. Sometimes others have them by then."""
         return self.dice.choice([0.1, 0.5, 1, SESSION_SECONDS + 2])
 
@@ -67,7 +67,7 @@ class Run:
 
     def kill(self, job, step=None):
         job.kill()
-        self.start_later(self.absence(), job, step)
+        self.start_later(self.rest(), job, step)
 
     def start_later(self, seconds, job, step=None):
         def start():
@@ -91,6 +91,11 @@ class Run:
     def broker(self):
         self.brokers.tell("kill 1")
         self.later(self.dice.uniform(0.2, 2), "broker start", lambda: self.brokers.tell("start 1"))
+
+    def absence(self):
+        """Of the broker, for longer than a session: all lose their tasks."""
+        self.brokers.tell("pause 1")
+        self.later(SESSION_SECONDS + self.dice.uniform(1, 4), "broker goes on", lambda: self.brokers.tell("resume 1"))
 
     def cut(self):
         self.brokers.tell("cut 1")
@@ -145,7 +150,7 @@ class Run:
             elif status > 0:
                 self.count(f"exit code {status}")
             self.note(f"{job.number} ended with {status} {at or ''}")
-            self.start_later(self.absence() if at else 0.5, job)
+            self.start_later(self.rest() if at else 0.5, job)
 
     def go(self, patience):
         for job in self.jobs:
