@@ -14,12 +14,6 @@ std::shared_ptr<const record_batch> nothing() {
   return batch;
 }
 
-std::vector<topic_partition> partitions_of(const topic_config& t) {
-  std::vector<topic_partition> all;
-  for (std::int32_t n = 0; n < t.partitions; ++n) all.push_back({t.name, partition{n}});
-  return all;
-}
-
 }  // namespace
 
 result<void> end_hanging_transactions(admin& ask, transactional_producer& producer,

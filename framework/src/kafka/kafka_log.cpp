@@ -264,15 +264,19 @@ result<std::optional<committed_position>> kafka_log::position(const position_key
 }
 
 result<std::vector<log_transaction::move>> kafka_log::positions(const std::string& app) {
-  auto groups = groups_of(app);
-  if (!groups) return fail(groups.error());
+  auto owned = topics_.owned_by(app);
+  if (!owned) return fail(owned.error());
   std::vector<log_transaction::move> all;
-  for (const auto& group : *groups) {
+  for (const auto& topic : *owned) {
+    if (!is_tasks_topic(topic)) continue;
+    // By name: a list of groups, or of all that a group has, lacks what is committed for the first
+    // time and not settled yet.
+    const auto group = group_of_tasks(topic.name);
     const auto stage = stage_of_group(group, app);
-    auto found = ask_.group_offsets(group, {});
+    if (!stage) continue;
+    auto found = ask_.group_offsets(group, partitions_of(topic));
     if (!found) return fail(found.error());
     for (const auto& at : *found) {
-      if (at.where.topic != group + ".tasks") continue;  // a real input: for others' tools
       auto task = decoded(at);
       if (!task) return fail(task.error());
       if (task->app != app) break;  // one whose name goes on where this one's ends

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -27,6 +28,11 @@ namespace kappa::kafka {
 }
 [[nodiscard]] inline std::string group_of_tasks(const std::string& tasks_topic) {
   return tasks_topic.substr(0, tasks_topic.rfind('.'));
+}
+[[nodiscard]] inline std::vector<topic_partition> partitions_of(const topic_config& t) {
+  std::vector<topic_partition> all;
+  for (std::int32_t n = 0; n < t.partitions; ++n) all.push_back({t.name, partition{n}});
+  return all;
 }
 /// The group that holds how far an outside producer is.
 [[nodiscard]] inline std::string producer_group(const std::string& producer) {
