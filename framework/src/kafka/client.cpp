@@ -87,7 +87,6 @@ meaning meaning_of(rd_kafka_resp_err_t code) {
 
 // A broker that goes down or comes up may say the same for a moment.
 constexpr std::chrono::seconds patience_with_refusal{2};
-constexpr std::chrono::seconds patience_with_guess{10};
 
 // Why a connection does not come to be and, unless that passes by itself, what it takes.
 struct no_entry {
@@ -292,8 +291,7 @@ std::optional<error> client::refusal(const std::string& subject, time_point sinc
   const std::lock_guard lock{mutex_};
   if (!refusal_ || (refusal_guessed_ && !first_contact)) return std::nullopt;
   const auto waited = std::chrono::steady_clock::now() - std::max(refused_at_, since);
-  if (waited < (refusal_guessed_ ? patience_with_guess : patience_with_refusal))
-    return std::nullopt;
+  if (waited < patience_with_refusal) return std::nullopt;
   auto e = *refusal_;
   e.subject = subject;
   return e;
