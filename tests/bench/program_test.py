@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """kappa_bench as a program: tiny sizes, every row, valid JSON, nothing left behind. No claims about speed."""
 
-import json
 import os
 import pathlib
 import signal
@@ -9,6 +8,8 @@ import subprocess
 import sys
 import time
 import unittest
+
+import rows
 
 PROGRAM = sys.argv[1]
 WORK = pathlib.Path(sys.argv[2])
@@ -38,21 +39,7 @@ def bench(*arguments, work=WORK):
 class Program(unittest.TestCase):
     def test_every_row_is_there_as_json_and_the_folder_is_gone(self):
         done = bench("--quick", "--json")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        all_of_it = json.loads(done.stdout)
-        self.assertIn("processor", all_of_it["machine"])
-        found = {}
-        for row in all_of_it["rows"]:
-            rows, aims = found.get(row["benchmark"], (0, 0))
-            found[row["benchmark"]] = (rows + 1, aims + ("aim" in row))
-            self.assertTrue(row["what"])
-            self.assertTrue(row["unit"])
-            for value in ("reached", "least", "most"):
-                self.assertIsInstance(row[value], (int, float), row)
-            self.assertLessEqual(row["least"], row["reached"])
-            self.assertLessEqual(row["reached"], row["most"])
-        self.assertEqual(found, ROWS)
-        self.assertFalse(WORK.exists())
+        rows.check(self, done, ROWS, WORK)
 
     def test_the_filter_chooses_and_the_table_says_what_the_columns_are(self):
         done = bench("--quick", "--filter", "snapshot")

@@ -5,10 +5,7 @@
 #include <chrono>
 #include <thread>
 
-#include <set>
-
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace kappa::kafka {
 namespace {
@@ -284,27 +281,56 @@ result<std::vector<std::string>> admin::topics() {
 // a broker's restart it would be fenced (FENCED_LEADER_EPOCH) again and again.
 void admin::refresh_leaders() { (void)topics(); }
 
+result<std::vector<std::int64_t>> admin::list_offsets(const std::vector<topic_partition>& where,
+                                                      std::int64_t which,
+                                                      rd_kafka_IsolationLevel_t isolation) {
+  return patiently([&] {
+    auto found = list_offsets_now(where, which, isolation);
+    if (!found && found.error().retriable) refresh_leaders();
+    return found;
+  });
+}
+
+result<std::vector<std::int64_t>> admin::list_offsets_now(const std::vector<topic_partition>& where,
+                                                          std::int64_t which,
+                                                          rd_kafka_IsolationLevel_t isolation) {
+  const partition_list list{rd_kafka_topic_partition_list_new(static_cast<int>(where.size()))};
+  for (const auto& tp : where)
+    rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition.value)->offset =
+        which;
+  const auto needs = [](const std::string& topic) { return "Describe on topic " + topic; };
+  auto answer =
+      ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, where.front().text(), needs(where.front().topic),
+          [&](auto* options, auto* answers) {
+            const fault ignored{rd_kafka_AdminOptions_set_isolation_level(options, isolation)};
+            rd_kafka_ListOffsets(client_.get(), list.get(), options, answers);
+          });
+  if (!answer) return fail(answer.error());
+  std::size_t n = 0;
+  const auto* const* found =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(answer->get()), &n);
+  std::map<topic_partition, std::int64_t> offsets;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[i]);
+    const topic_partition tp{at->topic, partition{at->partition}};
+    if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return fail(client_.error_of(at->err, tp.text(), {}, needs(tp.topic)));
+    offsets[tp] = at->offset;
+  }
+  std::vector<std::int64_t> out;
+  for (const auto& tp : where) {
+    if (!offsets.contains(tp))
+      return fail(errc::unavailable, tp.text(), "the broker gave no offset", true);
+    out.push_back(offsets[tp]);
+  }
+  return out;
+}
+
 result<std::int64_t> admin::list_offset(const topic_partition& tp, std::int64_t which,
                                         rd_kafka_IsolationLevel_t isolation) {
-  const auto needs = "Describe on topic " + tp.topic;
-  const auto list = list_of(tp, which);
-  waiting_again wait{patience_with_brokers};
-  for (;;) {
-    auto answer = ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, tp.text(), needs, [&](auto* o, auto* answers) {
-      const fault ignored{rd_kafka_AdminOptions_set_isolation_level(o, isolation)};
-      rd_kafka_ListOffsets(client_.get(), list.get(), o, answers);
-    });
-    if (!answer) return fail(answer.error());
-    std::size_t n = 0;
-    const auto* const* found =
-        rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(answer->get()), &n);
-    if (n != 1) return fail(errc::unavailable, tp.text(), "the broker gave no offset", true);
-    const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[0]);
-    if (at->err == RD_KAFKA_RESP_ERR_NO_ERROR) return at->offset;
-    auto e = client_.error_of(at->err, tp.text(), {}, needs);
-    if (!e.retriable || !wait.once_more()) return fail(std::move(e));
-    refresh_leaders();
-  }
+  auto found = list_offsets({tp}, which, isolation);
+  if (!found) return fail(found.error());
+  return found->front();
 }
 
 result<partition_bounds> admin::bounds(const topic_partition& tp) {
@@ -332,58 +358,19 @@ result<offset> admin::settled_end(const topic_partition& tp, std::chrono::millis
   }
 }
 
-result<std::vector<std::int64_t>> admin::list_ends(const std::vector<topic_partition>& where,
-                                                   rd_kafka_IsolationLevel_t isolation) {
-  const partition_list list{rd_kafka_topic_partition_list_new(static_cast<int>(where.size()))};
-  std::set<std::string> topics;
-  for (const auto& tp : where) {
-    topics.insert(tp.topic);
-    rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition.value)->offset =
-        RD_KAFKA_OFFSET_SPEC_LATEST;
-  }
-  const auto needs = fmt::format("Describe on topics {}", fmt::join(topics, ", "));
-  auto answer =
-      ask(RD_KAFKA_ADMIN_OP_LISTOFFSETS, "the ends", needs, [&](auto* options, auto* answers) {
-        const fault ignored{rd_kafka_AdminOptions_set_isolation_level(options, isolation)};
-        rd_kafka_ListOffsets(client_.get(), list.get(), options, answers);
-      });
-  if (!answer) return fail(answer.error());
-  std::size_t n = 0;
-  const auto* const* found =
-      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(answer->get()), &n);
-  std::map<topic_partition, std::int64_t> ends;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto* at = rd_kafka_ListOffsetsResultInfo_topic_partition(found[i]);
-    const topic_partition tp{at->topic, partition{at->partition}};
-    if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return fail(client_.error_of(at->err, tp.text(), {}, needs));
-    ends[tp] = at->offset;
-  }
-  std::vector<std::int64_t> out;
-  for (const auto& tp : where) {
-    if (!ends.contains(tp))
-      return fail(errc::unavailable, tp.text(), "the brokers gave no offset", true);
-    out.push_back(ends[tp]);
-  }
-  return out;
-}
-
 result<std::vector<topic_partition>> admin::with_open_transactions(
     const std::vector<topic_partition>& where) {
   if (where.empty()) return where;
-  return patiently([&]() -> result<std::vector<topic_partition>> {
-    auto written = list_ends(where, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
-    auto stable = written ? list_ends(where, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED) : written;
-    if (!stable) {
-      if (stable.error().retriable) refresh_leaders();
-      return fail(stable.error());
-    }
-    std::vector<topic_partition> open;
-    for (std::size_t i = 0; i < where.size(); ++i) {
-      if ((*stable)[i] < (*written)[i]) open.push_back(where[i]);
-    }
-    return open;
-  });
+  auto written =
+      list_offsets(where, RD_KAFKA_OFFSET_SPEC_LATEST, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
+  if (!written) return fail(written.error());
+  auto stable = list_offsets(where, RD_KAFKA_OFFSET_SPEC_LATEST);
+  if (!stable) return fail(stable.error());
+  std::vector<topic_partition> open;
+  for (std::size_t i = 0; i < where.size(); ++i) {
+    if ((*stable)[i] < (*written)[i]) open.push_back(where[i]);
+  }
+  return open;
 }
 
 result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {

@@ -93,10 +93,14 @@ class admin {
   result<std::vector<group_offset>> group_offsets_now(const std::string& group,
                                                       const std::vector<topic_partition>& where);
   void refresh_leaders();
-  /// In the order of `where`.
-  result<std::vector<std::int64_t>> list_ends(const std::vector<topic_partition>& where,
-                                              rd_kafka_IsolationLevel_t isolation);
-  /// `which`: milliseconds, or one of rd_kafka_OffsetSpec_t.
+  /// In the order of `where`, which must not be empty. `which`: milliseconds, or one of
+  /// rd_kafka_OffsetSpec_t.
+  result<std::vector<std::int64_t>> list_offsets(
+      const std::vector<topic_partition>& where, std::int64_t which,
+      rd_kafka_IsolationLevel_t isolation = RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);
+  result<std::vector<std::int64_t>> list_offsets_now(const std::vector<topic_partition>& where,
+                                                     std::int64_t which,
+                                                     rd_kafka_IsolationLevel_t isolation);
   result<std::int64_t> list_offset(
       const topic_partition& tp, std::int64_t which,
       rd_kafka_IsolationLevel_t isolation = RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);

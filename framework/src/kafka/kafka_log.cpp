@@ -116,8 +116,6 @@ class kafka_log final : public event_log {
     if (!topic) return fail(topic.error());
     return detail::check_partition(*topic, tp);
   }
-  /// Of its stages.
-  result<std::vector<std::string>> groups_of(const std::string& app);
   result<void> check_clock();
   result<std::optional<task_positions>> positions_of(const position_key& key);
   static result<task_positions> decoded(const group_offset& at);
@@ -201,17 +199,12 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
                                   std::move(lock), topics_, groups_, ask_);
 }
 
-result<std::vector<std::string>> kafka_log::groups_of(const std::string& app) {
-  auto groups = ask_.groups();
-  if (groups) std::erase_if(*groups, [&](const std::string& g) { return !stage_of_group(g, app); });
-  return groups;
-}
-
 result<std::optional<std::string>> kafka_log::holder(const std::string& app) {
   if (auto good = detail::check_app(app); !good) return fail(good.error());
-  auto groups = groups_of(app);
+  auto groups = ask_.groups();
   if (!groups) return fail(groups.error());
   for (const auto& group : *groups) {
+    if (!stage_of_group(group, app)) continue;
     auto members = ask_.members(group);
     if (!members) return fail(members.error());
     if (!members->empty()) return std::optional{members->front()};

@@ -63,7 +63,7 @@ std::string_view why_not_a_users_setting(std::string_view name) {
       own_setting{"enable.auto.commit", positions},
       own_setting{"enable.auto.offset.store", positions},
       own_setting{"enable.idempotence", exactly_once},
-      own_setting{"enable.partition.eof", "it tells where a partition ends for now"},
+      own_setting{"enable.partition.eof", "without it a task does not learn that it has caught up"},
       own_setting{"group.id", identity},
       own_setting{"group.instance.id", identity},
       own_setting{"isolation.level", exactly_once},
