@@ -103,12 +103,17 @@ std::optional<no_entry> no_entry_of(rd_kafka_resp_err_t code, std::string_view r
                     "look at kafka.security.protocol, kafka.sasl.mechanism, kafka.sasl.username "
                     "and kafka.sasl.password"};
   }
-  if (code == RD_KAFKA_RESP_ERR__SSL || says("SSL handshake failed") || says("SSL alert")) {
+  const bool tls =
+      code == RD_KAFKA_RESP_ERR__SSL || says("SSL handshake failed") || says("SSL alert");
+  // In the middle of a handshake a listener that does not speak TLS hangs up, and a broker that
+  // ends.
+  if (tls || says("in state SSL_HANDSHAKE")) {
     return no_entry{errc::unavailable,
                     "look at kafka.security.protocol (whether this listener speaks TLS), at "
                     "kafka.ssl.ca.location (who has signed the brokers' certificates), and, where "
                     "the brokers ask for one, at this program's own certificate "
-                    "(kafka.ssl.certificate.location, kafka.ssl.key.location)"};
+                    "(kafka.ssl.certificate.location, kafka.ssl.key.location)",
+                    !tls};
   }
   // A listener of TLS hangs up on one who does not speak it, and one of SASL on one who does not
   // give his name; so does a broker that ends.
