@@ -38,6 +38,11 @@ handle open_producer(settings s) { return open(RD_KAFKA_PRODUCER, s); }
 topic_handle open_topic(const handle& of, const std::string& topic) {
   topic_handle made{rd_kafka_topic_new(of.get(), topic.c_str(), nullptr)};
   if (!made) expect_ok(rd_kafka_last_error(), topic.c_str());
+  // The partitions are known before anything is produced to them: what rd_kafka_produce_batch of
+  // librdkafka 2.14 takes earlier it adds to the transaction as partition -1, which brokers refuse.
+  const rd_kafka_metadata_t* known = nullptr;
+  expect_ok(rd_kafka_metadata(of.get(), 0, made.get(), &known, 30'000), topic.c_str());
+  rd_kafka_metadata_destroy(known);
   return made;
 }
 
