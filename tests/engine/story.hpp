@@ -11,8 +11,8 @@ namespace engine_test {
 [[nodiscard]] app shop();
 /// Sends the step `i` of a fixed story to its three topics.
 void send_step(manual_host& h, int i);
-/// Sends the steps [from, to), and lets the app process each; with `gaps`, offsets are unused in all
-/// topics now and then.
+/// Sends the steps [from, to), and lets the app process each; with `gaps`, offsets are unused in
+/// all topics now and then.
 void play(manual_host& h, int from, int to, bool gaps);
 /// The story's end: all windows close.
 void end(manual_host& h);

@@ -185,7 +185,8 @@ class task_impl final : public runnable_task {
   offset script_next_;
   offset script_end_;
   std::optional<epoch_number> last_in_script_;
-  std::optional<epoch_number> script_up_to_;  // of a standby: what came after it is not its business
+  std::optional<epoch_number>
+      script_up_to_;  // of a standby: what came after it is not its business
   std::set<std::pair<std::size_t, offset>> failed_records_;
   std::set<fired_timer, fires_before> failed_timers_;
   std::optional<fired_timer> replay_up_to_;

@@ -202,9 +202,9 @@ result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record
     facts.state_log_id = facts.log_id;  // the store has compared it
     facts.state_epoch = snapshot->epoch;
   }
-  // Before the epochs topic: where the task goes on elsewhere, its records tell by their numbers what
-  // was committed meanwhile. (Several inputs' positions may be of two epochs then: their records say
-  // how far to go.)
+  // Before the epochs topic: where the task goes on elsewhere, its records tell by their numbers
+  // what was committed meanwhile. (Several inputs' positions may be of two epochs then: their
+  // records say how far to go.)
   if (auto found = find_committed(facts); !found) return fail(found.error());
   if (options_.standby) script_up_to_ = facts.committed_epoch;
   if (auto read = read_epochs_topic(facts.birth); !read) return fail(read.error());
