@@ -22,6 +22,7 @@
 #include "actors/metrics.hpp"
 #include "actors/retention_keeper.hpp"
 #include "actors/running_tasks.hpp"
+#include "actors/standby_keeper.hpp"
 #include "actors/state_answer.hpp"
 #include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
@@ -102,6 +103,7 @@ struct host::inside {
   std::atomic<bool> stopping = false;
   std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
   std::unique_ptr<detail::running_tasks> tasks;
+  std::shared_ptr<detail::standby_keeper> standbys;  // null: none are kept
   std::optional<instance_slot> slot;
   std::unique_ptr<membership> group;  // null: this process has all tasks
   std::unique_ptr<detail::watchdog> watchdog;
@@ -109,6 +111,25 @@ struct host::inside {
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return (slot ? slot->folder() : options.state) / topology->app_name();
+  }
+
+  // Of a task that keeps a state.
+  task_options options_of(const stage_spec& stage, partition p) const {
+    task_options o;
+    o.topology = topology;
+    o.stage = stage.name;
+    o.partition = p;
+    o.log = log;
+    o.layout = layout.at(stage.name);
+    o.state_folder = task_folder(app_state(), task_id{stage.app, stage.name, stage.generation, p});
+    o.limits = options.limits;
+    o.on_failure = options.on_failure;
+    o.until_end = options.until_end;
+    o.adopt_state_position = options.adopt_state_position;
+    o.replay_only = options.replay_only;
+    o.clock = options.clock;
+    o.log_to = options.log_to;
+    return o;
   }
 
   // What opens a task, now and after every failure.
@@ -145,20 +166,7 @@ struct host::inside {
               },
               none, none};
     }
-    task_options o;
-    o.topology = topology;
-    o.stage = stage.name;
-    o.partition = p;
-    o.log = log;
-    o.layout = layout.at(stage.name);
-    o.state_folder = task_folder(app_state(), id);
-    o.limits = options.limits;
-    o.on_failure = options.on_failure;
-    o.until_end = options.until_end;
-    o.adopt_state_position = options.adopt_state_position;
-    o.replay_only = options.replay_only;
-    o.clock = options.clock;
-    o.log_to = options.log_to;
+    auto o = options_of(stage, p);
     o.watcher = pulses.back().get();
     o.suspects = std::move(suspects);
     return {
@@ -278,6 +286,10 @@ struct host::inside {
       if (!opened) return fail(opened.error());
       log = std::move(*opened);
     }
+    if (options.standbys > 0 && !log->places_tasks()) {
+      return fail(errc::bad_config, "standbys",
+                  "on " + log->name() + " one process has all tasks: there is nobody to follow");
+    }
     auto lane_of_app = std::make_shared<commit_lane>(
         log, writer_options{topology->app_name(), instance}, options.log_to);
     if (auto taken = lane_of_app->open(); !taken) return taken;
@@ -332,6 +344,7 @@ struct host::inside {
     }
     state_thread = detail::spawn_state_thread(*system, app, board, retention);
     tasks = std::make_unique<detail::running_tasks>(*system, board, options.log_to);
+    keep_standbys();
     std::vector<detail::admin_task> admin_tasks;
     for (std::size_t i = 0; i < opened->size(); ++i) {
       auto& t = (*opened)[i];
@@ -352,6 +365,12 @@ struct host::inside {
       o.clock = options.clock;
       o.log_to = options.log_to;
       const auto id = o.id;
+      if (standbys) {
+        o.opener.open = [keeper = standbys, i, open = std::move(o.opener.open)] {
+          keeper->await_free(i);
+          return open();
+        };
+      }
       tasks->add(std::move(o));
       if (!t.task) continue;
       tasks->start(i, std::move(t.task));
@@ -375,6 +394,26 @@ struct host::inside {
     return {};
   }
 
+  void keep_standbys() {
+    if (options.standbys == 0) return;
+    std::vector<std::optional<task_options>> followed;
+    for (const auto& t : board->all()) {
+      const auto& stage = *topology->find(t.id.stage);
+      followed.push_back(t.source ? std::nullopt
+                                  : std::optional{options_of(stage, t.id.partition)});
+    }
+    standbys = std::make_shared<detail::standby_keeper>(
+        followed,
+        [n = followed.size()]() -> result<std::vector<bool>> { return std::vector<bool>(n, true); },
+        [b = board, clock = options.clock](std::size_t task, const standby_progress& p) {
+          b->update(task, [&](task_status& s) {
+            if (s.health == task_health::elsewhere) s.standby = standby_status{p.epoch, clock()};
+          });
+        },
+        options.limits.snapshot_interval, options.log_to);
+    tasks->keep_standbys(standbys);
+  }
+
   result<void> join() {
     if (!log->places_tasks()) return {};
     std::vector<stage_tasks> stages;
@@ -383,6 +422,7 @@ struct host::inside {
     auto joined = log->join(stages, instance, *tasks);
     if (!joined) return fail(joined.error());
     group = std::move(*joined);
+    if (standbys) standbys->begin();
     return {};
   }
 
@@ -422,6 +462,7 @@ struct host::inside {
     if (!system) return {};
     bool stuck = false;  // a thread that never ends cannot be joined
     // First: it may wait for a task, and what it has not answered the next host will.
+    if (standbys) standbys->stop();
     stopping = true;  // of many questions at most the one that is being answered is waited for
     if (admin) {
       auto answers_no_more = detail::end_of(admin);

@@ -291,6 +291,10 @@ result<void> task_impl::open() {
   if (auto good = check_adopted(facts, snapshot); !good) return good;
 
   if (plan->from_empty_state && snapshot) {
+    if (options_.standby) {  // the folder may be the task's own by now
+      return fail(errc::refused_start, id_.text(),
+                  "its old state cannot be caught up, and is built anew once the task comes here");
+    }
     if (auto fresh = open_store(true); !fresh) return fresh;
     snapshot.reset();
     epochs_next_ = offset{0};
