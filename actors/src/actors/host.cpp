@@ -221,13 +221,15 @@ struct host::inside {
     return opened;
   }
 
-  result<void> answer_admin(std::vector<detail::admin_task> admin_tasks) {
+  result<void> answer_admin(std::vector<detail::admin_task> admin_tasks,
+                            std::optional<detail::admin_among> among) {
     detail::admin_options o;
     o.topology = topology;
     o.instance = instance;
     o.log = log;
     o.lane = lane;
     o.board = board;
+    o.among = std::move(among);
     o.tasks = std::move(admin_tasks);
     o.status = [this](const std::string& stage) { return detail::describe(self, stage); };
     o.find = [this](const detail::state_question& q) -> result<admin::found> {
@@ -359,7 +361,7 @@ struct host::inside {
     }
     result<void> answering;
     if (!options.replay_only && !log->places_tasks())
-      answering = answer_admin(std::move(admin_tasks));
+      answering = answer_admin(std::move(admin_tasks), std::nullopt);
     detail::let_go_of_system();
     if (!answering) return answering;
     std::vector<const detail::step_pulse*> watched;
@@ -380,10 +382,15 @@ struct host::inside {
     std::vector<stage_tasks> stages;
     for (const auto& stage : topology->stages())
       stages.push_back({stage.app, stage.name, stage.generation, layout.at(stage.name).tasks});
+    // Before it is seen among the processes: who sees it expects an answer.
+    auto asked = log->bounds({topology->admin_topic(), partition{0}});
+    if (!asked) return fail(asked.error());
     auto joined = log->join(stages, instance, *tasks);
     if (!joined) return fail(joined.error());
     group = std::move(*joined);
-    return {};
+    auto answering = answer_admin({}, detail::admin_among{group->process(), asked->latest});
+    detail::let_go_of_system();
+    return answering;
   }
 
   // Whether the tasks of other processes have nothing left to do, as their positions say.

@@ -55,7 +55,7 @@ result<void> running_tasks::send(std::size_t task, read_ptr question) const {
   if (task >= all_.size()) return fail(errc::stopped, "the host", "it has stopped", true);
   const auto& e = all_[task];
   if (!e.actor) {
-    return fail(errc::unavailable, e.options.id.text(), "it runs in another process", true);
+    return fail(errc::elsewhere, e.options.id.text(), "it runs in another process", true);
   }
   post(e.actor, std::move(question));
   return {};

@@ -35,7 +35,7 @@ class running_tasks final : public placement_listener {
   /// Null: it does not run here.
   [[nodiscard]] caf::actor actor(std::size_t task) const;
   [[nodiscard]] std::vector<std::size_t> of_stage(const std::string& stage) const;
-  /// errc::unavailable: it does not run here.
+  /// errc::elsewhere: it does not run here.
   [[nodiscard]] result<void> send(std::size_t task, read_ptr question) const;
 
   void start(std::size_t task, task_ptr first);
