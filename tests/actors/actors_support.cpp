@@ -1,25 +1,8 @@
 #include "actors/actors_support.hpp"
 
-#include <unistd.h>
-
-#include <atomic>
-
 #include "kappa/core/partitioner.hpp"
 
 namespace actors_test {
-
-temporary_folder::temporary_folder() {
-  static std::atomic<int> number{0};
-  path_ = std::filesystem::temp_directory_path() /
-          fmt::format("kappa-actors-test-{}-{}", ::getpid(), ++number);
-  std::filesystem::remove_all(path_);
-  std::filesystem::create_directories(path_);
-}
-
-temporary_folder::~temporary_folder() {
-  std::error_code ec;
-  std::filesystem::remove_all(path_, ec);
-}
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
   std::mutex mutex;

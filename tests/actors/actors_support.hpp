@@ -17,6 +17,7 @@
 #include "kappa/kappa.hpp"
 #include "kappa/testing/driver.hpp"
 #include "support/refused.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace actors_test {
 
@@ -26,18 +27,7 @@ using engine_test::reading;
 using engine_test::totals;
 using kappa::testing::ts;
 
-/// A folder of its own, removed at the end.
-class temporary_folder {
- public:
-  temporary_folder();
-  ~temporary_folder();
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using kappa::test::temporary_folder;
 
 /// Waits for a condition that other threads bring about; false after `limit`.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition,

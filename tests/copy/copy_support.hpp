@@ -1,5 +1,4 @@
-// What the tests of copies share: a log that leaves gaps as Kafka does, a small app with all that
-// speaks of offsets, and how a log looks.
+// What the tests of copies share: a log that leaves gaps as Kafka does, and how a log looks.
 #pragma once
 
 #include <memory>
@@ -7,6 +6,7 @@
 #include <vector>
 
 #include "engine/manual_host.hpp"
+#include "engine/story.hpp"
 #include "kappa/copy/copy_log.hpp"
 #include "kappa/copy/copy_note.hpp"
 #include "kappa/kappa.hpp"
@@ -29,15 +29,6 @@ class marking_log final : public kappa::test::forwarding_log {
  private:
   std::shared_ptr<memory_log> memory_;
 };
-
-/// Two stages behind a hop and a hop again, with user code that fails at the value 13, and one with
-/// two inputs.
-[[nodiscard]] app shop();
-/// Sends the steps [from, to) of a fixed story to its three topics, and lets the app process each;
-/// with `gaps`, offsets are unused in all topics now and then.
-void play(manual_host& h, int from, int to, bool gaps);
-/// The story's end: all windows close.
-void end(manual_host& h);
 
 /// topic[partition]@offset time key value headers, and the positions; of each of them only what is
 /// not `kappa.copy`'s.

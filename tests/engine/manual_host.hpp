@@ -78,6 +78,8 @@ class manual_host {
 
   [[nodiscard]] result<void> try_open();
   void open() { must(try_open()); }
+  /// As `open` opens it.
+  [[nodiscard]] task_options options_of(const std::string& stage, int p = 0);
   /// Nothing is closed, nothing is saved.
   void crash();
   void delete_state();
@@ -136,6 +138,7 @@ class manual_host {
   std::int32_t partitions_;
   std::shared_ptr<memory_log> log_;
   std::filesystem::path folder_;
+  app_layout layout_;
   std::unique_ptr<commit_lane> lane_;
   std::vector<hosted_task> tasks_;
 };

@@ -48,7 +48,7 @@ manual_host::manual_host(const app& a, std::int32_t partitions, std::shared_ptr<
   layout_options layout;
   layout.partitions = partitions_;
   layout.create_inputs = true;
-  must(lay_out(*topology_, *log_, layout));
+  layout_ = must(lay_out(*topology_, *log_, layout));
 }
 
 manual_host::~manual_host() {
@@ -62,6 +62,22 @@ std::filesystem::path manual_host::folder_of(const std::string& stage, int p) co
   return task_folder(folder_, {s.app, s.name, s.generation, partition{p}});
 }
 
+task_options manual_host::options_of(const std::string& stage, int p) {
+  task_options o;
+  o.topology = topology_;
+  o.stage = stage;
+  o.partition = partition{p};
+  o.log = log_;
+  o.layout = layout_.at(stage);
+  o.state_folder = folder_of(stage, p);
+  o.limits = limits;
+  o.on_failure = on_failure;
+  o.until_end = until_end;
+  o.clock = [this] { return now; };
+  adjust(o);
+  return o;
+}
+
 result<void> manual_host::try_open() {
   crash();
   layout_options lo;
@@ -69,36 +85,25 @@ result<void> manual_host::try_open() {
   lo.create_inputs = true;
   auto layout = lay_out(*topology_, *log_, lo);
   if (!layout) return fail(layout.error());
+  layout_ = std::move(*layout);
   lane_ = std::make_unique<commit_lane>(log_, writer_options{topology_->app_name(), "by hand"});
   if (auto opened = lane_->open(); !opened) return opened;
   for (const auto& stage : topology_->stages()) {
-    for (std::int32_t p = 0; p < layout->at(stage.name).tasks; ++p) {
+    for (std::int32_t p = 0; p < layout_.at(stage.name).tasks; ++p) {
       result<std::unique_ptr<runnable_task>> t = fail(errc::stopped, "", "");
       if (stage.source) {
         source_task_options o;
         o.topology = topology_;
         o.stage = stage.name;
         o.log = log_;
-        o.layout = layout->at(stage.name);
+        o.layout = layout_.at(stage.name);
         o.limits = limits;
         o.on_failure = on_failure;
         o.clock = [this] { return now; };
         adjust_source(o);
         t = open_source_task(std::move(o));
       } else {
-        task_options o;
-        o.topology = topology_;
-        o.stage = stage.name;
-        o.partition = partition{p};
-        o.log = log_;
-        o.layout = layout->at(stage.name);
-        o.state_folder = folder_of(stage.name, p);
-        o.limits = limits;
-        o.on_failure = on_failure;
-        o.until_end = until_end;
-        o.clock = [this] { return now; };
-        adjust(o);
-        t = open_task(std::move(o));
+        t = open_task(options_of(stage.name, p));
       }
       if (!t) {
         crash();

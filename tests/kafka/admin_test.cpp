@@ -150,29 +150,51 @@ BOOST_AUTO_TEST_CASE(status_tells_the_tasks_of_all_processes_and_who_has_which) 
   must(a.first.stop());
 }
 
-BOOST_AUTO_TEST_CASE(a_key_is_answered_by_the_process_that_has_its_task) {
+BOOST_AUTO_TEST_CASE(many_ask_at_once_and_each_is_answered_by_the_process_that_has_its_key) {
   shared_app a;
   must(a.first.start());
   must(a.second.start());
   BOOST_TEST_REQUIRE(shared(a.first, a.second));
   BOOST_TEST_REQUIRE(a.has_sums(records));
-  const auto of_second = a.second.status();
-  std::size_t from_second = 0;
-  for (const auto& line : a.last_sums()) {
-    const auto key = line.substr(0, line.find(": "));
-    const auto p = partition_of(encoded(key), partitions);
-    if (task_of(of_second, "sum", p.value).health == task_health::running) ++from_second;
-    const auto found = must(a.client.get({.stage = "sum", .key = key}, a_reply));
-    BOOST_REQUIRE(found.has_value());
-    BOOST_REQUIRE(found->entries.size() == 1u);
-    const auto& value = found->entries[0].value;
+  struct asker {
+    std::string key;
+    std::string value;
+    partition task;
+    std::optional<admin::found> found{};
+    std::thread thread{};
+  };
+  std::vector<asker> askers;  // two keys of each task
+  std::map<partition, int> of_task;
+  for (const auto& line : a.last_sums()) {  // "a12: 10 60"
+    const auto colon = line.find(": ");
     const auto space = line.rfind(' ');
-    const auto count = line.substr(line.find(": ") + 2, space - line.find(": ") - 2);
-    BOOST_TEST(value == fmt::format(R"({{"count":{},"sum":{}}})", count, line.substr(space + 1)));
-    BOOST_REQUIRE(found->as_of.size() == 1u);
-    BOOST_TEST(found->as_of[0].partition == p.value);
+    const auto p = partition_of(encoded(line.substr(0, colon)), partitions);
+    if (++of_task[p] > 2) continue;
+    askers.push_back(
+        {line.substr(0, colon),
+         fmt::format(R"({{"count":{},"sum":{}}})", line.substr(colon + 2, space - colon - 2),
+                     line.substr(space + 1)),
+         p});
   }
-  BOOST_TEST(from_second > 0u);
+  BOOST_TEST(askers.size() == 2u * partitions);
+  for (auto& each : askers) {
+    each.thread = std::thread{[&] {  // as a tool of its own
+      auto log = open_log({.url = kafka_url()});
+      if (!log) return;
+      const admin_client client{*log, a.name};
+      auto told = client.get({.stage = "sum", .key = each.key}, a_reply);
+      if (told) each.found = std::move(*told);
+    }};
+  }
+  for (auto& each : askers) each.thread.join();
+  for (const auto& each : askers) {
+    BOOST_REQUIRE(each.found.has_value());
+    BOOST_TEST(each.found->key == each.key);
+    BOOST_REQUIRE(each.found->entries.size() == 1u);
+    BOOST_TEST(each.found->entries[0].value == each.value);
+    BOOST_REQUIRE(each.found->as_of.size() == 1u);
+    BOOST_TEST(each.found->as_of[0].partition == each.task.value);
+  }
   const auto absent = must(a.client.get({.stage = "sum", .key = "nowhere"}, a_reply));
   BOOST_REQUIRE(absent.has_value());
   BOOST_TEST(absent->entries.empty());
@@ -309,35 +331,6 @@ BOOST_AUTO_TEST_CASE(a_replay_in_place_is_refused_and_nothing_is_touched) {
   send(*a.log, a.name, records, 10);
   BOOST_TEST_REQUIRE(a.has_sums(records + 10));
   for (const auto& t : a.first.status()) BOOST_TEST(t.progress.replayed == 0u);
-  must(a.first.stop());
-}
-
-BOOST_AUTO_TEST_CASE(many_ask_at_the_same_time_and_each_has_its_answer) {
-  shared_app a;
-  must(a.first.start());
-  must(a.second.start());
-  BOOST_TEST_REQUIRE(shared(a.first, a.second));
-  BOOST_TEST_REQUIRE(a.has_sums(records));
-  const auto lines = a.last_sums();
-  std::vector<std::optional<admin::found>> found(8);
-  std::vector<std::thread> askers;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    askers.emplace_back([&, i] {  // each as a tool of its own
-      auto log = open_log({.url = kafka_url()});
-      if (!log) return;
-      const admin_client client{*log, a.name};
-      const auto key = lines.at(i).substr(0, lines.at(i).find(": "));
-      auto told = client.get({.stage = "sum", .key = key}, a_reply);
-      if (told) found[i] = std::move(*told);
-    });
-  }
-  for (auto& t : askers) t.join();
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    BOOST_REQUIRE(found[i].has_value());
-    BOOST_TEST(found[i]->key == lines[i].substr(0, lines[i].find(": ")));
-    BOOST_TEST(found[i]->entries.size() == 1u);
-  }
-  must(a.second.stop());
   must(a.first.stop());
 }
 

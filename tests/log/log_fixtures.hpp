@@ -1,8 +1,6 @@
 // Logs for tests, each in a folder of its own.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -11,27 +9,11 @@
 #include "kappa/log/embedded_log.hpp"
 #include "kappa/log/memory_log.hpp"
 #include "log/contract.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace log_contract {
 
-class temporary_folder {
- public:
-  temporary_folder() {
-    auto name = (std::filesystem::temp_directory_path() / "kappa-log-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"cannot make " + name};
-    path_ = name;
-  }
-  ~temporary_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using kappa::test::temporary_folder;
 
 class memory_fixture final : public fixture {
  public:

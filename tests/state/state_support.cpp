@@ -1,10 +1,8 @@
 #include "state/state_support.hpp"
 
-#include <atomic>
 #include <system_error>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace kappa::test {
 
@@ -54,18 +52,6 @@ result<state_stats> map_store::stats() {
 
 std::string map_store::subject(std::size_t table, bytes_view key) const {
   return fmt::format("map {} {}", table, printable(key));
-}
-
-temporary_folder::temporary_folder() {
-  static std::atomic<int> number{0};
-  path_ = std::filesystem::temp_directory_path() /
-          fmt::format("kappa-state-test-{}-{}", ::getpid(), ++number);
-  std::filesystem::remove_all(path_);
-}
-
-temporary_folder::~temporary_folder() {
-  std::error_code ec;
-  std::filesystem::remove_all(path_, ec);
 }
 
 state_store_options options_in(const std::filesystem::path& folder, bool with_timers) {

@@ -16,6 +16,7 @@
 #include "kappa/state/state_store.hpp"
 #include "kappa/state/timer_table.hpp"
 #include "support/refused.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace kappa::test {
 
@@ -41,18 +42,7 @@ class map_store final : public state_store {
   epoch_number epoch_;
 };
 
-/// A folder of its own, removed at the end.
-class temporary_folder {
- public:
-  temporary_folder();
-  ~temporary_folder();
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using kappa::test::temporary_folder;
 
 /// A state of table "counts" (and "timers" when asked for).
 [[nodiscard]] state_store_options options_in(const std::filesystem::path& folder,

@@ -66,8 +66,13 @@ class OfSeveralProcesses(WithBroker):
             self.addCleanup(job.kill)
             jobs.append(job)
         for job in jobs:
-            if not any('msg="started"' in line for line in job.stderr):
-                self.fail("a job did not start")
+            said = []
+            for line in job.stderr:
+                said.append(line)
+                if 'msg="started"' in line:
+                    break
+            else:
+                self.fail("".join(said))
         return jobs
 
     def until(self, ask, good):

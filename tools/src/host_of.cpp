@@ -15,8 +15,8 @@ result<app_at_hand> open_app(const common_options& common, bool write) {
   auto holder = at.log->holder(at.app);
   if (!holder) return fail(holder.error());
   at.holder = std::move(*holder);
-  if (at.holder && !write) {
-    at.log.reset();  // a process has a log open in one way
+  if (at.holder && !write && !at.log->places_tasks()) {
+    at.log.reset();  // a process has a log in files open in one way
     auto writable = open_log_of(common, access::write);
     if (!writable) return fail(writable.error());
     at.log = std::move(*writable);

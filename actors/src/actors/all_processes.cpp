@@ -28,6 +28,11 @@ std::set<std::string> ids_of(const std::vector<app_process>& processes) {
   return ids;
 }
 
+// For people. What it says of itself is newer than what the brokers know.
+std::string text_of(const app_process& p, const std::string& says = {}) {
+  return fmt::format("{} on {}", says.empty() ? p.instance : says, p.host);
+}
+
 // A question, asked round by round until it is answered or the patience is over.
 class inquiry {
  public:
@@ -109,12 +114,13 @@ class status_of_all {
     for (const auto& p : processes) {
       auto& process = out.processes.emplace_back();
       process.id = p.id;
-      process.instance = p.instance;
+      process.instance = text_of(p);
       const auto at = std::find_if(told_.begin(), told_.end(),
                                    [&](const told& t) { return t.process == p.id; });
       if (at == told_.end()) continue;
       const auto& s = at->status;
       process.answers = true;
+      process.instance = text_of(p, s.instance);
       process.started = s.started;
       process.failed = s.failed;
       process.failure = s.failure;
@@ -126,7 +132,7 @@ class status_of_all {
       const auto p = std::find_if(processes.begin(), processes.end(),
                                   [&](const app_process& each) { return each.id == t.process; });
       if (p == processes.end()) continue;
-      for (const auto& stage : t.status.stages) add(out, stage, p->instance);
+      for (const auto& stage : t.status.stages) add(out, stage, text_of(*p, t.status.instance));
     }
     return out;
   }
@@ -191,7 +197,7 @@ result<void> complete(admin::status& s, event_log& log, const std::string& stage
                                        [&](const auto& a) { return a.id == p.id && a.answers; });
       if (!has || answers) continue;
       task.health = admin::health::unanswered;
-      task.instance = p.instance;
+      task.instance = text_of(p);
     }
     for (const auto& other : known->stages) {
       if (other.name != in.name || other.generation != in.generation) continue;
@@ -223,7 +229,7 @@ error nobody_has_it(const admin::get_request& what, const inquiry& of,
   }
   std::vector<std::string> silent;
   for (const auto& p : of.processes()) {
-    if (of.silent().contains(p.id)) silent.push_back(p.instance);
+    if (of.silent().contains(p.id)) silent.push_back(text_of(p));
   }
   if (!silent.empty()) {
     return {errc::timed_out, subject,

@@ -5,7 +5,6 @@
 #include <future>
 #include <map>
 #include <optional>
-#include <set>
 #include <thread>
 
 #include <unistd.h>
@@ -22,6 +21,7 @@
 #include "actors/metrics.hpp"
 #include "actors/retention_keeper.hpp"
 #include "actors/running_tasks.hpp"
+#include "actors/standby_keeper.hpp"
 #include "actors/state_answer.hpp"
 #include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
@@ -60,26 +60,6 @@ constexpr std::chrono::milliseconds look_elsewhere{200};
 
 }  // namespace
 
-std::string_view name_of(task_health h) {
-  switch (h) {
-    case task_health::starting:
-      return "starting";
-    case task_health::running:
-      return "running";
-    case task_health::backing_off:
-      return "backing off";
-    case task_health::quarantined:
-      return "quarantined";
-    case task_health::finished:
-      return "finished";
-    case task_health::stopped:
-      return "stopped";
-    case task_health::elsewhere:
-      return "elsewhere";
-  }
-  return "unknown";
-}
-
 struct host::inside {
   inside(host& h, const app& a, host_options o) : self{h}, the_app{a}, options{std::move(o)} {}
 
@@ -102,6 +82,7 @@ struct host::inside {
   std::atomic<bool> stopping = false;
   std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
   std::unique_ptr<detail::running_tasks> tasks;
+  std::shared_ptr<detail::standby_keeper> standbys;  // null: none are kept
   std::optional<instance_slot> slot;
   std::unique_ptr<membership> group;  // null: this process has all tasks
   std::unique_ptr<detail::watchdog> watchdog;
@@ -109,6 +90,25 @@ struct host::inside {
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return (slot ? slot->folder() : options.state) / topology->app_name();
+  }
+
+  // Of a task that keeps a state.
+  task_options options_of(const stage_spec& stage, partition p) const {
+    task_options o;
+    o.topology = topology;
+    o.stage = stage.name;
+    o.partition = p;
+    o.log = log;
+    o.layout = layout.at(stage.name);
+    o.state_folder = task_folder(app_state(), task_id{stage.app, stage.name, stage.generation, p});
+    o.limits = options.limits;
+    o.on_failure = options.on_failure;
+    o.until_end = options.until_end;
+    o.adopt_state_position = options.adopt_state_position;
+    o.replay_only = options.replay_only;
+    o.clock = options.clock;
+    o.log_to = options.log_to;
+    return o;
   }
 
   // What opens a task, now and after every failure.
@@ -145,20 +145,7 @@ struct host::inside {
               },
               none, none};
     }
-    task_options o;
-    o.topology = topology;
-    o.stage = stage.name;
-    o.partition = p;
-    o.log = log;
-    o.layout = layout.at(stage.name);
-    o.state_folder = task_folder(app_state(), id);
-    o.limits = options.limits;
-    o.on_failure = options.on_failure;
-    o.until_end = options.until_end;
-    o.adopt_state_position = options.adopt_state_position;
-    o.replay_only = options.replay_only;
-    o.clock = options.clock;
-    o.log_to = options.log_to;
+    auto o = options_of(stage, p);
     o.watcher = pulses.back().get();
     o.suspects = std::move(suspects);
     return {
@@ -280,6 +267,10 @@ struct host::inside {
       if (!opened) return fail(opened.error());
       log = std::move(*opened);
     }
+    if (options.standbys > 0 && !log->places_tasks()) {
+      return fail(errc::bad_config, "standbys",
+                  "on " + log->name() + " one process has all tasks: there is nobody to follow");
+    }
     auto lane_of_app = std::make_shared<commit_lane>(
         log, writer_options{topology->app_name(), instance}, options.log_to);
     if (auto taken = lane_of_app->open(); !taken) return taken;
@@ -334,6 +325,7 @@ struct host::inside {
     }
     state_thread = detail::spawn_state_thread(*system, app, board, retention);
     tasks = std::make_unique<detail::running_tasks>(*system, board, options.log_to);
+    keep_standbys();
     std::vector<detail::admin_task> admin_tasks;
     for (std::size_t i = 0; i < opened->size(); ++i) {
       auto& t = (*opened)[i];
@@ -354,6 +346,12 @@ struct host::inside {
       o.clock = options.clock;
       o.log_to = options.log_to;
       const auto id = o.id;
+      if (standbys) {
+        o.opener.open = [keeper = standbys, i, open = std::move(o.opener.open)] {
+          keeper->await_free(i);
+          return open();
+        };
+      }
       tasks->add(std::move(o));
       if (!t.task) continue;
       tasks->start(i, std::move(t.task));
@@ -377,6 +375,26 @@ struct host::inside {
     return {};
   }
 
+  void keep_standbys() {
+    if (options.standbys == 0) return;
+    std::vector<std::optional<task_options>> followed;
+    for (const auto& t : board->all()) {
+      const auto& stage = *topology->find(t.id.stage);
+      followed.push_back(t.source ? std::nullopt
+                                  : std::optional{options_of(stage, t.id.partition)});
+    }
+    standbys = std::make_shared<detail::standby_keeper>(
+        followed,
+        [n = followed.size()]() -> result<std::vector<bool>> { return std::vector<bool>(n, true); },
+        [b = board, clock = options.clock](std::size_t task, const standby_progress& p) {
+          b->update(task, [&](task_status& s) {
+            if (s.health == task_health::elsewhere) s.standby = standby_status{p.epoch, clock()};
+          });
+        },
+        options.limits.snapshot_interval, options.log_to);
+    tasks->keep_standbys(standbys);
+  }
+
   result<void> join() {
     if (!log->places_tasks()) return {};
     std::vector<stage_tasks> stages;
@@ -388,25 +406,10 @@ struct host::inside {
     auto joined = log->join(stages, instance, *tasks);
     if (!joined) return fail(joined.error());
     group = std::move(*joined);
+    if (standbys) standbys->begin();
     auto answering = answer_admin({}, detail::admin_among{group->process(), asked->latest});
     detail::let_go_of_system();
     return answering;
-  }
-
-  // Whether the tasks of other processes have nothing left to do, as their positions say.
-  result<bool> all_ended() {
-    auto positions = log->positions(topology->app_name());
-    if (!positions) return fail(positions.error());
-    std::set<task_place> ended;
-    for (const auto& p : *positions) {
-      const auto meta = decode_metadata(p.value.metadata);
-      if (meta && meta->ended) ended.insert({p.key.stage, p.key.task});
-    }
-    for (std::size_t i = 0; i < tasks->size(); ++i) {
-      const auto id = tasks->id(i);
-      if (!ended.contains({id.stage, id.partition})) return false;
-    }
-    return true;
   }
 
   result<bool> wait_finished(std::chrono::milliseconds timeout) {
@@ -418,8 +421,9 @@ struct host::inside {
           std::max(std::chrono::milliseconds{0},
                    std::chrono::duration_cast<std::chrono::milliseconds>(left)));
       if (!done || !*done || !group) return done;
-      auto elsewhere = all_ended();
-      if (!elsewhere || *elsewhere) return elsewhere;
+      auto elsewhere = tasks->all_ended(*log, topology->app_name());
+      if (elsewhere && *elsewhere) return true;
+      if (!elsewhere && !elsewhere.error().retriable) return elsewhere;  // else it is looked again
       if (std::chrono::steady_clock::now() >= until) return false;
       std::this_thread::sleep_for(look_elsewhere);
     }
@@ -429,6 +433,7 @@ struct host::inside {
     if (!system) return {};
     bool stuck = false;  // a thread that never ends cannot be joined
     // First: it may wait for a task, and what it has not answered the next host will.
+    if (standbys) standbys->stop();
     stopping = true;  // of many questions at most the one that is being answered is waited for
     if (admin) {
       auto answers_no_more = detail::end_of(admin);

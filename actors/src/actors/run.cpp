@@ -152,6 +152,17 @@ struct runner::inside {
     cli.add_option(
         "--instance", options.instance,
         "On Kafka: the slot of --state that this process takes (else the first free one)");
+    cli.add_option_function<std::string>(
+           "--standbys",
+           [this](const std::string& text) {
+             if (text == "all") {
+               options.standbys = host_options::all_others;
+             } else if (!CLI::detail::lexical_cast(text, options.standbys)) {
+               throw CLI::ValidationError("expected a number or all, not " + text);
+             }
+           },
+           "On Kafka: how many other processes follow a task, to take it over at once; or all")
+        ->default_str("0");
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")

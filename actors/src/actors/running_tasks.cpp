@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 
 #include "actors/caf_compat.hpp"
+#include "kappa/task/epoch.hpp"
 
 namespace kappa::detail {
 namespace {
@@ -71,6 +73,20 @@ void running_tasks::start(std::size_t task, task_ptr first) {
 
 // ── what the log says ──
 
+result<bool> running_tasks::all_ended(event_log& log, const std::string& app) const {
+  auto positions = log.positions(app);
+  if (!positions) return fail(positions.error());
+  std::set<task_place> ended;
+  for (const auto& p : *positions) {
+    const auto meta = decode_metadata(p.value.metadata);
+    if (meta && meta->ended) ended.insert({p.key.stage, p.key.task});
+  }
+  const std::shared_lock lock{mutex_};
+  return std::all_of(all_.begin(), all_.end(), [&](const entry& e) {
+    return ended.contains({e.options.id.stage, e.options.id.partition});
+  });
+}
+
 std::size_t running_tasks::find(const task_place& task) const {
   const auto at = std::find_if(all_.begin(), all_.end(), [&](const entry& e) {
     return e.options.id.stage == task.stage && e.options.id.partition == task.task;
@@ -83,15 +99,20 @@ void running_tasks::given(const task_place& task) {
   const auto i = find(task);
   if (stopping_ || i == all_.size()) return;
   log_to_(log_level::info, "task given", {{"task", all_[i].options.id.text()}});
-  board_->update(i, [](task_status& s) { s.health = task_health::starting; });
+  board_->update(i, [](task_status& s) {
+    s.health = task_health::starting;
+    s.standby.reset();
+  });
+  if (standbys_) standbys_->given(i);
   all_[i].actor = spawn_task(system_, all_[i].options);
 }
 
 void running_tasks::taken(const task_place& task, bool lost, std::function<void()> done) {
   caf::actor ending;
+  std::size_t i = 0;
   {
     const std::unique_lock lock{mutex_};
-    const auto i = find(task);
+    i = find(task);
     if (i != all_.size()) ending = std::exchange(all_[i].actor, nullptr);
     if (ending) {
       log_to_(lost ? log_level::warning : log_level::info, lost ? "task lost" : "task taken",
@@ -109,7 +130,10 @@ void running_tasks::taken(const task_place& task, bool lost, std::function<void(
     });
     leaving_.push_back({ending, end_of(ending)});
   }
-  when_it_ends(ending, std::move(done));
+  when_it_ends(ending, [done = std::move(done), keeper = standbys_, i] {
+    if (keeper) keeper->gone(i);
+    done();
+  });
   auto s = std::make_shared<stop_request>();
   s->kind = lost ? stop_kind::lost : stop_kind::hand_over;
   post(ending, std::move(s));

@@ -17,6 +17,7 @@
 
 #include "actors/board.hpp"
 #include "actors/messages.hpp"
+#include "actors/standby_keeper.hpp"
 #include "actors/task_actor.hpp"
 #include "kappa/core/logger.hpp"
 #include "kappa/log/membership.hpp"
@@ -30,6 +31,8 @@ class running_tasks final : public placement_listener {
 
   /// A task of the app, as it is run here when it is. In the order of the board.
   void add(task_actor_options options);
+  /// Is told which tasks are here. Before the first is given.
+  void keep_standbys(std::shared_ptr<standby_keeper> keeper) { standbys_ = std::move(keeper); }
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] task_id id(std::size_t task) const;
   /// Null: it does not run here.
@@ -39,6 +42,10 @@ class running_tasks final : public placement_listener {
   [[nodiscard]] result<void> send(std::size_t task, read_ptr question) const;
 
   void start(std::size_t task, task_ptr first);
+
+  /// Whether none of the tasks, wherever it runs, has anything left to do: as their positions say.
+  /// Blocks.
+  [[nodiscard]] result<bool> all_ended(event_log& log, const std::string& app) const;
 
   void given(const task_place& task) override;
   void taken(const task_place& task, bool lost, std::function<void()> done) override;
@@ -63,6 +70,7 @@ class running_tasks final : public placement_listener {
   caf::actor_system& system_;
   std::shared_ptr<class board> board_;
   log_sink log_to_;
+  std::shared_ptr<standby_keeper> standbys_;  // null: none are kept
   mutable std::shared_mutex mutex_;
   std::vector<entry> all_;
   std::vector<leaving> leaving_;  // taken, and not yet ended

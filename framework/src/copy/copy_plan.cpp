@@ -25,32 +25,30 @@ class planner {
     auto topics = from_.topics();
     if (!topics) return fail(topics.error());
     for (auto& t : *topics) all_.emplace(t.name, std::move(t));
-    for (const auto& [name, t] : all_) {
-      if (t.owner.empty()) continue;
-      if (auto looked = look_at(t); !looked) return fail(looked.error());
-    }
     if (auto chosen = choose(); !chosen) return fail(chosen.error());
     order();
     return std::move(plan_);
   }
 
  private:
-  result<void> look_at(const topic_config& t) {
-    const auto [found, first] = apps_.try_emplace(t.owner);
-    auto& app = found->second;
-    if (first) {
-      auto positions = from_.positions(t.owner);
-      if (!positions) return fail(positions.error());
-      for (const auto& p : *positions) add_read(app, p.key.input);
-      add_read(app, admin_topic(t.owner));
-      app.positions = std::move(*positions);
-    }
-    if (!is_epochs_topic(t)) return {};
-    for (std::int32_t p = 0; p < t.partitions; ++p) {
-      auto birth = first_birth(from_, {t.name, partition{p}});
-      if (!birth) return fail(birth.error());
-      if (!*birth) continue;
-      for (const auto& in : (*birth)->inputs) add_read(app, in);
+  // Only those that are chosen, and those they read: a shared log may have hundreds.
+  result<void> look_at(const std::string& name) {
+    const auto [found, first] = plan_.apps.try_emplace(name);
+    auto& a = found->second;
+    if (!first) return {};
+    auto positions = from_.positions(name);
+    if (!positions) return fail(positions.error());
+    a.positions = std::move(*positions);
+    for (const auto& p : a.positions) add_read(a, p.key.input);
+    add_read(a, admin_topic(name));
+    for (const auto& [topic, t] : all_) {
+      if (t.owner != name || !is_epochs_topic(t)) continue;
+      for (std::int32_t p = 0; p < t.partitions; ++p) {
+        auto birth = first_birth(from_, {topic, partition{p}});
+        if (!birth) return fail(birth.error());
+        if (!*birth) continue;
+        for (const auto& in : (*birth)->inputs) add_read(a, in);
+      }
     }
     return {};
   }
@@ -76,7 +74,9 @@ class planner {
       chosen_.insert(name);
     }
     for (const auto& name : chosen_) {
-      if (const auto& owner = all_.at(name).owner; !owner.empty()) plan_.apps[owner] = apps_[owner];
+      const auto& owner = all_.at(name).owner;
+      if (owner.empty()) continue;
+      if (auto looked = look_at(owner); !looked) return fail(looked.error());
     }
     for (const auto& [app, a] : plan_.apps) {
       std::vector<std::string> missing;
@@ -93,23 +93,25 @@ class planner {
   }
 
   // And the apps whose topics it reads, and so on.
-  result<void> choose_app(const std::string& app) {
-    if (!apps_.contains(app)) {
-      return fail(errc::not_found, "app " + app,
+  result<void> choose_app(const std::string& name) {
+    if (std::none_of(all_.begin(), all_.end(),
+                     [&](const auto& t) { return t.second.owner == name; })) {
+      return fail(errc::not_found, "app " + name,
                   fmt::format("it has no topics in {}", from_.name()));
     }
-    if (!plan_.apps.emplace(app, apps_[app]).second) return {};
-    for (const auto& name : needed_by(app)) {
-      chosen_.insert(name);
-      const auto& owner = all_.at(name).owner;
-      if (owner.empty() || owner == app) continue;
+    if (plan_.apps.contains(name)) return {};
+    if (auto looked = look_at(name); !looked) return fail(looked.error());
+    for (const auto& topic : needed_by(name)) {
+      chosen_.insert(topic);
+      const auto& owner = all_.at(topic).owner;
+      if (owner.empty() || owner == name) continue;
       if (auto other = choose_app(owner); !other) return other;
     }
     return {};
   }
 
   std::set<std::string> needed_by(const std::string& app) const {
-    auto names = apps_.at(app).reads;
+    auto names = plan_.apps.at(app).reads;
     for (const auto& [name, t] : all_) {
       if (t.owner == app) names.insert(name);
     }
@@ -120,7 +122,7 @@ class planner {
   std::size_t depth(const std::string& app, std::set<std::string> above) const {
     std::size_t most = 0;
     if (!above.insert(app).second) return most;  // they read each other's
-    for (const auto& name : apps_.at(app).reads) {
+    for (const auto& name : plan_.apps.at(app).reads) {
       const auto& owner = all_.at(name).owner;
       if (!owner.empty() && owner != app) most = std::max(most, 1 + depth(owner, above));
     }
@@ -134,7 +136,7 @@ class planner {
     // Internal topics are the app's inputs as well, so that what is made from them comes behind.
     const auto place = [&](const topic_config& t) {
       if (t.owner.empty()) return std::tuple{0, std::size_t{0}, 0};
-      const bool read = apps_.at(t.owner).reads.contains(t.name);
+      const bool read = plan_.apps.at(t.owner).reads.contains(t.name);
       return std::tuple{is_epochs_topic(t) ? 2 : 1, depths.at(t.owner), read ? 0 : 1};
     };
     std::stable_sort(plan_.topics.begin(), plan_.topics.end(),
@@ -144,7 +146,6 @@ class planner {
   event_log& from_;
   const copy_options& options_;
   std::map<std::string, topic_config> all_;
-  std::map<std::string, copied_app> apps_;
   std::set<std::string> chosen_;
   copy_plan plan_;
 };

@@ -48,12 +48,11 @@ auto patiently(Look&& look) {
 
 member_description described(const rd_kafka_MemberDescription_t& m) {
   member_description out;
-  const std::string calls = rd_kafka_MemberDescription_client_id(&m);
+  out.calls = rd_kafka_MemberDescription_client_id(&m);
   const auto* name = rd_kafka_MemberDescription_group_instance_id(&m);
-  out.name = name != nullptr && *name != 0 ? name : calls;
-  std::string_view host = rd_kafka_MemberDescription_host(&m);
-  if (host.starts_with('/')) host.remove_prefix(1);  // as Java writes an address without a name
-  out.for_people = fmt::format("{} on {}", calls, host);
+  out.name = name != nullptr && *name != 0 ? name : out.calls;
+  out.host = rd_kafka_MemberDescription_host(&m);
+  if (out.host.starts_with('/')) out.host.erase(0, 1);  // as Java writes an address without a name
   const auto* list =
       rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(&m));
   for (int i = 0; list != nullptr && i < list->cnt; ++i)

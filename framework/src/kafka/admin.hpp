@@ -32,8 +32,9 @@ struct group_offset {
 };
 
 struct member_description {
-  std::string name;        // its static one; without one what it calls itself
-  std::string for_people;  // what it calls itself, and where it is: "pid 4711 on 10.0.0.7"
+  std::string name;   // its static one; without one what it calls itself
+  std::string calls;  // what it calls itself; of one that came back under its static name: called
+  std::string host;
   std::vector<topic_partition> has;
 };
 

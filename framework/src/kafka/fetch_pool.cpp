@@ -65,4 +65,9 @@ fetch_pool::lease::~lease() {
 
 client& fetch_pool::lease::of() const { return *fetcher_->of; }
 
+bool fetch_pool::lease::retired() const {
+  const std::lock_guard lock{pool_->mutex_};
+  return fetcher_->retired;
+}
+
 }  // namespace kappa::kafka

@@ -35,6 +35,8 @@ class fetch_pool {
     lease& operator=(lease&&) = delete;
     ~lease();
     [[nodiscard]] client& of() const;
+    /// New readers get another client.
+    [[nodiscard]] bool retired() const;
 
    private:
     friend class fetch_pool;

@@ -203,7 +203,8 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
 result<std::optional<std::string>> kafka_log::holder(const std::string& app) {
   auto running = processes(app);
   if (!running) return fail(running.error());
-  if (!running->empty()) return std::optional{running->front().instance};
+  if (!running->empty())
+    return fmt::format("{} on {}", running->front().instance, running->front().host);
   if (options_.instance_folder.empty()) return std::optional<std::string>{};
   return detail::app_lock::holder(options_.instance_folder, app);
 }
@@ -229,7 +230,8 @@ result<std::vector<app_process>> kafka_log::processes(const std::string& app) {
   for (const auto& m : *members) {
     auto& process = all[m.name];
     process.id = m.name;
-    process.instance = m.for_people;
+    process.instance = m.calls;
+    process.host = m.host;
     for (const auto& at : m.has) {
       if (const auto stage = stages.find(at.topic); stage != stages.end())
         process.tasks.push_back({stage->second, at.partition});

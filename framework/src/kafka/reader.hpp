@@ -56,6 +56,8 @@ class reader final : public log_reader {
   result<offset> end_seen() override;
   result<std::unique_ptr<subscription>> subscribe(std::function<void()> on_data) override;
   const topic_partition& where() const override { return where_; }
+  /// A reader that is opened now would do better (fetch_pool::retire).
+  [[nodiscard]] bool outdated() const { return lease_.retired(); }
 
  private:
   reader(fetch_pool::lease lease, admin& ask, std::shared_ptr<detail::buffer_pool> buffers,

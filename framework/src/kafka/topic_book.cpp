@@ -8,7 +8,6 @@
 #include <boost/json.hpp>
 
 #include "kafka/names.hpp"
-#include "kafka/reader.hpp"
 #include "kappa/log/wait_and_read.hpp"
 #include "log/log_rules.hpp"
 
@@ -91,6 +90,7 @@ result<void> topic_book::make_notes_topic() {
 // Reads the notes up to their end.
 result<void> topic_book::catch_up() {
   const topic_partition where{topics_topic, partition{0}};
+  if (reader_ && reader_->outdated()) reader_.reset();
   if (!reader_) {
     auto there = ask_.describe_topic(topics_topic);
     if (!there) return fail(there.error());
@@ -107,7 +107,10 @@ result<void> topic_book::catch_up() {
   constexpr std::size_t read_bytes = 256 << 10;
   while (next_ < bounds->latest) {
     auto batch = wait_and_read(*reader_, next_, bounds->latest, read_bytes);
-    if (!batch) return fail(batch.error());
+    if (!batch) {
+      if (batch.error().code == errc::timed_out) pool_.retire();
+      return fail(batch.error());
+    }
     for (const auto& r : batch->records()) {
       if (r.key && r.value) notes_[std::string{*r.key}] = std::string{*r.value};
     }

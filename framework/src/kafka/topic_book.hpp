@@ -20,6 +20,7 @@
 #include "kafka/admin.hpp"
 #include "kafka/fetch_pool.hpp"
 #include "kafka/outside_producer.hpp"
+#include "kafka/reader.hpp"
 #include "kappa/log/event_log.hpp"
 #include "log/buffer_pool.hpp"
 
@@ -63,7 +64,7 @@ class topic_book {
   std::mutex mutex_;
   std::map<std::string, std::string> notes_;  // by key
   std::map<std::string, topic_config> known_;
-  std::unique_ptr<log_reader> reader_;
+  std::unique_ptr<reader> reader_;
   offset next_;
 };
 

@@ -311,7 +311,7 @@ void task_impl::look_at_store() {
 // ── for others ────────────────────────────────────────────────────────────────────────────────
 
 bool task_impl::finished() const {
-  if (options_.replay_only) return phase_ != task_phase::replaying;
+  if (rests()) return phase_ != task_phase::replaying;
   return phase_ != task_phase::replaying && all_ended() && !check_timers_ && !open_ &&
          in_flight_.empty();
 }

@@ -78,8 +78,10 @@ class task_impl final : public runnable_task {
   result<void> open_store(bool fresh);
   void look_at_store();
   result<void> read_epochs_topic(std::optional<birth_record>& birth);
+  [[nodiscard]] bool rests() const { return options_.replay_only || options_.standby; }
   result<std::optional<snapshot_record>> open_state();
   result<recovery_facts> find_facts(const std::optional<snapshot_record>& snapshot);
+  result<void> find_committed(recovery_facts& facts);
   result<void> open_inputs(const recovery_facts& facts);
   result<epoch_record> epoch_record_of(const record_view& r) const;
   result<void> read_more_script();
@@ -183,6 +185,8 @@ class task_impl final : public runnable_task {
   offset script_next_;
   offset script_end_;
   std::optional<epoch_number> last_in_script_;
+  std::optional<epoch_number>
+      script_up_to_;  // of a standby: what came after it is not its business
   std::set<std::pair<std::size_t, offset>> failed_records_;
   std::set<fired_timer, fires_before> failed_timers_;
   std::optional<fired_timer> replay_up_to_;

@@ -122,6 +122,10 @@ result<void> task_impl::read_epochs_topic(std::optional<birth_record>& birth) {
         if (is_birth(r.value.value_or(bytes_view{}))) return true;
         auto record = epoch_record_of(r);
         if (!record) return fail(record.error());
+        if (script_up_to_ && record->number > *script_up_to_) {
+          script_end_ = r.offset;
+          return false;
+        }
         for (const auto& f : record->failed_records) failed_records_.insert({f.input, f.offset});
         failed_timers_.insert(record->failed_timers.begin(), record->failed_timers.end());
         last_in_script_ = record->number;
@@ -137,6 +141,7 @@ result<void> task_impl::read_more_script() {
   const auto enough = script_.size() + script_chunk;
   auto next = for_each_record(*options_.log, {stage_->epochs_topic(), id_.partition}, script_next_,
                               [&](const record_view& r) -> result<bool> {
+                                if (r.offset >= script_end_) return false;
                                 if (is_birth(r.value.value_or(bytes_view{}))) return true;
                                 auto record = epoch_record_of(r);
                                 if (!record) return fail(record.error());
@@ -197,11 +202,15 @@ result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record
     facts.state_log_id = facts.log_id;  // the store has compared it
     facts.state_epoch = snapshot->epoch;
   }
+  // Before the epochs topic: where the task goes on elsewhere, its records tell by their numbers
+  // what was committed meanwhile. (Several inputs' positions may be of two epochs then: their
+  // records say how far to go.)
+  if (auto found = find_committed(facts); !found) return fail(found.error());
+  if (options_.standby) script_up_to_ = facts.committed_epoch;
   if (auto read = read_epochs_topic(facts.birth); !read) return fail(read.error());
   for (std::size_t i = 0; i < stage_->inputs.size(); ++i) {
     const auto& spec = stage_->inputs[i];
-    input_facts in;
-    in.name = spec.topic;
+    auto& in = facts.inputs[i];
     if (snapshot) {
       if (i >= snapshot->inputs.size() || snapshot->inputs[i] != spec.topic) {
         return fail(errc::incompatible, id_.text(),
@@ -216,6 +225,14 @@ result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record
     if (const auto at = options_.start_from.find(spec.topic); at != options_.start_from.end()) {
       in.start_from = at->second;
     }
+  }
+  return facts;
+}
+
+result<void> task_impl::find_committed(recovery_facts& facts) {
+  for (const auto& spec : stage_->inputs) {
+    input_facts in;
+    in.name = spec.topic;
     auto position =
         options_.log->position({id_.app, id_.stage, id_.generation, id_.partition, spec.topic});
     if (!position) return fail(position.error());
@@ -226,10 +243,12 @@ result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record
         return fail(errc::corrupt, id_.text() + " input " + spec.topic,
                     "malformed position metadata");
       facts.committed_epoch = std::max(facts.committed_epoch.value_or(epoch_number{}), meta->epoch);
+    } else if (options_.standby) {
+      return fail(errc::not_found, id_.text(), "it has committed nothing yet");
     }
     facts.inputs.push_back(std::move(in));
   }
-  return facts;
+  return {};
 }
 
 result<void> task_impl::open_inputs(const recovery_facts& facts) {
@@ -272,6 +291,10 @@ result<void> task_impl::open() {
   if (auto good = check_adopted(facts, snapshot); !good) return good;
 
   if (plan->from_empty_state && snapshot) {
+    if (options_.standby) {  // the folder may be the task's own by now
+      return fail(errc::refused_start, id_.text(),
+                  "its old state cannot be caught up, and is built anew once the task comes here");
+    }
     if (auto fresh = open_store(true); !fresh) return fresh;
     snapshot.reset();
     epochs_next_ = offset{0};

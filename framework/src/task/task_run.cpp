@@ -95,7 +95,7 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
       break;
     }
     if (replaying) continue;
-    if (options_.replay_only) break;
+    if (rests()) break;
     const bool dirty = too_dirty();
     if (full_ || dirty || flags_pending()) {
       status.blocked =

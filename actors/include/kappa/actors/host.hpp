@@ -14,6 +14,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -49,6 +50,11 @@ struct host_options {
   std::chrono::milliseconds session_timeout{10'000};
   /// The slot, by name; empty: the first that is free.
   std::string instance{};
+  /// On Kafka: so many of the processes that do not have a task follow it, muted, so that whoever
+  /// gets it and has followed it has only the last seconds to replay. Which process gets it is
+  /// Kafka's choice.
+  std::size_t standbys = 0;
+  static constexpr std::size_t all_others = SIZE_MAX;
   std::int32_t partitions = 4;     // of the topics that the app creates
   std::size_t worker_threads = 0;  // 0: as many as processors
   task_limits limits{};
@@ -129,6 +135,12 @@ enum class task_health {
 };
 [[nodiscard]] std::string_view name_of(task_health h);
 
+/// A state that is kept near to the task's own.
+struct standby_status {
+  epoch_number epoch;  // of the task, up to which it has followed
+  timestamp at;        // when it had
+};
+
 struct task_status {
   task_id id;
   task_health health = task_health::starting;
@@ -136,6 +148,7 @@ struct task_status {
   std::optional<error> last_error;
   int failures = 0;
   bool source = false;
+  std::optional<standby_status> standby;  // of one that is elsewhere
 };
 
 class host {

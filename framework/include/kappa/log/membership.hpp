@@ -23,7 +23,8 @@ struct task_place {
 /// A process that takes part in running an app.
 struct app_process {
   std::string id;        // no other process of the app has it
-  std::string instance;  // for people: "pid 4711 on 10.0.0.7"
+  std::string instance;  // what it called itself when it joined first under this id: "pid 4711"
+  std::string host;      // its address, as the brokers see it
   std::vector<task_place> tasks{};
 };
 

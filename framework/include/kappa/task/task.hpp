@@ -72,6 +72,8 @@ struct task_options {
   bool rebuildable = false;
   /// Replay, then rest: nothing that was not committed before is processed.
   bool replay_only = false;
+  /// The task runs elsewhere: replay what it has committed by now, then rest. See standby.hpp.
+  bool standby = false;
   std::map<std::string, offset> start_from;  // of topics from outside; default: earliest retained
   std::vector<crash_suspect> suspects;
   step_watcher* watcher = nullptr;
