@@ -1,5 +1,6 @@
 // Admin by messages: requests in the log, replies from the host, and the state built anew in place.
 #include <algorithm>
+#include <atomic>
 
 #include "actors/actors_support.hpp"
 #include "kappa/actors/admin_client.hpp"
@@ -112,6 +113,30 @@ BOOST_AUTO_TEST_CASE(status_tells_stages_tasks_inputs_state_and_who_answers) {
   }
   const auto problem = ask<admin::problem>(w, "sums", admin::status_request{.stage = "nothing"});
   BOOST_TEST(problem.message.find("sum") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(status_and_state_are_asked_for_by_one_call) {
+  world w;
+  const admin_client client{w.log, "sums"};
+  {
+    host h{sums_app(), w.options()};
+    must(h.start());
+    w.send({"here", ts("2001-01-01T00:00"), 5});
+    BOOST_REQUIRE(settled(h, w, 1));
+    const auto s = must(client.status("", a_reply));
+    BOOST_REQUIRE(s.has_value());
+    BOOST_TEST(s->instance == h.instance());
+    BOOST_TEST(s->processes.empty());
+    BOOST_TEST(refused(client.status("sun", a_reply), errc::not_found, {"sum"}));
+    const auto found = must(client.get({.stage = "sum", .key = "here"}, a_reply));
+    BOOST_REQUIRE(found.has_value());
+    BOOST_REQUIRE(found->entries.size() == 1u);
+    BOOST_TEST(found->entries[0].value == R"({"count":1,"sum":5})");
+    BOOST_TEST(refused(client.get({.stage = "sun", .key = "here"}, a_reply), errc::not_found, {}));
+    must(h.stop());
+  }
+  BOOST_TEST(!must(client.status("", a_reply)));
+  BOOST_TEST(!must(client.get({.stage = "sum", .key = "here"}, a_reply)));
 }
 
 BOOST_AUTO_TEST_CASE(get_answers_as_http_does) {
@@ -268,6 +293,30 @@ BOOST_AUTO_TEST_CASE(a_malformed_request_is_refused_by_its_key_or_passed_over) {
   BOOST_TEST(replies[0].last);
   BOOST_TEST(std::get<admin::problem>(replies[0].which).subject == "sums.admin[0]@1");
   BOOST_TEST(!h.failure().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(requests_are_answered_again_when_the_log_could_not_be_read_for_a_while) {
+  class away_for_a_while final : public kappa::test::forwarding_log {
+   public:
+    using forwarding_log::forwarding_log;
+    result<partition_bounds> bounds(const topic_partition& tp) override {
+      if (tp.topic == admin_topic("sums") && failures > 0 && failures-- > 0)
+        return fail(errc::unavailable, "log", "not now", true);
+      return forwarding_log::bounds(tp);
+    }
+    std::atomic<int> failures = 0;
+  };
+  world w;
+  auto options = w.options();
+  const auto log = std::make_shared<away_for_a_while>(w.log);
+  options.shared_log = log;
+  host h{sums_app(), options};
+  must(h.start());
+  log->failures = 2;  // of what the host itself asks
+  const admin_client client{w.log, "sums"};
+  BOOST_TEST(eventually(
+      [&] { return must(client.status("", a_reply)).has_value() && log->failures <= 0; }));
+  must(h.stop());
 }
 
 BOOST_AUTO_TEST_CASE(what_was_asked_while_no_host_ran_is_done_unless_it_has_expired) {

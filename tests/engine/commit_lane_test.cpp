@@ -178,6 +178,29 @@ BOOST_AUTO_TEST_CASE(a_task_that_another_process_went_on_with_tells_nothing_of_a
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_moves_no_position_goes_with_the_others_when_a_commit_is_in_doubt) {
+  for (const auto fault : {commit_fault::indefinite_applied, commit_fault::indefinite_lost}) {
+    for (const bool alone : {false, true}) {
+      lane_on_a_log l;
+      auto answers = std::make_shared<closed_epoch>(*l.epoch(1, 5));
+      answers->moves.clear();
+      std::vector<epoch_ptr> epochs{answers};
+      if (!alone) epochs.push_back(l.epoch(1));
+      l.next_commit(fault);
+      auto done = l.lane.commit(epochs);
+      if (!done) {
+        BOOST_TEST(done.error().retriable);
+        done = l.lane.commit(epochs);
+      }
+      BOOST_REQUIRE(done);
+      BOOST_TEST(done->size() == epochs.size());
+      // Alone it may be there twice: nothing tells that it was there already.
+      const bool twice = alone && fault == commit_fault::indefinite_applied;
+      BOOST_TEST((l.in_log() == offset{twice || !alone ? 2 : 1}));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_owner_overtaken_while_in_doubt_does_not_take_the_app_back) {
   lane_on_a_log l;
   const std::vector<epoch_ptr> first{l.epoch(1)};

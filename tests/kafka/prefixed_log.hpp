@@ -60,6 +60,9 @@ class prefixed_log final : public forwarding_log {
   result<std::optional<std::string>> holder(const std::string& app) override {
     return to().holder(with(app));
   }
+  result<std::vector<app_process>> processes(const std::string& app) override {
+    return to().processes(with(app));
+  }
   result<append_receipt> append(const topic_partition& tp, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override {
     auto mine = sequence;

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "kafka/other_clients_support.hpp"
+#include "kappa/actors/admin_client.hpp"
 #include "kappa/kappa.hpp"
 #include "kappa/log/for_each_record.hpp"
 #include "kappa/log/kafka_log.hpp"
@@ -273,6 +274,28 @@ BOOST_AUTO_TEST_CASE(the_rights_that_the_documentation_lists_are_enough_for_an_a
   for (int i = 0; i < 120 && !finished; ++i)
     finished = must(h.wait_finished(std::chrono::seconds{1}));
   BOOST_TEST(finished);
+
+  // And for who only looks at it.
+  const auto allow_alice = [](const char* kind, const char* name,
+                              std::vector<std::string> operations) {
+    grant(guarded_broker().bootstrap(), "User:alice", kind, name, operations);
+  };
+  allow_alice("TOPIC", "kappa.topics", {"DESCRIBE", "DESCRIBE_CONFIGS", "READ"});
+  allow_alice("TOPIC", "letters.*", {"DESCRIBE", "DESCRIBE_CONFIGS"});
+  allow_alice("TOPIC", "letters.admin", {"WRITE"});
+  allow_alice("TOPIC", "letters.admin.replies", {"READ"});
+  allow_alice("GROUP", "letters.*", {"DESCRIBE"});
+  const admin_client looks{
+      must(open("sasl_plain", sasl("SASL_PLAINTEXT", "PLAIN", "alice", "alice-secret"))),
+      "letters"};
+  const auto status = must(looks.status("", std::chrono::seconds{60}));
+  BOOST_REQUIRE(status.has_value());
+  BOOST_TEST(status->processes.size() == 1U);
+  BOOST_TEST(status->stages.size() == 2U);
+  const auto found = must(looks.get({.stage = "joined", .key = "a"}, std::chrono::seconds{60}));
+  BOOST_REQUIRE(found.has_value());
+  BOOST_REQUIRE(found->entries.size() == 1U);
+  BOOST_TEST(found->entries[0].value == R"("12")");
   must(h.stop());
   const std::vector<std::string> wanted{"1", "12", "3"};
   BOOST_TEST(values(*all, "joined") == wanted, boost::test_tools::per_element());

@@ -43,6 +43,9 @@ class forwarding_log : public event_log {
   result<std::optional<std::string>> holder(const std::string& app) override {
     return to_->holder(app);
   }
+  result<std::vector<app_process>> processes(const std::string& app) override {
+    return to_->processes(app);
+  }
   result<append_receipt> append(const topic_partition& to, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override {
     return to_->append(to, records, sequence);

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,9 @@ SECONDS = 120
 KAPPA = FLIGHTS = None
 
 
-class OnKafka(unittest.TestCase):
+class WithBroker(unittest.TestCase):
+    """A broker for the tests of a class."""
+
     @classmethod
     def setUpClass(cls):
         cls.broker = subprocess.Popen([sys.executable, "-B", HARNESS, "run", "--listener", "sasl_scram"],
@@ -30,11 +33,6 @@ class OnKafka(unittest.TestCase):
         if "bootstrap" not in cls.state:
             raise RuntimeError(cls.state)
         cls.log = "kafka://" + cls.state["bootstrap"]
-        cls.guarded = "kafka://" + cls.state["listeners"]["sasl_scram"]
-        tool = [sys.executable, "-B", HARNESS, "tool", "org.apache.kafka.tools.TopicCommand", "--bootstrap-server",
-                cls.state["bootstrap"], "--create", "--partitions", "2", "--topic"]
-        for topic in ("orders", "followed"):
-            subprocess.run([*tool, topic], check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
 
     @classmethod
     def end_broker(cls):
@@ -46,10 +44,6 @@ class OnKafka(unittest.TestCase):
         self.folder = tempfile.mkdtemp(prefix="kappa-tools-")
         self.addCleanup(shutil.rmtree, self.folder, True)
 
-    def write(self, topic, *lines, partition=0):
-        subprocess.run(["kcat", "-q", "-b", self.state["bootstrap"], "-P", "-t", topic, "-p", str(partition), "-K:"],
-                       input="".join(line + "\n" for line in lines), text=True, check=True, timeout=SECONDS)
-
     def say(self, *command, environment=None, status=0):
         """All that it says: standard output, and standard error behind it."""
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=SECONDS,
@@ -57,6 +51,96 @@ class OnKafka(unittest.TestCase):
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, status, said)
         return said
+
+
+class OfSeveralProcesses(WithBroker):
+    def processes(self, count, *arguments):
+        """Flights jobs that share their tasks and go on."""
+        jobs = []
+        for _ in range(count):
+            job = subprocess.Popen([FLIGHTS, "--quiet", "--keep-running", "--log-level", "info", "--log", self.log,
+                                    *arguments], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   text=True)
+            self.addCleanup(job.stderr.close)
+            self.addCleanup(job.wait, SECONDS)
+            self.addCleanup(job.kill)
+            jobs.append(job)
+        for job in jobs:
+            said = []
+            for line in job.stderr:
+                said.append(line)
+                if 'msg="started"' in line:
+                    break
+            else:
+                self.fail("".join(said))
+        return jobs
+
+    def until(self, ask, good):
+        """Asks until the answer is good. Each question waits for the app's answer."""
+        for _ in range(200):
+            answer = ask()
+            if good(answer):
+                return answer
+        self.fail(answer)
+
+    def test_an_app_of_two_processes_is_looked_at_while_it_runs(self):
+        rows = os.path.join(self.folder, "in.csv")
+        origins = ["ORD", "LAX", "JFK", "ATL", "SFO", "DEN", "SEA", "BOS"]
+        with open(rows, "w", encoding="utf-8") as file:
+            file.write("scheduled,delay,distance,origin,destination\n")
+            for hour in (8, 9):
+                for origin in origins:
+                    file.write(f"2001-01-01T{hour:02}:00:00Z,5,300,{origin},MIA\n")
+        # What a process that stands still has must not be given to the other one while it is looked at.
+        jobs = self.processes(2, "--input", rows, "--session-timeout", "120s")
+        look = ("--log", self.log, "--app", "flights", "--json")
+
+        def status():
+            return json.loads(self.say(KAPPA, "status", *look))
+
+        def tasks(told):
+            return [task for stage in told["status"]["stages"] for task in stage["tasks"]]
+
+        told = self.until(status, lambda told: len(told["status"]["processes"]) == 2
+                          and len({task["instance"] for task in tasks(told)}) == 2
+                          and {task["health"] for task in tasks(told)} == {"finished"})
+        self.assertTrue(told["running"])
+        names = {p["instance"] for p in told["status"]["processes"]}
+        self.assertEqual({name.split(" on ")[0] for name in names}, {f"pid {job.pid}" for job in jobs})
+        self.assertEqual({task["instance"] for task in tasks(told)}, names)
+        for origin in origins:
+            found = json.loads(self.say(KAPPA, "get", "hourly-delays", origin, *look))
+            self.assertTrue(found["running"])
+            self.assertEqual([e["value"]["flights"] for e in found["entries"]], [1, 1])
+        self.assertIn("there is no state", self.say(KAPPA, "get", "hourly-delays", "XXX", *look, status=1))
+        self.assertIn("hourly-delays", self.say(KAPPA, "get", "hourly-delay", "ORD", *look, status=1))
+        self.assertIn("not replayed in place", self.say(KAPPA, "replay", "hourly-delays", *look, status=3))
+
+        jobs[0].send_signal(signal.SIGSTOP)
+        still = f"pid {jobs[0].pid} on "
+        told = status()
+        self.assertEqual([p["answers"] for p in told["status"]["processes"] if p["instance"].startswith(still)], [False])
+        for task in tasks(told):
+            self.assertEqual(task["health"], "unanswered" if task["instance"].startswith(still) else "finished")
+            self.assertIsNotNone(task["inputs"][0]["next"])
+        self.assertRegex(self.say(KAPPA, "status", *look[:-1]), still + r".* does not answer")
+        jobs[0].send_signal(signal.SIGCONT)
+        self.until(status, lambda told: all(p["answers"] for p in told["status"]["processes"]))
+
+
+class OnKafka(WithBroker):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.guarded = "kafka://" + cls.state["listeners"]["sasl_scram"]
+        tool = [sys.executable, "-B", HARNESS, "tool", "org.apache.kafka.tools.TopicCommand", "--bootstrap-server",
+                cls.state["bootstrap"], "--create", "--partitions", "2", "--topic"]
+        for topic in ("orders", "followed"):
+            subprocess.run([*tool, topic], check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
+
+    def write(self, topic, *lines, partition=0):
+        subprocess.run(["kcat", "-q", "-b", self.state["bootstrap"], "-P", "-t", topic, "-p", str(partition), "-K:"],
+                       input="".join(line + "\n" for line in lines), text=True, check=True, timeout=SECONDS)
 
     def config(self, *lines):
         path = os.path.join(self.folder, "config")
@@ -110,7 +194,8 @@ class OnKafka(unittest.TestCase):
         self.assertIn('"flights":2', told)
         self.assertIn("its last snapshot", told)
         self.assertIn("plausible", self.say(KAPPA, "dead-letters", *look))
-        self.assertIn("at its next start", self.say(KAPPA, "replay", "hourly-delays", *look))
+        refused = self.say(KAPPA, "replay", "hourly-delays", *look, status=3)
+        self.assertIn("not replayed in place", refused)
 
     def test_settings_come_from_environment_config_file_and_command_line(self):
         told = self.say(KAPPA, "topics", "--log", self.guarded, "--kafka-set", "security.protocol=SASL_PLAINTEXT",

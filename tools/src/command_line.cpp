@@ -31,6 +31,7 @@ int complain(const error& e) {
     case errc::fenced:
     case errc::refused_start:
     case errc::unavailable:
+    case errc::elsewhere:
     case errc::stopped:
     case errc::quarantined:
       return complain(e, exit_refused);

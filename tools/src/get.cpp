@@ -8,6 +8,7 @@
 #include "commands.hpp"
 #include "decoding.hpp"
 #include "host_of.hpp"
+#include "kappa/actors/admin_client.hpp"
 #include "output.hpp"
 #include "stopped_app.hpp"
 
@@ -56,12 +57,10 @@ result<admin::found> find(app_at_hand& at, const common_options& common, const g
     question.key = o.key;
     question.window = o.window;
     question.level = o.latest ? admin::level::latest : admin::level::committed;
-    auto reply = ask_or_find_it_gone(at, question);
-    if (!reply) return fail(reply.error());
-    if (*reply) {
-      if (auto* found = std::get_if<admin::found>(&(*reply)->which)) return std::move(*found);
-      return fail(errc::decode, "app " + at.app, "answered something else than a state");
-    }
+    auto found = admin_client{at.log, at.app}.get(question, answer_patience);
+    if (!found) return fail(found.error());
+    if (*found) return std::move(**found);
+    at.holder.reset();
   }
   return get_from_stopped(*at.log, at.app, common.state, o.stage, o.key, o.window);
 }

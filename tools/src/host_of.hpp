@@ -1,4 +1,4 @@
-// The app of a command, running or not, and questions to the host that runs it.
+// The app of a command, running or not.
 //
 // Threading: the main thread; it blocks.
 #pragma once
@@ -9,7 +9,6 @@
 #include <string>
 
 #include "command_line.hpp"
-#include "kappa/actors/admin_client.hpp"
 #include "kappa/log/event_log.hpp"
 
 namespace kappa::tools {
@@ -23,14 +22,7 @@ struct app_at_hand {
 /// `write`: requests are to be sent whether it runs or not.
 [[nodiscard]] result<app_at_hand> open_app(const common_options& common, bool write = false);
 
-/// The answer; what the host refuses is an error. errc::timed_out: nobody answered. Nothing: it was
-/// found that nobody has the app any more (`at.holder` is then none); on Kafka a process that has
-/// ended counts until its session is over.
-[[nodiscard]] result<std::optional<admin::reply>> ask_or_find_it_gone(app_at_hand& at,
-                                                                      const admin_question& what);
-[[nodiscard]] error error_of(const admin::problem& p);
-
-/// After this a host that has not answered is taken not to.
+/// After this a process that has not answered is taken not to.
 inline constexpr std::chrono::milliseconds answer_patience{15'000};
 
 }  // namespace kappa::tools

@@ -12,6 +12,7 @@
 #include "commands.hpp"
 #include "host_of.hpp"
 #include "job.hpp"
+#include "kappa/actors/admin_client.hpp"
 #include "kappa/serialization/json.hpp"
 #include "output.hpp"
 #include "progress_note.hpp"
@@ -137,6 +138,12 @@ int replay(const common_options& common, const replay_options& o) {
   if (!common.program.empty()) return run_program(common, o);
   auto at = open_app(common, true);
   if (!at) return complain(at.error());
+  if (at->log->places_tasks()) {
+    return complain({errc::refused_start, "stage " + o.stage,
+                     "on Kafka a stage is not replayed in place: stop the app's processes, delete "
+                     "the stage's folder in each one's --state, and start them; the states are "
+                     "rebuilt from the log"});
+  }
   admin::replay_progress requested;
   requested.stage = o.stage;
   // Of a running app the host knows better, but -1 is all partitions to it.

@@ -29,6 +29,10 @@ class status_writer {
     json_.boolean(s.failed);
     json_.member("failure");
     s.failed ? write(s.failure) : json_.null();
+    json_.member("processes");
+    json_.begin_array();
+    for (const auto& p : s.processes) write(p);
+    json_.end_array();
     json_.end_object();
     json_.end_object();
   }
@@ -40,6 +44,20 @@ class status_writer {
     text("kind", p.kind);
     text("subject", p.subject);
     text("message", p.message);
+    json_.end_object();
+  }
+
+  void write(const admin::process_status& p) {
+    json_.begin_object();
+    text("id", p.id);
+    text("instance", p.instance);
+    json_.member("answers");
+    json_.boolean(p.answers);
+    time("started", p.started);
+    json_.member("failed");
+    p.answers ? json_.boolean(p.failed) : json_.null();
+    json_.member("failure");
+    p.failed ? write(p.failure) : json_.null();
     json_.end_object();
   }
 
@@ -61,13 +79,14 @@ class status_writer {
   }
 
   void write(const admin::stage_status& stage, const admin::task_status& t) {
-    const bool lag_known = knows_lag(stage, t, running_);
+    const bool running = running_ && was_told(t);
+    const bool lag_known = knows_lag(stage, t, running);
     // One that could not be opened says why in lastError.
-    const bool state_known = running_ || stage.source || t.state_file_bytes != 0;
+    const bool state_known = running || stage.source || t.state_file_bytes != 0;
     json_.begin_object();
     number("partition", std::int64_t{t.partition});
     text("health", text_of(t.health));
-    text("phase", running_ ? text_of(t.phase) : std::string{});
+    text("phase", running ? text_of(t.phase) : std::string{});
     json_.member("inputs");
     json_.begin_array();
     for (const auto& in : t.inputs) {
@@ -78,9 +97,9 @@ class status_writer {
       json_.end_object();
     }
     json_.end_array();
-    number("recordsIn", t.records_in, running_);
-    number("recordsOut", t.records_out, running_);
-    number("deadLetters", t.dead_letters, running_);
+    number("recordsIn", t.records_in, running);
+    number("recordsOut", t.records_out, running);
+    number("deadLetters", t.dead_letters, running);
     number("lateRecords", t.late_records, state_known);
     number("lag", t.lag, lag_known);
     time("watermark", t.watermark);
@@ -89,12 +108,13 @@ class status_writer {
     number("stateFileBytes", t.state_file_bytes, state_known);
     number("stateUsedBytes", t.state_used_bytes, state_known);
     number("stateEntries", t.state_entries, state_known);
-    number("dirtyBytes", t.dirty_bytes, running_);
-    number("cacheBytes", t.cache_bytes, running_);
-    number("replayed", t.replayed, running_);
-    number("replayTotal", t.replay_total, running_);
-    number("failures", std::int64_t{t.failures}, running_);
+    number("dirtyBytes", t.dirty_bytes, running);
+    number("cacheBytes", t.cache_bytes, running);
+    number("replayed", t.replayed, running);
+    number("replayTotal", t.replay_total, running);
+    number("failures", std::int64_t{t.failures}, running);
     text("lastError", t.last_error);
+    text("instance", t.instance);
     json_.end_object();
   }
 
@@ -119,6 +139,10 @@ class status_writer {
 };
 
 }  // namespace
+
+bool was_told(const admin::task_status& t) {
+  return t.health != admin::health::unanswered && t.health != admin::health::unowned;
+}
 
 bool knows_lag(const admin::stage_status& stage, const admin::task_status& task, bool running) {
   return running || (!stage.source && !task.inputs.empty());

@@ -11,8 +11,11 @@
 
 namespace kappa::tools {
 
+/// Of a running app: the process that has the task tells of it.
+[[nodiscard]] bool was_told(const admin::task_status& t);
+
 /// Of a stopped app nobody knows how much of a source's file or broker is left, nor what a task
-/// that never committed has before it.
+/// that never committed has before it. `running`: it is told by the process that has it.
 [[nodiscard]] bool knows_lag(const admin::stage_status& stage, const admin::task_status& task,
                              bool running);
 

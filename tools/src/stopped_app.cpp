@@ -1,17 +1,16 @@
 #include "stopped_app.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "decoding.hpp"
 #include "job.hpp"
+#include "kappa/actors/committed_status.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/state/state_description.hpp"
 #include "kappa/stream/window.hpp"
-#include "kappa/task/epoch.hpp"
 #include "kappa/task/local_runner.hpp"
 
 namespace kappa::tools {
@@ -91,30 +90,19 @@ result<opened_state> open_state(const std::filesystem::path& state, const task_i
   return std::move(*furthest);
 }
 
-// "flights.hourly-delays.g1.epochs" → hourly-delays, 1
-std::optional<std::pair<std::string, generation>> stage_of_topic(const std::string& app,
-                                                                 std::string_view topic) {
-  constexpr std::string_view suffix = ".epochs";
-  const auto prefix = app + ".";
-  if (!topic.starts_with(prefix) || !topic.ends_with(suffix)) return std::nullopt;
-  topic.remove_prefix(prefix.size());
-  if (topic.size() < suffix.size()) return std::nullopt;
-  topic.remove_suffix(suffix.size());
-  const auto g = topic.rfind(".g");
-  if (g == std::string_view::npos) return std::nullopt;
-  std::int32_t number = 0;
-  const auto digits = topic.substr(g + 2);
-  const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (r.ec != std::errc{} || r.ptr != digits.data() + digits.size()) return std::nullopt;
-  return std::pair{std::string{topic.substr(0, g)}, generation{number}};
+template <class Stages>
+std::vector<std::string> names_of(const Stages& stages) {
+  std::vector<std::string> names;
+  for (const auto& s : stages) names.push_back(s.name);
+  return names;
 }
 
-result<void> check_known(const std::vector<stopped_stage>& stages, const std::string& app,
+result<void> check_known(const std::vector<std::string>& stages, const std::string& app,
                          const std::string& stage) {
   std::vector<std::string> names;  // a stage's generations are beside each other
-  for (const auto& s : stages) {
-    if (s.name == stage) return {};
-    if (names.empty() || names.back() != s.name) names.push_back(s.name);
+  for (const auto& name : stages) {
+    if (name == stage) return {};
+    if (names.empty() || names.back() != name) names.push_back(name);
   }
   return fail(errc::not_found, "stage " + stage,
               fmt::format("no such stage; app {} has {}{}", app,
@@ -143,38 +131,17 @@ void add_state(admin::task_status& to, const std::filesystem::path& state, const
 
 }  // namespace
 
-result<std::vector<stopped_stage>> stages_of(event_log& log, const std::string& app) {
-  auto topics = log.topics();
-  if (!topics) return fail(topics.error());
-  auto schemas = read_schemas(log, app);
-  if (!schemas) return fail(schemas.error());
-  std::vector<stopped_stage> all;
-  for (const auto& t : *topics) {
-    if (t.owner != app) continue;
-    const auto stage = stage_of_topic(app, t.name);
-    if (!stage) continue;
-    const auto state = schemas->find(state_name_of(stage->first, stage->second));
-    const bool keyed = state != schemas->end();
-    all.push_back(
-        {stage->first, stage->second, t.partitions, keyed, keyed && state->second.windowed});
-  }
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return std::pair{a.name, a.generation} < std::pair{b.name, b.generation};
-  });
-  return all;
-}
-
 result<void> check_stage(event_log& log, const std::string& app, const std::string& stage) {
-  auto stages = stages_of(log, app);
+  auto stages = stages_in_log(log, app);
   if (!stages) return fail(stages.error());
-  return check_known(*stages, app, stage);
+  return check_known(names_of(*stages), app, stage);
 }
 
-result<stopped_stage> find_keyed_stage(event_log& log, const std::string& app,
-                                       const std::string& stage) {
-  auto stages = stages_of(log, app);
+result<stage_in_log> find_keyed_stage(event_log& log, const std::string& app,
+                                      const std::string& stage) {
+  auto stages = stages_in_log(log, app);
   if (!stages) return fail(stages.error());
-  std::optional<stopped_stage> found;
+  std::optional<stage_in_log> found;
   std::vector<std::string> keyed;
   for (const auto& s : *stages) {
     if (s.name == stage) found = s;
@@ -191,57 +158,21 @@ result<stopped_stage> find_keyed_stage(event_log& log, const std::string& app,
 result<admin::status> status_of_stopped(event_log& log, const std::string& app,
                                         const std::filesystem::path& state,
                                         const std::string& only_stage) {
-  admin::status out;
-  out.app = app;
-  out.log = log.name();
-  out.log_id = log.id();
-  auto stages = stages_of(log, app);
-  if (!stages) return fail(stages.error());
+  auto found = committed_status(log, app);
+  if (!found) return found;
   if (!only_stage.empty()) {
-    if (auto known = check_known(*stages, app, only_stage); !known) return fail(known.error());
+    if (auto known = check_known(names_of(found->stages), app, only_stage); !known)
+      return fail(known.error());
+    std::erase_if(found->stages, [&](const auto& s) { return s.name != only_stage; });
   }
-  auto positions = log.positions(app);
-  if (!positions) return fail(positions.error());
-  for (const auto& s : *stages) {
-    if (!only_stage.empty() && s.name != only_stage) continue;
-    admin::stage_status stage;
-    stage.name = s.name;
-    stage.generation = s.generation.value;
-    stage.keyed = s.keyed;
-    stage.windowed = s.windowed;
-    for (std::int32_t p = 0; p < s.tasks; ++p) {
-      const task_id id{app, s.name, s.generation, partition{p}};
-      admin::task_status task;
-      task.partition = p;
-      task.health = admin::health::stopped;
-      for (const auto& move : *positions) {
-        const auto& k = move.key;
-        if (k.stage != s.name || k.generation != s.generation || k.task != id.partition) continue;
-        admin::input_status input;
-        input.topic = k.input;
-        input.next = move.value.next.value;
-        auto topic = log.find_topic(k.input);
-        if (!topic) return fail(topic.error());
-        if (*topic) {
-          auto bounds = log.bounds({k.input, id.partition});
-          if (!bounds) return fail(bounds.error());
-          input.lag = static_cast<std::uint64_t>(
-              std::max<std::int64_t>(0, bounds->latest - move.value.next));
-        } else {
-          stage.source = true;
-        }
-        task.lag += input.lag;
-        task.inputs.push_back(std::move(input));
-        if (const auto meta = decode_metadata(move.value.metadata)) {
-          task.epoch = std::max(task.epoch, meta->epoch.value);
-        }
-      }
-      if (!stage.source) add_state(task, state, id);
-      stage.tasks.push_back(std::move(task));
+  for (auto& stage : found->stages) {
+    if (stage.source) continue;
+    for (auto& task : stage.tasks) {
+      const task_id id{app, stage.name, generation{stage.generation}, partition{task.partition}};
+      add_state(task, state, id);
     }
-    out.stages.push_back(std::move(stage));
   }
-  return out;
+  return found;
 }
 
 result<admin::found> get_from_stopped(event_log& log, const std::string& app,

@@ -11,27 +11,17 @@
 #include "kappa/admin.kappa.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/log/event_log.hpp"
+#include "kappa/task/stages_in_log.hpp"
 
 namespace kappa::tools {
-
-struct stopped_stage {
-  std::string name;
-  kappa::generation generation;
-  std::int32_t tasks = 0;
-  bool keyed = false;
-  bool windowed = false;
-};
-
-/// The stages that the app has run with, the newest generation of each last.
-[[nodiscard]] result<std::vector<stopped_stage>> stages_of(event_log& log, const std::string& app);
 
 /// errc::not_found: the app has not run with such a stage; it names the nearest one.
 [[nodiscard]] result<void> check_stage(event_log& log, const std::string& app,
                                        const std::string& stage);
 
 /// The newest generation of a stage that keeps state. errc::not_found names the nearest one.
-[[nodiscard]] result<stopped_stage> find_keyed_stage(event_log& log, const std::string& app,
-                                                     const std::string& stage);
+[[nodiscard]] result<stage_in_log> find_keyed_stage(event_log& log, const std::string& app,
+                                                    const std::string& stage);
 
 /// `state`: the folder that --state names. What is missing or cannot be opened of a state is in its
 /// task's `last_error`.

@@ -36,6 +36,13 @@ struct running_replay {
   replay_progress progress;
 };
 
+// Who wants to know.
+struct asked {
+  std::string id;
+  offset at;
+  std::chrono::milliseconds patience;
+};
+
 // Where a new host goes on.
 struct admin_place {
   offset next;
@@ -90,6 +97,10 @@ class admin_actor final : public caf::event_based_actor {
           tick_later();
           work();
         },
+        [this](reopen_atom) {
+          waiting_for_log_ = false;
+          work();
+        },
         [this](const committed_ptr&) {
           in_flight_ = false;
           auto next = std::move(when_durable_);
@@ -116,7 +127,12 @@ class admin_actor final : public caf::event_based_actor {
   void work() {
     if (in_flight_) return;
     if (!given_up_) {
-      if (auto took = take_requests(); !took) give_up(took.error());
+      auto took = take_requests();
+      if (!took && took.error().retriable) {
+        wait_for_log(took.error());
+      } else if (!took) {
+        give_up(took.error());
+      }
     }
     if (changed_) submit();
     options_.board->hold(!given_up_ && (in_flight_ || !running_.empty()));
@@ -130,6 +146,14 @@ class admin_actor final : public caf::event_based_actor {
     if (!subscribed) return fail(subscribed.error());
     subscribed_ = std::move(*subscribed);
     return {};
+  }
+
+  // The brokers may be away.
+  void wait_for_log(const error& e) {
+    if (std::exchange(waiting_for_log_, true)) return;
+    options_.log_to(log_level::warning, "admin requests cannot be read, and are tried again",
+                    {{"topic", requests_.topic}, {"error", e.text()}});
+    post_later(this, options_.progress_interval, reopen_atom_v);
   }
 
   // Admin is no reason to stop what the app is for.
@@ -178,7 +202,9 @@ class admin_actor final : public caf::event_based_actor {
       return refuse(id, {request.error().code, where,
                          "not a request that this host can read: " + request.error().text()});
     }
-    const bool expired = request->deadline != timestamp{} && request->deadline < options_.clock();
+    // Several processes have several clocks. What they read was asked while they were there.
+    const auto now = options_.among ? r.time : options_.clock();
+    const bool expired = request->deadline != timestamp{} && request->deadline < now;
     const bool replay = std::holds_alternative<admin::replay_request>(request->which);
     if (expired && !replay) {  // nobody waits for it
       options_.log_to(log_level::debug, "an expired admin request was passed over",
@@ -189,44 +215,48 @@ class admin_actor final : public caf::event_based_actor {
       return refuse(id, {errc::timed_out, where,
                          "not done: its deadline had passed when a host read it; ask again"});
     }
+    asked by{id, r.offset, longest_question};
+    if (request->deadline != timestamp{})
+      by.patience = std::min(by.patience, request->deadline - now);
     auto answered = caught(where, [&]() -> result<void> {
-      std::visit([&](const auto& question) { answer(id, *request, question, r.offset); },
-                 request->which);
+      std::visit([&](const auto& question) { answer(by, question); }, request->which);
       return {};
     });
     if (!answered) refuse(id, answered.error());
   }
 
-  void answer(const std::string& id, const admin::request& /*request*/,
-              const admin::status_request& question, offset /*at*/) {
+  void answer(const asked& by, const admin::status_request& question) {
     auto status = options_.status(question.stage);
-    if (!status) return refuse(id, status.error());
-    reply(id, std::move(*status), true);
+    if (!status) return refuse(by.id, status.error());
+    reply(by.id, std::move(*status), true);
   }
 
-  void answer(const std::string& id, const admin::request& request,
-              const admin::get_request& question, offset /*at*/) {
+  void answer(const asked& by, const admin::get_request& question) {
     state_question q;
     q.stage = question.stage;
     q.key = question.key;
     if (!question.window.empty()) q.window = question.window;
     if (question.level == admin::level::latest) q.options.level = read_level::latest;
-    q.options.timeout = longest_question;
-    if (request.deadline != timestamp{})
-      q.options.timeout = std::min(longest_question, request.deadline - options_.clock());
+    q.options.timeout = by.patience;
     auto found = options_.find(q);
-    if (!found) return refuse(id, found.error());
-    reply(id, std::move(*found), true);
+    if (!found) return refuse(by.id, found.error());
+    reply(by.id, std::move(*found), true);
   }
 
-  void answer(const std::string& id, const admin::request& /*request*/,
-              const admin::replay_request& question, offset at) {
-    auto accepted = accept(id, question, at);
-    if (!accepted) return refuse(id, accepted.error());
+  void answer(const asked& by, const admin::replay_request& question) {
+    if (options_.among) {
+      return refuse(by.id,
+                    {errc::refused_start, question.stage,
+                     "a stage cannot be replayed in place where several processes may run the "
+                     "app; a state is rebuilt from the log when its folder is deleted while "
+                     "the process is stopped"});
+    }
+    auto accepted = accept(by.id, question, by.at);
+    if (!accepted) return refuse(by.id, accepted.error());
     options_.log_to(log_level::info, "a replay was accepted",
-                    {{"stage", question.stage}, {"request", id}});
+                    {{"stage", question.stage}, {"request", by.id}});
     say_progress(running_.back(), admin::replay_state::accepted);
-    when_durable_.push_back([this, at] {
+    when_durable_.push_back([this, at = by.at] {
       failpoint::hit("admin.accepted");
       begin(at);
     });
@@ -381,6 +411,7 @@ class admin_actor final : public caf::event_based_actor {
     admin::reply r;
     r.id = id;
     r.instance = options_.instance;
+    if (options_.among) r.process = options_.among->process;
     r.time = options_.clock();
     r.last = last;
     r.which = std::move(what);
@@ -406,18 +437,21 @@ class admin_actor final : public caf::event_based_actor {
 
   // The next T1 of the lane: replies, position and what is under way, all or nothing.
   void submit() {
+    changed_ = false;
+    if (options_.among && out_->empty()) return;
     auto e = std::make_shared<closed_epoch>();
     const auto key = admin_position(options_.topology->app_name());
     e->task = {key.app, key.stage, key.generation, key.task};
     e->number = ++epoch_;
     e->output_bytes = out_->size_bytes();
     if (!out_->empty()) e->appends.push_back({replies_, std::exchange(out_, new_batch())});
-    e->moves.push_back(
-        {key, {next_, encode_metadata({e->number, encode_pending(noted()), false})}});
+    if (!options_.among) {
+      e->moves.push_back(
+          {key, {next_, encode_metadata({e->number, encode_pending(noted()), false})}});
+    }
     post(options_.lane,
          std::make_shared<submit_epoch>(submit_epoch{std::move(e), caf::actor{this}, 0}));
     in_flight_ = true;
-    changed_ = false;
   }
 
   static std::shared_ptr<record_batch> new_batch() { return std::make_shared<record_batch>(); }
@@ -434,6 +468,7 @@ class admin_actor final : public caf::event_based_actor {
   bool changed_ = false;
   bool in_flight_ = false;
   bool given_up_ = false;
+  bool waiting_for_log_ = false;
   bool ticking_ = false;
   std::vector<std::function<void()>> when_durable_;
 };
@@ -441,7 +476,8 @@ class admin_actor final : public caf::event_based_actor {
 }  // namespace
 
 result<caf::actor> spawn_admin(caf::actor_system& system, admin_options options) {
-  auto place = read_place(*options.log, options.topology->app_name());
+  auto place = options.among ? admin_place{options.among->from, epoch_number{0}, {}}
+                             : read_place(*options.log, options.topology->app_name());
   if (!place) return fail(place.error());
   return system.spawn<admin_actor, caf::detached>(std::move(options), std::move(*place));
 }

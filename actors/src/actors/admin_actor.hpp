@@ -3,11 +3,16 @@
 // A reply, the position behind its request and what is still to be done go into one transaction of
 // the app's lane, so a request is answered once, whatever crashes. A thread of its own: it reads
 // the log, and waits for tasks that are asked for state.
+//
+// Where several processes run the app each answers for itself, and whoever asks puts the answers
+// together (admin_client). Then there is no position: a process answers what is asked from when it
+// joined on, and what was asked before it, or while it was dead, nobody waits for any more.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,13 +35,20 @@ struct admin_task {
   std::function<result<void>()> check_rebuild;
 };
 
+/// One of several processes that run the app.
+struct admin_among {
+  std::string process;  // membership::process
+  offset from;          // the end of the requests before it joined
+};
+
 struct admin_options {
   std::shared_ptr<const kappa::topology> topology;
   std::string instance;  // who replies
+  std::optional<admin_among> among;
   std::shared_ptr<event_log> log;
   caf::actor lane;
   std::shared_ptr<class board> board;
-  std::vector<admin_task> tasks;  // as the board's
+  std::vector<admin_task> tasks;  // as the board's; `among`: none, no replay is accepted
   std::function<result<admin::status>(const std::string& stage)> status;
   std::function<result<admin::found>(const state_question&)> find;
   std::chrono::milliseconds progress_interval{1000};

@@ -5,7 +5,6 @@
 #include <future>
 #include <map>
 #include <optional>
-#include <set>
 #include <thread>
 
 #include <unistd.h>
@@ -62,26 +61,6 @@ constexpr std::size_t messages_at_once = 8;
 constexpr std::chrono::milliseconds look_elsewhere{200};
 
 }  // namespace
-
-std::string_view name_of(task_health h) {
-  switch (h) {
-    case task_health::starting:
-      return "starting";
-    case task_health::running:
-      return "running";
-    case task_health::backing_off:
-      return "backing off";
-    case task_health::quarantined:
-      return "quarantined";
-    case task_health::finished:
-      return "finished";
-    case task_health::stopped:
-      return "stopped";
-    case task_health::elsewhere:
-      return "elsewhere";
-  }
-  return "unknown";
-}
 
 struct host::inside {
   inside(host& h, const app& a, host_options o) : self{h}, the_app{a}, options{std::move(o)} {}
@@ -237,13 +216,15 @@ struct host::inside {
     return opened;
   }
 
-  result<void> answer_admin(std::vector<detail::admin_task> admin_tasks) {
+  result<void> answer_admin(std::vector<detail::admin_task> admin_tasks,
+                            std::optional<detail::admin_among> among) {
     detail::admin_options o;
     o.topology = topology;
     o.instance = instance;
     o.log = log;
     o.lane = lane;
     o.board = board;
+    o.among = std::move(among);
     o.tasks = std::move(admin_tasks);
     o.status = [this](const std::string& stage) { return detail::describe(self, stage); };
     o.find = [this](const detail::state_question& q) -> result<admin::found> {
@@ -396,7 +377,7 @@ struct host::inside {
     }
     result<void> answering;
     if (!options.replay_only && !log->places_tasks())
-      answering = answer_admin(std::move(admin_tasks));
+      answering = answer_admin(std::move(admin_tasks), std::nullopt);
     detail::let_go_of_system();
     if (!answering) return answering;
     std::vector<const detail::step_pulse*> watched;
@@ -437,27 +418,16 @@ struct host::inside {
     std::vector<stage_tasks> stages;
     for (const auto& stage : topology->stages())
       stages.push_back({stage.app, stage.name, stage.generation, layout.at(stage.name).tasks});
+    // Before it is seen among the processes: who sees it expects an answer.
+    auto asked = log->bounds({topology->admin_topic(), partition{0}});
+    if (!asked) return fail(asked.error());
     auto joined = log->join(stages, instance, *tasks);
     if (!joined) return fail(joined.error());
     group = std::move(*joined);
     if (standbys) standbys->begin();
-    return {};
-  }
-
-  // Whether the tasks of other processes have nothing left to do, as their positions say.
-  result<bool> all_ended() {
-    auto positions = log->positions(topology->app_name());
-    if (!positions) return fail(positions.error());
-    std::set<task_place> ended;
-    for (const auto& p : *positions) {
-      const auto meta = decode_metadata(p.value.metadata);
-      if (meta && meta->ended) ended.insert({p.key.stage, p.key.task});
-    }
-    for (std::size_t i = 0; i < tasks->size(); ++i) {
-      const auto id = tasks->id(i);
-      if (!ended.contains({id.stage, id.partition})) return false;
-    }
-    return true;
+    auto answering = answer_admin({}, detail::admin_among{group->process(), asked->latest});
+    detail::let_go_of_system();
+    return answering;
   }
 
   result<bool> wait_finished(std::chrono::milliseconds timeout) {
@@ -469,8 +439,9 @@ struct host::inside {
           std::max(std::chrono::milliseconds{0},
                    std::chrono::duration_cast<std::chrono::milliseconds>(left)));
       if (!done || !*done || !group) return done;
-      auto elsewhere = all_ended();
-      if (!elsewhere || *elsewhere) return elsewhere;
+      auto elsewhere = tasks->all_ended(*log, topology->app_name());
+      if (elsewhere && *elsewhere) return true;
+      if (!elsewhere && !elsewhere.error().retriable) return elsewhere;  // else it is looked again
       if (std::chrono::steady_clock::now() >= until) return false;
       std::this_thread::sleep_for(look_elsewhere);
     }

@@ -39,6 +39,7 @@ int status_of(const error& e) {
     case errc::bad_config:
       return 400;
     case errc::unavailable:
+    case errc::elsewhere:
     case errc::stopped:
       return 503;
     case errc::timed_out:

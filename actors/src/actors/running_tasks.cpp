@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 
 #include "actors/caf_compat.hpp"
+#include "kappa/task/epoch.hpp"
 
 namespace kappa::detail {
 namespace {
@@ -55,7 +57,7 @@ result<void> running_tasks::send(std::size_t task, read_ptr question) const {
   if (task >= all_.size()) return fail(errc::stopped, "the host", "it has stopped", true);
   const auto& e = all_[task];
   if (!e.actor) {
-    return fail(errc::unavailable, e.options.id.text(), "it runs in another process", true);
+    return fail(errc::elsewhere, e.options.id.text(), "it runs in another process", true);
   }
   post(e.actor, std::move(question));
   return {};
@@ -70,6 +72,20 @@ void running_tasks::start(std::size_t task, task_ptr first) {
 }
 
 // ── what the log says ──
+
+result<bool> running_tasks::all_ended(event_log& log, const std::string& app) const {
+  auto positions = log.positions(app);
+  if (!positions) return fail(positions.error());
+  std::set<task_place> ended;
+  for (const auto& p : *positions) {
+    const auto meta = decode_metadata(p.value.metadata);
+    if (meta && meta->ended) ended.insert({p.key.stage, p.key.task});
+  }
+  const std::shared_lock lock{mutex_};
+  return std::all_of(all_.begin(), all_.end(), [&](const entry& e) {
+    return ended.contains({e.options.id.stage, e.options.id.partition});
+  });
+}
 
 std::size_t running_tasks::find(const task_place& task) const {
   const auto at = std::find_if(all_.begin(), all_.end(), [&](const entry& e) {

@@ -38,10 +38,14 @@ class running_tasks final : public placement_listener {
   /// Null: it does not run here.
   [[nodiscard]] caf::actor actor(std::size_t task) const;
   [[nodiscard]] std::vector<std::size_t> of_stage(const std::string& stage) const;
-  /// errc::unavailable: it does not run here.
+  /// errc::elsewhere: it does not run here.
   [[nodiscard]] result<void> send(std::size_t task, read_ptr question) const;
 
   void start(std::size_t task, task_ptr first);
+
+  /// Whether none of the tasks, wherever it runs, has anything left to do: as their positions say.
+  /// Blocks.
+  [[nodiscard]] result<bool> all_ended(event_log& log, const std::string& app) const;
 
   void given(const task_place& task) override;
   void taken(const task_place& task, bool lost, std::function<void()> done) override;

@@ -49,6 +49,8 @@ std::string_view name_of(errc code) {
       return "quarantined";
     case errc::denied:
       return "not permitted";
+    case errc::elsewhere:
+      return "elsewhere";
     case errc::injected:
       return "injected fault";
   }

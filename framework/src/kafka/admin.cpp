@@ -46,6 +46,20 @@ auto patiently(Look&& look) {
   }
 }
 
+member_description described(const rd_kafka_MemberDescription_t& m) {
+  member_description out;
+  out.calls = rd_kafka_MemberDescription_client_id(&m);
+  const auto* name = rd_kafka_MemberDescription_group_instance_id(&m);
+  out.name = name != nullptr && *name != 0 ? name : out.calls;
+  out.host = rd_kafka_MemberDescription_host(&m);
+  if (out.host.starts_with('/')) out.host.erase(0, 1);  // as Java writes an address without a name
+  const auto* list =
+      rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(&m));
+  for (int i = 0; list != nullptr && i < list->cnt; ++i)
+    out.has.push_back({list->elems[i].topic, partition{list->elems[i].partition}});
+  return out;
+}
+
 }  // namespace
 
 result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id) {
@@ -385,27 +399,6 @@ result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {
 
 // ── groups ──
 
-result<std::vector<std::string>> admin::groups() {
-  return patiently([&] { return groups_now(); });
-}
-
-result<std::vector<std::string>> admin::groups_now() {
-  auto answer = ask(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "groups", "Describe on the cluster",
-                    [&](auto* options, auto* answers) {
-                      rd_kafka_ListConsumerGroups(client_.get(), options, answers);
-                    });
-  if (!answer) return fail(answer.error());
-  const auto* found = rd_kafka_event_ListConsumerGroups_result(answer->get());
-  std::size_t n = 0;
-  const auto* const* errors = rd_kafka_ListConsumerGroups_result_errors(found, &n);
-  if (n > 0) return fail(client_.error_of(errors[0], "groups"));
-  const auto* const* valid = rd_kafka_ListConsumerGroups_result_valid(found, &n);
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < n; ++i)
-    names.emplace_back(rd_kafka_ConsumerGroupListing_group_id(valid[i]));
-  return names;
-}
-
 result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
                                                        const std::vector<topic_partition>& where) {
   return patiently([&]() -> result<std::vector<group_offset>> {
@@ -500,33 +493,33 @@ result<void> admin::forget_group_offset(const std::string& group, const topic_pa
   return {};
 }
 
-result<std::vector<std::string>> admin::members(const std::string& group) {
-  return patiently([&] { return members_now(group); });
+result<std::vector<member_description>> admin::members(const std::vector<std::string>& groups) {
+  if (groups.empty()) return std::vector<member_description>{};
+  return patiently([&] { return members_now(groups); });
 }
 
-result<std::vector<std::string>> admin::members_now(const std::string& group) {
-  const auto needs = "Describe on group " + group;
-  const char* names[] = {group.c_str()};
-  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "group " + group, needs,
-                    [&](auto* options, auto* answers) {
-                      rd_kafka_DescribeConsumerGroups(client_.get(), names, 1, options, answers);
+result<std::vector<member_description>> admin::members_now(const std::vector<std::string>& groups) {
+  std::vector<const char*> names;
+  for (const auto& g : groups) names.push_back(g.c_str());
+  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "group " + groups.front(),
+                    "Describe on group " + groups.front(), [&](auto* options, auto* answers) {
+                      rd_kafka_DescribeConsumerGroups(client_.get(), names.data(), names.size(),
+                                                      options, answers);
                     });
   if (!answer) return fail(answer.error());
   std::size_t n = 0;
-  const auto* const* groups = rd_kafka_DescribeConsumerGroups_result_groups(
+  const auto* const* found = rd_kafka_DescribeConsumerGroups_result_groups(
       rd_kafka_event_DescribeConsumerGroups_result(answer->get()), &n);
-  std::vector<std::string> out;
+  std::vector<member_description> out;
   for (std::size_t g = 0; g < n; ++g) {
-    if (const auto* e = rd_kafka_ConsumerGroupDescription_error(groups[g])) {
+    const std::string group = rd_kafka_ConsumerGroupDescription_group_id(found[g]);
+    if (const auto* e = rd_kafka_ConsumerGroupDescription_error(found[g])) {
       if (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) continue;
-      return fail(client_.error_of(e, "group " + group, needs));
+      return fail(client_.error_of(e, "group " + group, "Describe on group " + group));
     }
-    const auto count = rd_kafka_ConsumerGroupDescription_member_count(groups[g]);
-    for (std::size_t m = 0; m < count; ++m) {
-      const auto* member = rd_kafka_ConsumerGroupDescription_member(groups[g], m);
-      out.push_back(fmt::format("{} on {}", rd_kafka_MemberDescription_client_id(member),
-                                rd_kafka_MemberDescription_host(member)));
-    }
+    const auto count = rd_kafka_ConsumerGroupDescription_member_count(found[g]);
+    for (std::size_t m = 0; m < count; ++m)
+      out.push_back(described(*rd_kafka_ConsumerGroupDescription_member(found[g], m)));
   }
   return out;
 }

@@ -31,6 +31,13 @@ struct group_offset {
   bool unsettled = false;  // a transaction that is not over is about to move it
 };
 
+struct member_description {
+  std::string name;   // its static one; without one what it calls itself
+  std::string calls;  // what it calls itself; of one that came back under its static name: called
+  std::string host;
+  std::vector<topic_partition> has;
+};
+
 /// As text. errc::incompatible: none, and states and births know their topics by it.
 [[nodiscard]] result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id);
 
@@ -68,7 +75,6 @@ class admin {
   /// The first whose time is at or after `t`, else the end.
   [[nodiscard]] result<offset> offset_for_time(const topic_partition& tp, timestamp t);
 
-  [[nodiscard]] result<std::vector<std::string>> groups();
   /// What the group has committed on these partitions (empty: on all that it has). Waits for
   /// transactions that are about to move them.
   [[nodiscard]] result<std::vector<group_offset>> group_offsets(
@@ -78,8 +84,9 @@ class admin {
       const std::string& group, const std::vector<topic_partition>& where);
   [[nodiscard]] result<void> forget_group_offset(const std::string& group,
                                                  const topic_partition& where);
-  /// Who is in the group now: what each member calls itself.
-  [[nodiscard]] result<std::vector<std::string>> members(const std::string& group);
+  /// Who is in these groups now; of one that is not there nobody is.
+  [[nodiscard]] result<std::vector<member_description>> members(
+      const std::vector<std::string>& groups);
 
  private:
   template <class Send>
@@ -88,8 +95,7 @@ class admin {
   template <class Look>
   auto answered_in_time(const std::string& subject, Look&& look, bool first_contact = false)
       -> result<decltype(look(0))>;
-  result<std::vector<std::string>> groups_now();
-  result<std::vector<std::string>> members_now(const std::string& group);
+  result<std::vector<member_description>> members_now(const std::vector<std::string>& groups);
   result<std::vector<group_offset>> group_offsets_now(const std::string& group,
                                                       const std::vector<topic_partition>& where);
   void refresh_leaders();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include <fmt/format.h>
+
 namespace kappa::kafka {
 namespace {
 
@@ -24,10 +26,14 @@ result<std::unique_ptr<group_thread>> group_thread::join(const kafka_log_options
                                                          group_registry& registry) {
   auto t = std::make_unique<group_thread>();
   t->listener_ = &listener;
+  // Who has no identity of its own on disk is known by what it calls itself.
+  const bool named = !options.instance_folder.empty();
+  const auto calls = named ? instance : fmt::format("{} {}", instance, instance_id);
+  t->process_ = named ? instance_id : calls;
   for (const auto& stage : stages) {
     entry e;
-    e.join = [&options, instance_id, instance, stage, &listener, &registry, b = t->bell_] {
-      return group_member::join(options, instance_id, instance, stage, listener, registry,
+    e.join = [&options, instance_id, calls, stage, &listener, &registry, b = t->bell_] {
+      return group_member::join(options, instance_id, calls, stage, listener, registry,
                                 [b] { b->ring(); });
     };
     auto member = e.join();

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -23,6 +24,7 @@ class group_thread final : public membership {
       const std::vector<stage_tasks>& stages, placement_listener& listener,
       group_registry& registry);
   ~group_thread() override;
+  const std::string& process() const override { return process_; }
 
  private:
   void run();
@@ -35,6 +37,7 @@ class group_thread final : public membership {
   };
   void look_at(entry& e);
 
+  std::string process_;
   placement_listener* listener_ = nullptr;
   std::vector<entry> members_;
   std::atomic<bool> leaving_ = false;

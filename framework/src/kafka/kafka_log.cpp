@@ -100,6 +100,7 @@ class kafka_log final : public event_log {
   }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
   result<std::optional<std::string>> holder(const std::string& app) override;
+  result<std::vector<app_process>> processes(const std::string& app) override;
 
   result<append_receipt> append(const topic_partition& to, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override;
@@ -200,17 +201,45 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
 }
 
 result<std::optional<std::string>> kafka_log::holder(const std::string& app) {
-  if (auto good = detail::check_app(app); !good) return fail(good.error());
-  auto groups = ask_.groups();
-  if (!groups) return fail(groups.error());
-  for (const auto& group : *groups) {
-    if (!stage_of_group(group, app)) continue;
-    auto members = ask_.members(group);
-    if (!members) return fail(members.error());
-    if (!members->empty()) return std::optional{members->front()};
-  }
+  auto running = processes(app);
+  if (!running) return fail(running.error());
+  if (!running->empty())
+    return fmt::format("{} on {}", running->front().instance, running->front().host);
   if (options_.instance_folder.empty()) return std::optional<std::string>{};
   return detail::app_lock::holder(options_.instance_folder, app);
+}
+
+result<std::vector<app_process>> kafka_log::processes(const std::string& app) {
+  if (auto good = detail::check_app(app); !good) return fail(good.error());
+  // By the topics, which say whose they are: names of apps and stages may hold dots.
+  auto owned = topics_.owned_by(app);
+  if (!owned) return fail(owned.error());
+  std::map<std::string, std::string> stages;  // by tasks topic
+  std::vector<std::string> groups;
+  for (const auto& topic : *owned) {
+    if (!is_tasks_topic(topic)) continue;
+    const auto group = group_of_tasks(topic.name);
+    const auto stage = stage_of_group(group, app);
+    if (!stage) continue;
+    stages[topic.name] = stage->first;
+    groups.push_back(group);
+  }
+  auto members = ask_.members(groups);
+  if (!members) return fail(members.error());
+  std::map<std::string, app_process> all;
+  for (const auto& m : *members) {
+    auto& process = all[m.name];
+    process.id = m.name;
+    process.instance = m.calls;
+    process.host = m.host;
+    for (const auto& at : m.has) {
+      if (const auto stage = stages.find(at.topic); stage != stages.end())
+        process.tasks.push_back({stage->second, at.partition});
+    }
+  }
+  std::vector<app_process> out;
+  for (auto& [id, process] : all) out.push_back(std::move(process));
+  return out;
 }
 
 result<append_receipt> kafka_log::append(const topic_partition& to, const record_batch& records,

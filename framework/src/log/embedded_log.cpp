@@ -182,6 +182,9 @@ class embedded_log_impl final : public event_log {
     if (auto r = detail::check_app(app); !r) return fail(r.error());
     return detail::app_lock::holder(parts_->locks(), app);
   }
+  result<std::vector<app_process>> processes(const std::string&) override {
+    return detail::one_process_has_all(name());
+  }
   result<append_receipt> append(const topic_partition& to, const record_batch& records,
                                 const std::optional<producer_sequence>& sequence) override;
 

@@ -180,6 +180,9 @@ class memory_log_impl final : public memory_log,
                                            placement_listener&) override {
     return detail::one_process_has_all(name());
   }
+  result<std::vector<app_process>> processes(const std::string&) override {
+    return detail::one_process_has_all(name());
+  }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override {
     if (auto r = detail::check_app(options.app); !r) return fail(r.error());
     const std::lock_guard lock{mutex_};

@@ -38,6 +38,11 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
   std::map<topic_partition, std::int64_t> written;  // records in the epochs topics
   std::vector<bool> is_mine;
   for (const auto& e : epochs) {
+    if (e->moves.empty()) {  // it goes with the others; alone it is done again, which does no harm
+      is_mine.push_back(false);
+      bases.emplace_back(e->appends.size(), offset{-1});
+      continue;
+    }
     auto position = log_->position(e->moves.at(0).key);
     if (!position) return fail(position.error());
     const auto meta = *position ? decode_metadata((*position)->metadata) : std::nullopt;

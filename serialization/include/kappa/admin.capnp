@@ -63,6 +63,8 @@ struct Reply {
     found @6 :Found;
     replay @7 :ReplayProgress;
   }
+  process @8 :Text;
+  # Where several processes run the app: which one answers, as the log tells them apart.
 }
 
 struct Problem {
@@ -84,6 +86,20 @@ struct Status {
   failed @6 :Bool;
   failure @7 :Problem;
   # What keeps the host from going on.
+  processes @8 :List(ProcessStatus);
+  # Where several run the app; filled in by who has asked them all.
+}
+
+struct ProcessStatus {
+  id @0 :Text;
+  # As the log tells them apart.
+  instance @1 :Text;
+  # "pid 4711 on 10.0.0.7"
+  answers @2 :Bool;
+  # False: it did not in time. What follows is not known then.
+  started @3 :Int64 $Kappa.timestamp;
+  failed @4 :Bool;
+  failure @5 :Problem;
 }
 
 struct StageStatus {
@@ -105,6 +121,8 @@ enum Health {
   finished @4;
   stopped @5;
   elsewhere @6;  # another process has it
+  unanswered @7;  # the process that has it did not answer: as the log has it
+  unowned @8;  # no process has it at the moment: as the log has it
 }
 
 enum Phase {
@@ -142,6 +160,8 @@ struct TaskStatus {
   failures @19 :Int32;
   # In a row.
   lastError @20 :Text;
+  instance @21 :Text;
+  # Where several processes run the app: which one has it; empty: none.
 }
 
 struct InputStatus {

@@ -1,7 +1,8 @@
-// Asks a running host: requests go into the topic `<app>.admin`, replies come from
+// Asks a running app: requests go into the topic `<app>.admin`, replies come from
 // `<app>.admin.replies` (kappa/admin.capnp, docs/reference/admin.md).
 //
 //   kappa::admin_client client{log, "flights"};
+//   auto status = client.status("", 5s);              // result<optional<status>>
 //   auto call = client.send(kappa::admin::replay_request{.stage = "hourly-delays"});
 //   while (auto reply = call->next(1s)) {             // result<optional<reply>>
 //     if (!*reply) continue;                          // nothing within a second
@@ -41,7 +42,8 @@ class admin_call {
   [[nodiscard]] const std::string& id() const;
 
   /// The next reply; nothing when `timeout` is over, or after one that was the last. Blocks. A
-  /// `problem` that the host answers is a reply, not an error: errors are of the log.
+  /// `problem` that the host answers is a reply, not an error: errors are of the log. Where several
+  /// processes run the app (Kafka), each of them answers, and there is no last one.
   [[nodiscard]] result<std::optional<admin::reply>> next(std::chrono::milliseconds timeout);
 
  private:
@@ -50,6 +52,9 @@ class admin_call {
   explicit admin_call(std::unique_ptr<inside> in);
   std::unique_ptr<inside> in_;
 };
+
+/// As the host had it.
+[[nodiscard]] error error_of(const admin::problem& p);
 
 class admin_client {
  public:
@@ -65,7 +70,25 @@ class admin_client {
       const admin_question& what,
       std::optional<std::chrono::milliseconds> within = std::nullopt) const;
 
+  /// Stages and tasks of the app (`stage` empty: all); nothing: nobody runs it. Blocks, at most
+  /// about as long as `patience`. errc::timed_out: who has it does not answer. Where several
+  /// processes run it (Kafka) all are asked, and `processes` tells which of them did not answer:
+  /// of tasks that are `unanswered` or `unowned` there is what the log knows (committed_status).
+  [[nodiscard]] result<std::optional<admin::status>> status(
+      const std::string& stage, std::chrono::milliseconds patience) const;
+  /// The state under a key, from the process that has its task; nothing: nobody runs the app.
+  /// errc::timed_out: that process does not answer; errc::unavailable: it is not ready, or no
+  /// process has the task, all the time. Blocks likewise.
+  [[nodiscard]] result<std::optional<admin::found>> get(const admin::get_request& what,
+                                                        std::chrono::milliseconds patience) const;
+
  private:
+  [[nodiscard]] result<std::optional<admin::reply>> ask(const admin_question& what,
+                                                        std::chrono::milliseconds patience) const;
+  template <class Answer>
+  [[nodiscard]] result<std::optional<Answer>> answer_to(const admin_question& what,
+                                                        std::chrono::milliseconds patience) const;
+
   std::shared_ptr<event_log> log_;
   std::string app_;
   clock_fn clock_;

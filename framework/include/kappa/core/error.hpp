@@ -36,6 +36,7 @@ enum class errc : std::uint16_t {
   quarantined = 20,    // the task keeps failing and was taken out
   injected = 21,       // a test's fault
   denied = 22,         // the user it connects as may not
+  elsewhere = 23,      // another process has the task: ask that one
 };
 
 [[nodiscard]] std::string_view name_of(errc code);

@@ -229,6 +229,10 @@ class event_log {
   /// Who has the app now, in words ("pid 4711"), maybe empty; nothing: nobody. Takes nothing and
   /// disturbs nobody, also when read-only.
   [[nodiscard]] virtual result<std::optional<std::string>> holder(const std::string& app) = 0;
+  /// The processes that take part in running the app (`join`), and which tasks each has now; none:
+  /// nobody runs it. One that has died is among them until its session is over. Blocks.
+  /// errc::invalid_argument where the log places no tasks.
+  [[nodiscard]] virtual result<std::vector<app_process>> processes(const std::string& app) = 0;
   /// An append from outside any app; errc::owned for topics that an app owns. Blocks until durable
   /// (group commit: concurrent appends share one fsync).
   [[nodiscard]] virtual result<append_receipt> append(

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "kappa/core/error.hpp"
 #include "kappa/core/strong.hpp"
@@ -17,6 +18,14 @@ struct task_place {
   partition task;
   friend auto operator<=>(const task_place&, const task_place&) = default;
   friend bool operator==(const task_place&, const task_place&) = default;
+};
+
+/// A process that takes part in running an app.
+struct app_process {
+  std::string id;        // no other process of the app has it
+  std::string instance;  // what it called itself when it joined first under this id: "pid 4711"
+  std::string host;      // its address, as the brokers see it
+  std::vector<task_place> tasks{};
 };
 
 /// Told by the log, on a thread of its own; must not block.
@@ -38,6 +47,8 @@ class placement_listener {
 class membership {
  public:
   virtual ~membership() = default;
+  /// By which event_log::processes tells this process from the others.
+  [[nodiscard]] virtual const std::string& process() const = 0;
 };
 
 }  // namespace kappa

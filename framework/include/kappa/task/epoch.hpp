@@ -29,6 +29,7 @@ struct closed_epoch {
   task_id task;
   epoch_number number;
   std::vector<log_transaction::append> appends;
+  /// None: answers, which may be appended twice when the outcome of a commit was unknown.
   std::vector<log_transaction::move> moves;
   /// Index in `appends` of what goes into the epochs topic.
   std::optional<std::size_t> epochs_append;
