@@ -22,20 +22,19 @@
 #include "actors/retention_keeper.hpp"
 #include "actors/running_tasks.hpp"
 #include "actors/savepoint_keeper.hpp"
+#include "actors/standby_choice.hpp"
 #include "actors/standby_keeper.hpp"
 #include "actors/state_answer.hpp"
 #include "actors/step_pulse.hpp"
 #include "actors/task_actor.hpp"
+#include "actors/task_openers.hpp"
 #include "actors/watchdog.hpp"
 #include "kappa/copy/copy_note.hpp"
 #include "kappa/core/caught.hpp"
-#include "kappa/core/failpoint.hpp"
 #include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/instance_slot.hpp"
 #include "kappa/log/open_log.hpp"
-#include "kappa/task/local_runner.hpp"
-#include "kappa/task/savepoints.hpp"
 #include "kappa/task/stored_schemas.hpp"
 
 namespace kappa {
@@ -89,82 +88,11 @@ struct host::inside {
   std::unique_ptr<membership> group;  // null: this process has all tasks
   std::unique_ptr<detail::watchdog> watchdog;
   std::shared_ptr<detail::retention_keeper> retention;
-  std::shared_ptr<kappa::savepoint_repository> repository;  // null: no savepoints
+  std::optional<detail::task_openers> openers;
   std::shared_ptr<detail::savepoint_keeper> savepoints;
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return (slot ? slot->folder() : options.state) / topology->app_name();
-  }
-
-  // Of a task that keeps a state.
-  task_options options_of(const stage_spec& stage, partition p) const {
-    task_options o;
-    o.topology = topology;
-    o.stage = stage.name;
-    o.partition = p;
-    o.log = log;
-    o.layout = layout.at(stage.name);
-    o.state_folder = task_folder(app_state(), task_id{stage.app, stage.name, stage.generation, p});
-    o.limits = options.limits;
-    o.on_failure = options.on_failure;
-    o.until_end = options.until_end;
-    o.adopt_state_position = options.adopt_state_position;
-    o.replay_only = options.replay_only;
-    o.savepoints = repository;
-    o.clock = options.clock;
-    o.log_to = options.log_to;
-    return o;
-  }
-
-  // What opens a task, now and after every failure.
-  detail::task_opener opener(const stage_spec& stage, partition p) {
-    const task_id id{stage.app, stage.name, stage.generation, p};
-    pulses.push_back(std::make_unique<detail::step_pulse>(ledger.get()));
-    std::vector<crash_suspect> suspects;
-    if (ledger) suspects = ledger->suspects(id);
-    for (const auto& s : suspects) {
-      options.log_to(log_level::warning, "the process died in user code at a record",
-                     {{"task", id.text()},
-                      {"position", fmt::format("{}@{}", s.input, s.offset)},
-                      {"deaths", std::to_string(s.deaths)}});
-    }
-    if (stage.source) {
-      source_task_options o;
-      o.topology = topology;
-      o.stage = stage.name;
-      o.log = log;
-      o.layout = layout.at(stage.name);
-      o.limits = options.limits;
-      o.on_failure = options.on_failure;
-      o.rate = options.source_rate;
-      o.clock = options.clock;
-      o.log_to = options.log_to;
-      o.watcher = pulses.back().get();
-      o.suspects = std::move(suspects);
-      const auto none = [name = id.text()]() -> result<void> {
-        return fail(errc::invalid_argument, name, "it reads a source and keeps no state");
-      };
-      return {[o, name = id.text(), pulse = pulses.back().get()] {
-                const detail::step_pulse::turn watched{*pulse};  // it may hang in there
-                return detail::caught(name, [&] { return open_source_task(o); });
-              },
-              none, none};
-    }
-    auto o = options_of(stage, p);
-    o.watcher = pulses.back().get();
-    o.suspects = std::move(suspects);
-    return {
-        [o, name = id.text()] { return detail::caught(name, [&] { return open_task(o); }); },
-        [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); },
-        [folder = o.state_folder, savepoints = o.savepoints, id]() -> result<void> {
-          if (savepoints) {
-            if (auto gone = forget_savepoints(*savepoints, id); !gone) return gone;
-          }
-          failpoint::hit("rebuild.before_erase");
-          if (auto erased = erase_state(folder); !erased) return erased;
-          failpoint::hit("rebuild.after_erase");
-          return {};
-        }};
   }
 
   [[nodiscard]] bool replayed(const std::string& stage) const {
@@ -194,9 +122,10 @@ struct host::inside {
     for (const auto& stage : topology->stages()) {
       if (options.replay_only && !replayed(stage.name)) continue;
       for (std::int32_t p = 0; p < layout.at(stage.name).tasks; ++p) {
+        pulses.push_back(std::make_unique<detail::step_pulse>(ledger.get()));
         opened.push_back({{stage.app, stage.name, stage.generation, partition{p}},
                           stage.source.has_value(),
-                          opener(stage, partition{p}),
+                          openers->of(stage, partition{p}, ledger.get(), *pulses.back()),
                           nullptr});
       }
     }
@@ -301,12 +230,13 @@ struct host::inside {
       ledger = std::move(*opened);
     }
 
-    repository = options.savepoint_repository;
+    auto repository = options.savepoint_repository;
     if (!repository && !options.savepoints.empty()) {
       auto there = open_savepoint_folder(options.savepoints);
       if (!there) return fail(there.error());
       repository = std::move(*there);
     }
+    openers.emplace(options, topology, log, layout, app_state(), repository);
     auto opened = open_tasks();
     if (!opened) return fail(opened.error());
     std::vector<task_status> statuses;
@@ -396,14 +326,22 @@ struct host::inside {
   void keep_standbys() {
     if (options.standbys == 0) return;
     std::vector<std::optional<task_options>> followed;
+    std::vector<task_id> ids;
     for (const auto& t : board->all()) {
       const auto& stage = *topology->find(t.id.stage);
+      ids.push_back(t.id);
       followed.push_back(t.source ? std::nullopt
-                                  : std::optional{options_of(stage, t.id.partition)});
+                                  : std::optional{openers->options_of(stage, t.id.partition)});
     }
     standbys = std::make_shared<detail::standby_keeper>(
         followed,
-        [n = followed.size()]() -> result<std::vector<bool>> { return std::vector<bool>(n, true); },
+        [this, ids = std::move(ids)]() -> result<std::vector<bool>> {
+          if (options.standbys == host_options::all_others)
+            return std::vector<bool>(ids.size(), true);
+          auto processes = log->processes(topology->app_name());
+          if (!processes) return fail(processes.error());
+          return detail::choose_standbys(ids, *processes, group->process(), options.standbys);
+        },
         [b = board, clock = options.clock](std::size_t task, const standby_progress& p) {
           b->update(task, [&](task_status& s) {
             if (s.health == task_health::elsewhere) s.standby = standby_status{p.epoch, clock()};
