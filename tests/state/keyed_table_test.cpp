@@ -54,7 +54,12 @@ class endless_store final : public state_store {
   result<void> scan_all(std::size_t, const scan_fn&) override { return {}; }
   result<void> commit(const state_delta&) override { return {}; }
   result<state_stats> stats() override { return {}; }
+  result<bytes> copy_to(const std::filesystem::path&) override { return bytes{}; }
+  const state_identity& identity() const override { return identity_; }
   std::string subject(std::size_t, bytes_view key) const override { return bytes{key}; }
+
+ private:
+  state_identity identity_;
 };
 
 using listing = std::vector<std::pair<bytes, bytes>>;

@@ -50,6 +50,10 @@ result<state_stats> map_store::stats() {
   return s;
 }
 
+result<bytes> map_store::copy_to(const std::filesystem::path&) {
+  return fail(errc::invalid_argument, "map", "it is no file");
+}
+
 std::string map_store::subject(std::size_t table, bytes_view key) const {
   return fmt::format("map {} {}", table, printable(key));
 }

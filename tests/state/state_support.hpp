@@ -32,11 +32,14 @@ class map_store final : public state_store {
   result<void> scan_all(std::size_t table, const scan_fn& f) override;
   result<void> commit(const state_delta& delta) override;
   result<state_stats> stats() override;
+  result<bytes> copy_to(const std::filesystem::path& folder) override;
+  const state_identity& identity() const override { return identity_; }
   std::string subject(std::size_t table, bytes_view key) const override;
 
   std::size_t gets = 0;
 
  private:
+  state_identity identity_;
   std::vector<std::map<bytes, bytes, std::less<>>> tables_;
   std::optional<bytes> snapshot_;
   epoch_number epoch_;

@@ -21,6 +21,7 @@
 #include "actors/metrics.hpp"
 #include "actors/retention_keeper.hpp"
 #include "actors/running_tasks.hpp"
+#include "actors/savepoint_keeper.hpp"
 #include "actors/standby_keeper.hpp"
 #include "actors/state_answer.hpp"
 #include "actors/step_pulse.hpp"
@@ -34,6 +35,7 @@
 #include "kappa/log/instance_slot.hpp"
 #include "kappa/log/open_log.hpp"
 #include "kappa/task/local_runner.hpp"
+#include "kappa/task/savepoints.hpp"
 #include "kappa/task/stored_schemas.hpp"
 
 namespace kappa {
@@ -87,6 +89,8 @@ struct host::inside {
   std::unique_ptr<membership> group;  // null: this process has all tasks
   std::unique_ptr<detail::watchdog> watchdog;
   std::shared_ptr<detail::retention_keeper> retention;
+  std::shared_ptr<kappa::savepoint_repository> repository;  // null: no savepoints
+  std::shared_ptr<detail::savepoint_keeper> savepoints;
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return (slot ? slot->folder() : options.state) / topology->app_name();
@@ -106,6 +110,7 @@ struct host::inside {
     o.until_end = options.until_end;
     o.adopt_state_position = options.adopt_state_position;
     o.replay_only = options.replay_only;
+    o.savepoints = repository;
     o.clock = options.clock;
     o.log_to = options.log_to;
     return o;
@@ -151,7 +156,10 @@ struct host::inside {
     return {
         [o, name = id.text()] { return detail::caught(name, [&] { return open_task(o); }); },
         [o, name = id.text()] { return detail::caught(name, [&] { return check_rebuild(o); }); },
-        [folder = o.state_folder]() -> result<void> {
+        [folder = o.state_folder, savepoints = o.savepoints, id]() -> result<void> {
+          if (savepoints) {
+            if (auto gone = forget_savepoints(*savepoints, id); !gone) return gone;
+          }
           failpoint::hit("rebuild.before_erase");
           if (auto erased = erase_state(folder); !erased) return erased;
           failpoint::hit("rebuild.after_erase");
@@ -293,6 +301,12 @@ struct host::inside {
       ledger = std::move(*opened);
     }
 
+    repository = options.savepoint_repository;
+    if (!repository && !options.savepoints.empty()) {
+      auto there = open_savepoint_folder(options.savepoints);
+      if (!there) return fail(there.error());
+      repository = std::move(*there);
+    }
     auto opened = open_tasks();
     if (!opened) return fail(opened.error());
     std::vector<task_status> statuses;
@@ -323,7 +337,11 @@ struct host::inside {
           log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
           options.log_to);
     }
-    state_thread = detail::spawn_state_thread(*system, app, board, retention);
+    if (repository) {
+      savepoints = std::make_shared<detail::savepoint_keeper>(
+          repository, options.savepoint_interval, app_state() / "savepoint.part", options.log_to);
+    }
+    state_thread = detail::spawn_state_thread(*system, app, board, retention, savepoints);
     tasks = std::make_unique<detail::running_tasks>(*system, board, options.log_to);
     keep_standbys();
     std::vector<detail::admin_task> admin_tasks;
@@ -445,6 +463,7 @@ struct host::inside {
     group.reset();
     if (watchdog) watchdog->stop();
     if (retention) retention->stop();
+    if (savepoints) savepoints->stop();
     // The lane holds the app: it goes last, or another process could take the app, and open the
     // state, while a T2 is still being written here.
     auto no_more_snapshots = detail::end_of(state_thread);

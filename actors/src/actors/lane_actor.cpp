@@ -112,15 +112,18 @@ class lane_actor final : public caf::event_based_actor {
 class state_actor final : public caf::event_based_actor {
  public:
   state_actor(caf::actor_config& config, std::string app, std::shared_ptr<class board> board,
-              std::shared_ptr<retention_keeper> retention)
-      : event_based_actor{config}, retention_{std::move(retention)} {
+              std::shared_ptr<retention_keeper> retention,
+              std::shared_ptr<savepoint_keeper> savepoints)
+      : event_based_actor{config},
+        retention_{std::move(retention)},
+        savepoints_{std::move(savepoints)} {
     when_it_throws(
         this, [app = std::move(app), board = std::move(board)] { board->fail(error_caught(app)); });
   }
 
   caf::behavior make_behavior() override {
     return {
-        [](const write_ptr& w) {
+        [this](const write_ptr& w) {
           failpoint::hit("t2.before_commit");
           auto written =
               caught(w->task->id().text(), [&] { return w->task->store()->commit(*w->delta); });
@@ -128,6 +131,7 @@ class state_actor final : public caf::event_based_actor {
           auto report = std::make_shared<snapshot_written>();
           report->life = w->life;
           if (!written) report->failed = written.error();
+          if (written && savepoints_ && !w->of_replay) savepoints_->offer(w->task);
           post(w->from, report);
         },
         [this](const open_ptr& o) {
@@ -142,7 +146,10 @@ class state_actor final : public caf::event_based_actor {
     };
   }
 
-  void on_exit() override { retention_.reset(); }
+  void on_exit() override {
+    retention_.reset();
+    savepoints_.reset();
+  }
 
  private:
   static constexpr std::chrono::milliseconds look_again{20};
@@ -171,6 +178,7 @@ class state_actor final : public caf::event_based_actor {
   }
 
   std::shared_ptr<retention_keeper> retention_;
+  std::shared_ptr<savepoint_keeper> savepoints_;
 };
 
 }  // namespace
@@ -183,9 +191,10 @@ caf::actor spawn_lane(caf::actor_system& system, std::string app, std::shared_pt
 
 caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
                               std::shared_ptr<board> board,
-                              std::shared_ptr<retention_keeper> retention) {
+                              std::shared_ptr<retention_keeper> retention,
+                              std::shared_ptr<savepoint_keeper> savepoints) {
   return system.spawn<state_actor, caf::detached>(std::move(app), std::move(board),
-                                                  std::move(retention));
+                                                  std::move(retention), std::move(savepoints));
 }
 
 }  // namespace kappa::detail

@@ -10,6 +10,7 @@
 
 #include "actors/board.hpp"
 #include "actors/retention_keeper.hpp"
+#include "actors/savepoint_keeper.hpp"
 #include "kappa/task/commit_lane.hpp"
 
 namespace kappa::detail {
@@ -18,10 +19,11 @@ namespace kappa::detail {
 [[nodiscard]] caf::actor spawn_lane(caf::actor_system& system, std::string app,
                                     std::shared_ptr<commit_lane> lane, std::shared_ptr<board> board,
                                     log_sink log_to);
-/// The thread for T2, for erasing states and for opening tasks. `retention`: null where none is
-/// applied.
+/// The thread for T2, for erasing states and for opening tasks. `retention`, `savepoints`: null
+/// where there are none.
 [[nodiscard]] caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
                                             std::shared_ptr<board> board,
-                                            std::shared_ptr<retention_keeper> retention);
+                                            std::shared_ptr<retention_keeper> retention,
+                                            std::shared_ptr<savepoint_keeper> savepoints);
 
 }  // namespace kappa::detail

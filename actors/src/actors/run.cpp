@@ -165,6 +165,11 @@ struct runner::inside {
         ->default_str("0");
     cli.add_option("--state", options.state, "Folder of the state partitions")
         ->capture_default_str();
+    cli.add_option("--savepoints", options.savepoints,
+                   "Folder, perhaps of a mounted store, for copies of the states: a state comes "
+                   "from there where there is none in --state");
+    time_option("--savepoint-interval", options.savepoint_interval,
+                "Shortest time between two copies of a state");
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")
         ->capture_default_str();
     cli.add_option("--threads", options.worker_threads, "Worker threads (0: one a processor)")

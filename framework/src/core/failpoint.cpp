@@ -39,6 +39,7 @@ const std::vector<std::string_view>& names() {
       // inside it, on Kafka
       "kafka.before_offsets",
       "kafka.before_commit",
+      "kafka.after_commit",
       "t1.after_commit",
       // T2
       "t2.freeze",

@@ -412,15 +412,9 @@ result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
   });
 }
 
-result<std::vector<topic_partition>> admin::unsettled_offsets(
+result<std::vector<group_offset>> admin::offsets_as_they_are(
     const std::string& group, const std::vector<topic_partition>& where) {
-  auto all = patiently([&] { return group_offsets_now(group, where); });
-  if (!all) return fail(all.error());
-  std::vector<topic_partition> out;
-  for (const auto& at : *all) {
-    if (at.unsettled) out.push_back(at.where);
-  }
-  return out;
+  return patiently([&] { return group_offsets_now(group, where); });
 }
 
 result<std::vector<group_offset>> admin::group_offsets_now(

@@ -79,8 +79,8 @@ class admin {
   /// transactions that are about to move them.
   [[nodiscard]] result<std::vector<group_offset>> group_offsets(
       const std::string& group, const std::vector<topic_partition>& where);
-  /// Those of `where` that are unsettled in this group, also if nothing was ever committed there.
-  [[nodiscard]] result<std::vector<topic_partition>> unsettled_offsets(
+  /// Without waiting: with those that are unsettled, also if nothing was ever committed there.
+  [[nodiscard]] result<std::vector<group_offset>> offsets_as_they_are(
       const std::string& group, const std::vector<topic_partition>& where);
   [[nodiscard]] result<void> forget_group_offset(const std::string& group,
                                                  const topic_partition& where);

@@ -1,5 +1,7 @@
 #include "kafka/hanging_transactions.hpp"
 
+#include <algorithm>
+
 #include "kafka/names.hpp"
 
 namespace kappa::kafka {
@@ -27,11 +29,13 @@ result<void> end_hanging_transactions(admin& ask, transactional_producer& produc
       continue;
     }
     const auto group = group_of_tasks(t.name);
-    auto unsettled = ask.unsettled_offsets(group, all);
-    if (!unsettled) return fail(unsettled.error());
-    if (unsettled->empty()) continue;
+    auto offsets = ask.offsets_as_they_are(group, all);
+    if (!offsets) return fail(offsets.error());
     // One stands for all that this producer has open in the group.
-    const auto& at = unsettled->front();
+    const auto open = std::find_if(offsets->begin(), offsets->end(),
+                                   [](const group_offset& o) { return o.unsettled; });
+    if (open == offsets->end()) continue;
+    const auto& at = open->where;
     auto& c = commits.emplace_back();
     c.group = group;
     c.offsets.reset(rd_kafka_topic_partition_list_new(1));

@@ -6,6 +6,7 @@
 
 #include "kafka/messages.hpp"
 #include "kafka/names.hpp"
+#include "kafka/seen_commit.hpp"
 
 namespace kappa::kafka {
 namespace {
@@ -142,6 +143,9 @@ result<append_receipt> outside_producer::append(const topic_partition& to,
     at.metadata_size = base.size();
     commits[0].who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
     bases = (*p)->finish(commits);
+    if (bases) {
+      if (auto came_true = see_commit(ask_, commits); !came_true) bases = fail(came_true.error());
+    }
   }
   if (!bases) {
     // Whoever is told so asks again with the same sequence, and finds out.

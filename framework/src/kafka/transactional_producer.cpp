@@ -183,6 +183,7 @@ result<std::vector<offset>> transactional_producer::finish(
     if (broken_) return fail(committed.error());
     return fail(abandon(delivery_error_ ? *delivery_error_ : committed.error()));
   }
+  failpoint::hit("kafka.after_commit");
   return bases_;
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kafka/names.hpp"
+#include "kafka/seen_commit.hpp"
 #include "kafka/task_positions.hpp"
 #include "log/log_rules.hpp"
 
@@ -108,6 +109,7 @@ result<commit_receipt> writer::commit(const log_transaction& tx) {
   if (auto sent = producer_->send(tx.appends, false); !sent) return fail(sent.error());
   auto bases = producer_->finish(*commits);
   if (!bases) return fail(bases.error());
+  if (auto seen = see_commit(ask_, *commits); !seen) return fail(seen.error());
   return commit_receipt{std::move(*bases)};
 }
 

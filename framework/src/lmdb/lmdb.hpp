@@ -226,6 +226,10 @@ class environment : public std::enable_shared_from_this<environment> {
   /// Frees the slots of readers whose process died; tells how many.
   int clean_readers();
 
+  /// A compact copy as of the last transaction, in a file that must not exist; durable when it
+  /// returns. The map cannot grow meanwhile.
+  [[nodiscard]] result<void> copy_to(const std::filesystem::path& file);
+
   [[nodiscard]] environment_stats stats();
   [[nodiscard]] bool read_only() const { return read_only_; }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }

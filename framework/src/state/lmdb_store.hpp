@@ -35,6 +35,8 @@ class lmdb_store final : public state_store {
   [[nodiscard]] result<void> scan_all(std::size_t table, const scan_fn& f) override;
   [[nodiscard]] result<void> commit(const state_delta& delta) override;
   [[nodiscard]] result<state_stats> stats() override;
+  [[nodiscard]] result<bytes> copy_to(const std::filesystem::path& folder) override;
+  [[nodiscard]] const state_identity& identity() const override { return identity_; }
   [[nodiscard]] std::string subject(std::size_t table, bytes_view key) const override;
 
  private:

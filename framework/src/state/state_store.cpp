@@ -13,6 +13,10 @@ result<std::unique_ptr<state_store>> state_store::open(const state_store_options
   return std::unique_ptr<state_store>{std::move(*store)};
 }
 
+std::filesystem::path state_file(const std::filesystem::path& folder) {
+  return lmdb::data_file(folder);
+}
+
 result<void> erase_state(const std::filesystem::path& folder) {
   for (const auto* name : {"data.mdb", "lock.mdb"}) {
     std::error_code ec;

@@ -76,12 +76,16 @@ class task_impl final : public runnable_task {
 
   // start
   result<void> open_store(bool fresh);
+  void close_store();
   void look_at_store();
   result<void> read_epochs_topic(std::optional<birth_record>& birth);
   [[nodiscard]] bool rests() const { return options_.replay_only || options_.standby; }
   result<std::optional<snapshot_record>> open_state();
   result<recovery_facts> find_facts(const std::optional<snapshot_record>& snapshot);
   result<void> find_committed(recovery_facts& facts);
+  result<std::optional<snapshot_record>> open_brought();
+  /// True: the state is another one now.
+  result<bool> bring_savepoint(const recovery_facts& facts, const result<recovery_plan>& plan);
   result<void> open_inputs(const recovery_facts& facts);
   result<epoch_record> epoch_record_of(const record_view& r) const;
   result<void> read_more_script();

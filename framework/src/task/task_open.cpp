@@ -4,6 +4,7 @@
 
 #include "kappa/core/failpoint.hpp"
 #include "kappa/log/for_each_record.hpp"
+#include "kappa/task/savepoints.hpp"
 #include "task/task_impl.hpp"
 
 namespace kappa {
@@ -38,15 +39,19 @@ task_impl::task_impl(task_options options)
       several_inputs_{stage_->inputs.size() > 1},
       builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic()} {}
 
+void task_impl::close_store() {
+  tables_.clear();
+  step_tables_.clear();
+  program_ = {};
+  table_.reset();
+  closing_.reset();
+  timers_.reset();
+  store_.reset();
+}
+
 result<void> task_impl::open_store(bool fresh) {
   if (fresh) {
-    tables_.clear();
-    step_tables_.clear();
-    program_ = {};
-    table_.reset();
-    closing_.reset();
-    timers_.reset();
-    store_.reset();
+    close_store();
     if (auto erased = erase_state(options_.state_folder); !erased) return fail(erased.error());
   }
   state_store_options so;
@@ -251,6 +256,49 @@ result<void> task_impl::find_committed(recovery_facts& facts) {
   return {};
 }
 
+// Where it would start from nothing, or could not at all. One that does not fit, or is damaged, is
+// as good as none.
+result<bool> task_impl::bring_savepoint(const recovery_facts& facts,
+                                        const result<recovery_plan>& plan) {
+  if (!options_.savepoints || options_.standby || !facts.birth || (plan && !plan->from_empty_state))
+    return false;
+  for (;;) {
+    auto found = newest_usable(*options_.savepoints, facts);
+    if (!found) return fail(found.error());
+    if (!*found) break;
+    close_store();
+    auto brought = kappa::bring_savepoint(*options_.savepoints, **found, options_.state_folder);
+    if (brought) {
+      options_.log_to(log_level::info, "state from a savepoint",
+                      {{"task", name_},
+                       {"epoch", std::to_string((*found)->epoch.value)},
+                       {"of", options_.savepoints->name()}});
+      return true;
+    }
+    options_.log_to(log_level::warning, "a savepoint cannot be used",
+                    {{"task", name_}, {"error", brought.error().text()}});
+    if (brought.error().code != errc::corrupt && brought.error().code != errc::not_found)
+      return fail(brought.error());
+    // Gone, so that the one before it is found.
+    if (auto removed = options_.savepoints->remove(**found); !removed) return fail(removed.error());
+  }
+  if (!store_) {
+    if (auto opened = open_store(false); !opened) return fail(opened.error());
+  }
+  return false;
+}
+
+// As open_state, of what was brought. It may be of another version of the app, which is no reason
+// not to start: a state can be built from the log.
+result<std::optional<snapshot_record>> task_impl::open_brought() {
+  auto state = open_state();
+  if (state || state.error().code != errc::incompatible) return state;
+  options_.log_to(log_level::warning, "a savepoint cannot be used",
+                  {{"task", name_}, {"error", state.error().text()}});
+  if (auto fresh = open_store(true); !fresh) return fail(fresh.error());
+  return std::optional<snapshot_record>{};
+}
+
 result<void> task_impl::open_inputs(const recovery_facts& facts) {
   for (std::size_t i = 0; i < stage_->inputs.size(); ++i) {
     const auto& spec = stage_->inputs[i];
@@ -274,6 +322,16 @@ result<void> task_impl::open() {
   auto found = find_facts(snapshot);
   if (!found) return fail(found.error());
   auto& facts = *found;
+  {
+    auto brought = bring_savepoint(facts, plan_recovery(facts));
+    if (!brought) return fail(brought.error());
+    if (*brought) {
+      state = open_brought();
+      if (!state) return fail(state.error());
+      found = find_facts(snapshot);
+      if (!found) return fail(found.error());
+    }
+  }
   if (auto opened = open_inputs(facts); !opened) return opened;
 
   if (failpoint::broken("t2-before-t1")) {

@@ -48,6 +48,13 @@ struct host_options {
   /// On Kafka: how long a process may be silent before its tasks are given to others, and before
   /// its transactions are aborted. 1 s … 15 min; the brokers have bounds of their own.
   std::chrono::milliseconds session_timeout{10'000};
+  /// Where copies of the states are put now and then, and where a state comes from when there is
+  /// none here and the log alone would take long, or no longer has what it takes. Empty, and no
+  /// `savepoint_repository`: there are none.
+  std::filesystem::path savepoints{};
+  std::shared_ptr<kappa::savepoint_repository> savepoint_repository{};
+  /// Of each state at most so often, after a snapshot.
+  std::chrono::milliseconds savepoint_interval{60'000};
   /// The slot, by name; empty: the first that is free.
   std::string instance{};
   /// On Kafka: so many of the processes that do not have a task follow it, muted, so that whoever

@@ -104,9 +104,19 @@ class state_store {
 
   [[nodiscard]] virtual result<state_stats> stats() = 0;
 
+  /// Copies the state as of a T2, the last one or one that ends meanwhile, to state_file(folder),
+  /// which must not exist; durable when it returns. Gives the snapshot record that the copy has.
+  /// Any thread; blocks. errc::not_found: there was no T2 yet.
+  [[nodiscard]] virtual result<bytes> copy_to(const std::filesystem::path& folder) = 0;
+
+  /// Whose it is, as it was opened.
+  [[nodiscard]] virtual const state_identity& identity() const = 0;
   /// Names a value in errors: "app/stage.g1[0] table key".
   [[nodiscard]] virtual std::string subject(std::size_t table, bytes_view key) const = 0;
 };
+
+/// The file that a state in `folder` is.
+[[nodiscard]] std::filesystem::path state_file(const std::filesystem::path& folder);
 
 /// Removes the state in `folder` (the environment's files, not the folder's other files).
 [[nodiscard]] result<void> erase_state(const std::filesystem::path& folder);

@@ -19,6 +19,7 @@
 #include "kappa/core/logger.hpp"
 #include "kappa/core/time.hpp"
 #include "kappa/log/event_log.hpp"
+#include "kappa/state/savepoint_repository.hpp"
 #include "kappa/stream/topology.hpp"
 #include "kappa/task/layout.hpp"
 #include "kappa/task/runnable.hpp"
@@ -74,6 +75,9 @@ struct task_options {
   bool replay_only = false;
   /// The task runs elsewhere: replay what it has committed by now, then rest. See standby.hpp.
   bool standby = false;
+  /// Where the state may come from when there is none that it could go on from; null: only from the
+  /// log.
+  std::shared_ptr<savepoint_repository> savepoints;
   std::map<std::string, offset> start_from;  // of topics from outside; default: earliest retained
   std::vector<crash_suspect> suspects;
   step_watcher* watcher = nullptr;

@@ -1,0 +1,59 @@
+// The brokers have answered a commit, and the end of the transaction never reaches the partitions.
+#include <csignal>
+
+#include "kafka/totals_app_support.hpp"
+#include "kappa/core/failpoint.hpp"
+#include "kappa/log/open_log.hpp"
+#include "support/kafka_broker.hpp"
+
+namespace {
+
+using namespace kafka_test;
+
+// A broker that dies right after its answer comes up, and often ends the transaction without
+// markers (kafka/hanging_transactions.hpp). Its offsets and records are then neither there nor
+// not, and whatever ends there next decides.
+BOOST_AUTO_TEST_CASE(a_commit_is_one_only_when_it_is_seen_though_the_broker_has_answered) {
+  constexpr int rounds = 4;
+  constexpr int readings = 200;
+  kappa::testing::kafka_broker broker;
+  const auto url = "kafka://" + broker.bootstrap();
+  const auto name = fresh_name();
+  const temporary_folder folder;
+  const auto log = must(open_log({.url = url}));
+  make_input(*log, name);
+  host h{totals_app(name), options_on(url, folder.path())};
+  must(h.start());
+  BOOST_TEST_REQUIRE(eventually([&] { return running(h) == h.status().size(); }));
+  for (int round = 0; round < rounds; ++round) {
+    std::atomic<bool> dead = false;
+    failpoint::set_observer([&dead, pid = broker.nodes().front().pid](std::string_view at) {
+      if (at == "kafka.after_commit" && !dead.exchange(true)) ::kill(pid, SIGKILL);
+    });
+    send(*log, name, round * readings, readings);
+    BOOST_TEST_REQUIRE(eventually([&] { return dead.load(); }, 120s));
+    failpoint::set_observer({});
+    broker.kill_node(1);
+    broker.start_node(1);
+    broker.wait_usable();
+  }
+  constexpr auto all = static_cast<std::size_t>(rounds * readings);
+  BOOST_TEST_REQUIRE(eventually(
+      [&] {
+        return lines_of(*log, name + "-sums").size() >= all &&
+               lines_of(*log, name + "-letters").size() >= all;
+      },
+      120s));
+  must(h.stop());
+  for (const auto* topic : {"-sums", "-letters"}) {
+    const auto lines = lines_of(*log, name + topic);
+    BOOST_TEST(lines.size() == all);
+    std::map<std::string, int> counts;
+    for (const auto& l : lines) {
+      const auto colon = l.find(": ");
+      BOOST_TEST_REQUIRE(std::stoi(l.substr(colon + 2)) == ++counts[l.substr(0, colon)], l);
+    }
+  }
+}
+
+}  // namespace
