@@ -312,6 +312,8 @@ BOOST_AUTO_TEST_CASE(what_was_asked_while_no_process_ran_is_not_answered_by_the_
   auto get = must(a.client.send(admin::get_request{.stage = "sum", .key = "a0"}, 1ms));
   auto replay = must(a.client.send(admin::replay_request{.stage = "sum"}));
   must(a.second.start());
+  BOOST_TEST_REQUIRE(
+      eventually([&] { return running(a.second) == a.second.status().size(); }, 90s));
   const auto s = must(a.client.status("", a_reply));  // answered behind those
   BOOST_REQUIRE(s.has_value());
   for (auto* call : {&status, &get, &replay}) BOOST_TEST(!must(call->next(0s)));

@@ -15,8 +15,17 @@
 #include <vector>
 
 #include "kappa/core/time.hpp"
+#include "kappa/stream/topology.hpp"
 
 namespace kappa::detail {
+
+/// Whether tasks of the stage can be apart in event time: they read topics from outside, or several
+/// inputs.
+inline bool may_drift(const stage_spec& stage) {
+  const bool outside = std::any_of(stage.inputs.begin(), stage.inputs.end(),
+                                   [](const auto& in) { return !in.internal; });
+  return !stage.source && (outside || stage.inputs.size() > 1);
+}
 
 class aligner {
  public:

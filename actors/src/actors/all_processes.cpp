@@ -53,16 +53,23 @@ class inquiry {
     if (!asked) return fail(asked.error());
     return {};
   }
-  /// Of this round; nothing when all processes have answered, or it is over.
-  result<std::optional<admin::reply>> next() {
-    if (silent_.empty()) return std::optional<admin::reply>{};
-    return next_at_all();
-  }
   /// Nothing: the round is over.
-  result<std::optional<admin::reply>> next_at_all() {
+  result<std::optional<admin::reply>> next() {
     auto reply = with_.next(round_until_);
     if (reply && *reply) silent_.erase((*reply)->process);
     return reply;
+  }
+  /// Tells `take` of the replies until all processes have answered, or (`to_the_end`) the round is
+  /// over.
+  template <class Take>
+  result<void> each(bool to_the_end, Take take) {
+    while (to_the_end || !silent_.empty()) {
+      auto reply = next();
+      if (!reply) return fail(reply.error());
+      if (!*reply) break;
+      take(**reply);
+    }
+    return {};
   }
 
   [[nodiscard]] const std::vector<app_process>& processes() const { return processes_; }
@@ -255,12 +262,8 @@ result<std::optional<admin::status>> all_processes::status(const std::string& st
     if (auto asked = i.ask(admin::status_request{.stage = stage}); !asked)
       return fail(asked.error());
     if (i.processes().empty()) return std::optional<admin::status>{};
-    for (;;) {
-      auto reply = i.next();
-      if (!reply) return fail(reply.error());
-      if (!*reply) break;
-      all.take(**reply);
-    }
+    const auto take = [&](admin::reply& r) { all.take(r); };
+    if (auto heard = i.each(false, take); !heard) return fail(heard.error());
     if (const auto refused = all.refusal()) return fail(*refused);
     auto s = all.together(*log_, app_, i.processes());
     if (i.silent().empty() && is_whole(s)) return std::optional{std::move(s)};
@@ -268,12 +271,7 @@ result<std::optional<admin::status>> all_processes::status(const std::string& st
       if (auto done = complete(s, *log_, stage, i.processes()); !done) return fail(done.error());
       return std::optional{std::move(s)};
     }
-    for (;;) {
-      auto reply = i.next_at_all();
-      if (!reply) return fail(reply.error());
-      if (!*reply) break;
-      all.take(**reply);
-    }
+    if (auto heard = i.each(true, take); !heard) return fail(heard.error());
   }
 }
 
@@ -287,7 +285,7 @@ result<std::optional<admin::found>> all_processes::get(const admin::get_request&
     if (i.processes().empty()) return std::optional<admin::found>{};
     std::map<std::string, error> said;
     for (bool round = true; round;) {
-      auto reply = i.next_at_all();
+      auto reply = i.next();
       if (!reply) return fail(reply.error());
       if (!*reply) break;
       if (auto* found = std::get_if<admin::found>(&(*reply)->which))

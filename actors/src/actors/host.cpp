@@ -164,6 +164,7 @@ struct host::inside {
     o.log_to = options.log_to;
     board->hold(true);  // until it has looked
     auto spawned = detail::spawn_admin(*system, std::move(o));
+    detail::let_go_of_system();
     if (!spawned) return fail(spawned.error());
     admin = std::move(*spawned);
     return {};
@@ -171,10 +172,8 @@ struct host::inside {
 
   std::shared_ptr<detail::aligner> aligner_of(const std::string& name) {
     const auto& stage = *topology->find(name);
-    const bool outside = std::any_of(stage.inputs.begin(), stage.inputs.end(),
-                                     [](const auto& in) { return !in.internal; });
-    if (stage.source || (!outside && stage.inputs.size() < 2)) return nullptr;
-    if (options.max_drift.count() <= 0 || layout.at(name).tasks < 2) return nullptr;
+    if (!detail::may_drift(stage) || options.max_drift.count() <= 0 || layout.at(name).tasks < 2)
+      return nullptr;
     auto& a = aligners[name];
     if (a) return a;
     const auto members = static_cast<std::size_t>(layout.at(name).tasks);
@@ -363,9 +362,7 @@ struct host::inside {
     if (!joined) return fail(joined.error());
     group = std::move(*joined);
     if (standbys) standbys->begin();
-    auto answering = answer_admin({}, detail::admin_among{group->process(), asked->latest});
-    detail::let_go_of_system();
-    return answering;
+    return answer_admin({}, detail::admin_among{group->process(), asked->latest});
   }
 
   result<bool> wait_finished(std::chrono::milliseconds timeout) {
