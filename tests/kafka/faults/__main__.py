@@ -1,10 +1,11 @@
 """The flights job on Kafka as three processes, under faults; nothing may be lost or doubled.
 
 Faults are drawn by the seed: kill -9 at any moment and at steps of commit, snapshot and recovery; SIGSTOP past the session
-time-out and SIGCONT; SIGTERM; the broker killed and started again; the network between the processes and the broker cut for
-a while, or its connections dropped. With three brokers it is one of them, chosen at random or because it coordinates a group
-or the transactions of a process; and one loses its disk. A checker that knows nothing of Kappa then reads the topics, and
-the CSV files of all processes must equal those of an undisturbed embedded run. Exit code 0: nothing was found.
+time-out and SIGCONT; SIGTERM; the broker killed and started again, its disk full; the network between the processes and the
+broker cut for a while, or its connections dropped. With three brokers it is one of them, chosen at random or because it
+coordinates a group or the transactions of a process; and one loses its disk. A checker that knows nothing of Kappa then
+reads the topics, and the CSV files of all processes must equal those of an undisturbed embedded run. Exit code 0: nothing
+was found.
 """
 
 import argparse
@@ -104,7 +105,8 @@ def main():
     expected = checker.Expected(arguments.input)
     reference = undisturbed(arguments, folder)
     dice = random.Random(arguments.seed)
-    plan = SHORT[arguments.brokers] if arguments.short else drawn(dice, {kind: weights[kind] for kind in kinds}, arguments.faults)
+    chosen = {kind: weights[kind] for kind in kinds}
+    plan = SHORT[arguments.brokers] if arguments.short else drawn(dice, chosen, arguments.faults)
     run, went_wrong, found = disturb(arguments, dice, plan, folder, expected, reference)
     faults = ", ".join(f"{n} {name}" for name, n in sorted(run.counts.items()))
     of = " on three brokers" if arguments.brokers == 3 else ""

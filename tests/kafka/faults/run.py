@@ -16,9 +16,9 @@ STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commi
 OF_PROCESSES = ("kill", "step", "freeze", "terminate")
 # What there is to draw from, how often, by the number of brokers. Of three, the fault is of one.
 WEIGHTS = {
-    1: {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "absence": 1, "cut": 1, "drop": 1},
+    1: {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "absence": 1, "cut": 1, "drop": 1, "full": 1},
     3: {"kill": 5, "step": 6, "freeze": 2, "terminate": 2, "broker": 1, "group-coordinator": 2, "transaction-coordinator": 2,
-        "absence": 1, "cut": 2, "drop": 1, "disk": 1},
+        "absence": 1, "cut": 2, "drop": 1, "disk": 1, "full": 1},
 }
 # Some of them, in little time: "step" with its failpoint.
 SHORT = {
@@ -126,8 +126,9 @@ class Run:
         if broker is None:
             return False
         alone = len(self.brokers.numbers) == 1
+        seconds = self.dice.uniform(0.2, 2) if alone else self.dice.choice([0.5, SESSION_SECONDS + 4])
         self.brokers.tell(f"kill {broker}")
-        self.broker_later(self.dice.uniform(0.2, 2) if alone else self.dice.choice([0.5, SESSION_SECONDS + 4]), "start", broker)
+        self.broker_later(seconds, "start", broker)
         return True
 
     def broker_later(self, seconds, command, broker):
@@ -159,6 +160,17 @@ class Run:
         self.brokers.tell(f"wipe {broker}")
         self.broker_later(1, "start", broker)
         return True
+
+    def full(self):
+        """The disk, until somebody comes and makes room."""
+        broker = self.any_broker()
+        self.brokers.tell(f"fill {broker}")
+        self.later(SESSION_SECONDS, f"room for broker {broker}", lambda: self.restart(broker))
+        return True
+
+    def restart(self, broker):
+        self.brokers.tell(f"kill {broker}")
+        self.brokers.tell(f"start {broker}")
 
     def fault(self):
         """The next one of the plan, if this is a moment for it."""
