@@ -25,6 +25,7 @@ BOOST_AUTO_TEST_CASE(two_stages_on_one_topic_that_are_killed_each_go_on_from_whe
                                            flag.string()};
   send(*log, name, 0, 200);
   child_process killed{program, arguments};
+  BOOST_TEST_REQUIRE((killed.line() == "started"));
   BOOST_TEST_REQUIRE(has_taken_in(*log, name, 200));
   std::ofstream{flag} << "stop here";
   send(*log, name, 200, 400);

@@ -1,7 +1,7 @@
 // Two stages on one topic, of which one can be held up; a program of its own, to be killed.
 //
-//   kafka_helper LOG STATE NAME FLAG   runs app NAME until the end of its input. Stage "slow" stops
-//                                      at its next reading once the file FLAG is there
+//   kafka_helper LOG STATE NAME FLAG   runs app NAME until the end of its input; says "started".
+//                                      Stage "slow" stops at its next reading once FLAG is there
 #include <cstdio>
 #include <filesystem>
 #include <future>
@@ -46,6 +46,7 @@ int run(const std::string& log, const std::string& state, const std::string& nam
     std::cerr << started.error().text() << '\n';
     return 1;
   }
+  std::cout << "started" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
   }
   return h.stop() ? 0 : 1;

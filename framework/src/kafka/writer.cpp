@@ -105,9 +105,9 @@ result<bool> writer::moved_last(const position_key& key) {
 // either when it is asked for was deleted.
 error writer::about_topics(const log_transaction& tx, error e) {
   if (e.code != errc::not_found) return e;
-  std::set<std::string> names;
-  for (const auto& a : tx.appends) names.insert(a.to.topic);
-  for (const auto& name : names) {
+  std::set<std::string> outputs;
+  for (const auto& a : tx.appends) outputs.insert(a.to.topic);
+  for (const auto& name : outputs) {
     auto there = topics_.find(name);
     if (!there) return e;
     if (*there) continue;
@@ -115,6 +115,14 @@ error writer::about_topics(const log_transaction& tx, error e) {
             "it was deleted under the running app, with all that it held. Nothing of this commit "
             "is lost; started again, the app makes the topic anew and goes on "
             "(docs/how-to/kafka.md)"};
+  }
+  // What was processed of an input counts, also when it is gone: the next try leaves its offsets
+  // out, which are for others, and who reads it is told.
+  for (auto& [input, is] : is_partition_) {
+    if (!is) continue;
+    auto there = topics_.find(input.topic);
+    if (!there) return e;
+    is = there->has_value();
   }
   e.code = errc::unavailable;
   e.retriable = true;
