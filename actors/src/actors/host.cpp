@@ -412,6 +412,8 @@ struct host::inside {
                    std::chrono::duration_cast<std::chrono::milliseconds>(left)));
       if (!done || !*done || !group) return done;
       auto elsewhere = all_ended();
+      // Brokers that do not answer for a while say nothing of the end.
+      if (!elsewhere && elsewhere.error().retriable) elsewhere = false;
       if (!elsewhere || *elsewhere) return elsewhere;
       if (std::chrono::steady_clock::now() >= until) return false;
       std::this_thread::sleep_for(look_elsewhere);

@@ -89,7 +89,7 @@ def main():
     p.add_argument("--must-find", action="store_true",
                    help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when the checker has found it")
     p.add_argument("--patience", type=int, metavar="SECONDS", help="how long it may take to come to an end")
-    p.add_argument("--work", help="keep what was written here; else it goes, unless something was found")
+    p.add_argument("--work", help="an empty folder, to keep what is written; else it goes, unless something was found")
     p.add_argument("--program", required=True, help=argparse.SUPPRESS)
     p.add_argument("--input", required=True, help=argparse.SUPPRESS)
     arguments = p.parse_args()
@@ -100,6 +100,8 @@ def main():
             p.error(f"--kinds: there is no fault \"{kind}\"; there are {', '.join(weights)}")
     folder = arguments.work or tempfile.mkdtemp(prefix="kappa-faults-")
     os.makedirs(folder, exist_ok=True)
+    if os.listdir(folder):
+        p.error(f"--work {folder}: it is not empty; the states of another run are of another log")
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     expected = checker.Expected(arguments.input)
