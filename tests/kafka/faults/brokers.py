@@ -44,10 +44,12 @@ class Brokers:
     def cuttable(self):
         return self.facts["listeners"]["cuttable"]
 
+    def topics(self):
+        return self._ask(lambda broker: broker.topic_names()) or []
+
     def groups(self):
         """Those of apps."""
-        names = self._ask(lambda broker: broker.topic_names())
-        return sorted(name.removesuffix(TASKS) for name in names or [] if name.endswith(TASKS))
+        return sorted(name.removesuffix(TASKS) for name in self.topics() if name.endswith(TASKS))
 
     def coordinator_of_group(self, group):
         """The number of a broker; nothing: there is none at the moment."""
