@@ -73,6 +73,23 @@ std::vector<std::string> lines_of(event_log& log, const std::string& topic) {
   return all;
 }
 
+bool has_taken_in(event_log& log, const std::string& name, std::size_t readings) {
+  return eventually(
+      [&] {
+        return lines_of(log, name + "-sums").size() == readings &&
+               lines_of(log, name + "-letters").size() == readings;
+      },
+      120s);
+}
+
+void check_counts(event_log& log, const std::string& topic) {
+  std::map<std::string, int> counts;
+  for (const auto& l : lines_of(log, topic)) {
+    const auto colon = l.find(": ");
+    BOOST_TEST_REQUIRE(std::stoi(l.substr(colon + 2)) == ++counts[l.substr(0, colon)], l);
+  }
+}
+
 std::size_t running(const host& h) {
   std::size_t n = 0;
   for (const auto& t : h.status()) n += t.health == task_health::running ? 1 : 0;

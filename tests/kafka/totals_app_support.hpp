@@ -29,6 +29,10 @@ void send(event_log& log, const std::string& name, int from, int count);
 
 /// key=value lines of a topic, partition by partition in order.
 [[nodiscard]] std::vector<std::string> lines_of(event_log& log, const std::string& topic);
+/// Waits until the app has taken in so many readings in all, in both stages.
+[[nodiscard]] bool has_taken_in(event_log& log, const std::string& name, std::size_t readings);
+/// The totals in that topic count 1, 2, 3 …, key by key, without a gap or a repetition.
+void check_counts(event_log& log, const std::string& topic);
 [[nodiscard]] std::size_t running(const host& h);
 
 }  // namespace kafka_test

@@ -64,6 +64,14 @@ const std::filesystem::path& kafka_broker::file(const std::string& name) const {
   return named(files_, name);
 }
 
+const kafka_broker::node& kafka_broker::status(int id) {
+  command("status", std::vector<int>{});
+  return nodes_.at(static_cast<std::size_t>(id) - 1);
+}
+
+int kafka_broker::lost(int id) { return status(id).lost; }
+bool kafka_broker::runs(int id) { return status(id).pid != -1; }
+
 void kafka_broker::wait_usable() { command("wait", std::vector<int>{}); }
 
 void kafka_broker::command(const std::string& name, int id) { command(name, std::vector{id}); }
@@ -91,7 +99,7 @@ void kafka_broker::read_answer(const std::string& what) {
     const auto& pid = n.at("pid");
     nodes_.push_back({n.at("id").to_number<int>(), n.at("port").to_number<int>(),
                       pid.is_null() ? -1 : pid.to_number<pid_t>(), text(n.at("log")),
-                      text(n.at("data"))});
+                      text(n.at("data")), n.at("lost").to_number<int>()});
   }
   for (const auto& [name, value] : answer.at("listeners").as_object()) {
     bootstrap_[std::string{name}] = text(value);

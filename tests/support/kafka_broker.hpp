@@ -48,6 +48,8 @@ class kafka_broker {
     pid_t pid = -1;
     std::filesystem::path log;
     std::filesystem::path data;
+    /// See lose_commit. As of the last command.
+    int lost = 0;
   };
 
   /// Returns when topics can be made and groups and transactions begun, with no coordinator still
@@ -79,12 +81,23 @@ class kafka_broker {
   void resume_node(int id) { command("resume", id); }
   /// Its disk is lost: killed, and its data removed. start_node gives it an empty one.
   void wipe_node(int id) { command("wipe", id); }
+  /// Its disk is full until the next start_node: no file can grow any more. A broker ends by that.
+  void fill_disk(int id) { command("fill", id); }
+  /// Whether its process is there. Asks the harness.
+  [[nodiscard]] bool runs(int id);
   /// What goes through the listener "cuttable" of a node stands still (cut), arrives after all
   /// (heal), or is lost, with its connections (drop). The other listeners, and the nodes among
   /// themselves, are not touched.
   void cut_network(int id) { command("cut", id); }
   void heal_network(int id) { command("heal", id); }
   void drop_connections(int id) { command("drop", id); }
+  /// The next commit of a transaction that goes to a node through the listener "cuttable" does not
+  /// arrive (lose_commit), or arrives and its answer does not (lose_answer). Either drops the
+  /// connections and cuts the network at once.
+  void lose_commit(int id) { command("lose-commit", id); }
+  void lose_answer(int id) { command("lose-answer", id); }
+  /// How many of these have happened.
+  [[nodiscard]] int lost(int id);
   /// Returns when every node that is up is in, in sync, and the coordinators have loaded.
   void wait_usable();
   /// Several at once (three nodes need two to start): "kill", "start", ….
@@ -92,6 +105,7 @@ class kafka_broker {
 
  private:
   void command(const std::string& name, int id);
+  [[nodiscard]] const node& status(int id);
   void end();
   void read_answer(const std::string& what);
 

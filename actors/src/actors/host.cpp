@@ -376,7 +376,8 @@ struct host::inside {
       if (!done || !*done || !group) return done;
       auto elsewhere = tasks->all_ended(*log, topology->app_name());
       if (elsewhere && *elsewhere) return true;
-      if (!elsewhere && !elsewhere.error().retriable) return elsewhere;  // else it is looked again
+      // Brokers that do not answer for a while say nothing of the end.
+      if (!elsewhere && !elsewhere.error().retriable) return elsewhere;
       if (std::chrono::steady_clock::now() >= until) return false;
       std::this_thread::sleep_for(look_elsewhere);
     }

@@ -15,8 +15,9 @@ using resource =
     std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
 
 // A broker that has just become the leader or the coordinator of something may not know it yet, and
-// what a transaction has moved is not settled before it is over.
-constexpr std::chrono::seconds patience_with_brokers{30};
+// what a transaction has moved is not settled before it is over. Longer than one request may take
+// (request_timeout_ms): one that was lost with its broker is sent again, to another.
+constexpr std::chrono::seconds patience_with_brokers{60};
 
 // The brokers have nothing that could be waited for: asked again, after ever longer pauses.
 class waiting_again {

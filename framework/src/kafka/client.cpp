@@ -249,6 +249,12 @@ client::~client() {
 
 void client::connection_error(rd_kafka_resp_err_t code, std::string_view reason) {
   const auto text = redacted(reason);
+  if (const auto end = text.find("]: ");
+      meaning_of(code).code == errc::not_found && end != std::string::npos) {
+    const std::lock_guard lock{mutex_};
+    unknown_.insert(text.substr(0, end + 1));
+    return;
+  }
   // That all are down only sums up what was said of each.
   const bool news = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || note_failure(code, text);
   if (news)
@@ -300,6 +306,11 @@ std::optional<error> client::refusal(const std::string& subject, time_point sinc
   auto e = *refusal_;
   e.subject = subject;
   return e;
+}
+
+bool client::is_unknown(const topic_partition& where) {
+  const std::lock_guard lock{mutex_};
+  return unknown_.erase(fmt::format("{} [{}]", where.topic, where.partition)) > 0;
 }
 
 void client::answered() {

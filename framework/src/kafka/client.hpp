@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,6 +108,9 @@ class client {
                                              bool first_contact = false);
   /// They have answered.
   void answered();
+  /// Whether they have said since the last call that they do not know this partition. It is told
+  /// while the partition's queue is read, and in no message there.
+  [[nodiscard]] bool is_unknown(const topic_partition& where);
 
   /// For the owner's use in the callbacks of librdkafka (`opaque`).
   void set_owner(void* owner) { owner_ = owner; }
@@ -134,6 +138,7 @@ class client {
   std::optional<error> refusal_;
   bool refusal_guessed_ = false;
   time_point refused_at_;
+  std::set<std::string> unknown_;  // partitions, as the library writes them: "orders [3]"
 };
 
 }  // namespace kappa::kafka

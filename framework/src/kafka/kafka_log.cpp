@@ -40,6 +40,14 @@ std::optional<std::pair<std::string, generation>> stage_of_group(const std::stri
   return std::pair{group.substr(app.size() + 1, g - app.size() - 1), generation{n}};
 }
 
+// Of an input, or of what a stage has noted down itself.
+error deleted_topic(const std::string& topic) {
+  return {errc::not_found, topic,
+          "it was deleted. What was made of it stands, but nothing can go on from there, also not "
+          "with a topic of that name that is made anew: start over under another name "
+          "(docs/how-to/kafka.md)"};
+}
+
 // How far this clock is ahead of another that was read meanwhile.
 milliseconds clocks_apart(timestamp before, timestamp theirs, timestamp after) {
   if (theirs < before) return before - theirs;
@@ -64,6 +72,9 @@ class kafka_log final : public event_log {
     auto described = ask_.describe_topics(topics);
     if (!described) return fail(described.error());
     auto out = id_;
+    for (const auto& topic : topics) {
+      if (!described->contains(topic)) return fail(deleted_topic(topic));
+    }
     for (const auto& [topic, d] : *described) out += fmt::format(" {}={}", topic, d.id);
     return out;
   }

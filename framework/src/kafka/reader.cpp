@@ -75,7 +75,11 @@ result<void> reader::pull(std::size_t max_bytes) {
   while (waiting_bytes_ < max_bytes) {
     const auto n = rd_kafka_consume_batch_queue(queue_.get(), 0, got.data(), got.size());
     if (n < 0) return fail(lease_.of().error_of(rd_kafka_last_error(), where_.text()));
-    if (n == 0) return {};
+    if (n == 0) {
+      if (!lease_.of().is_unknown(where_)) return {};
+      stop();
+      return fail(errc::not_found, where_.text(), "the brokers do not know it (any more)");
+    }
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
       message m{got[i]};
       if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {  // over what is no record: markers, aborts

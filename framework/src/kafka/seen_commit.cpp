@@ -22,9 +22,15 @@ std::string_view metadata_of(const rd_kafka_topic_partition_t& p) {
 
 result<void> see(admin& ask, const transactional_producer::group_commit& c,
                  clock::time_point until) {
+  // Those with metadata: the others are for lag tools, and go with their topic.
+  std::vector<const rd_kafka_topic_partition_t*> wanted;
   std::vector<topic_partition> where;
-  for (int i = 0; i < c.offsets->cnt; ++i)
-    where.push_back({c.offsets->elems[i].topic, partition{c.offsets->elems[i].partition}});
+  for (int i = 0; i < c.offsets->cnt; ++i) {
+    const auto& p = c.offsets->elems[i];
+    if (p.metadata_size == 0) continue;
+    wanted.push_back(&p);
+    where.push_back({p.topic, partition{p.partition}});
+  }
   const auto unknown = [&](std::string why) {
     return fail(errc::indefinite, "group " + c.group,
                 "the brokers have answered a commit, " + std::move(why));
@@ -36,10 +42,10 @@ result<void> see(admin& ask, const transactional_producer::group_commit& c,
                                       [](const group_offset& at) { return at.unsettled; });
     if (settled) {
       const bool all =
-          std::all_of(c.offsets->elems, c.offsets->elems + c.offsets->cnt, [&](const auto& p) {
+          std::all_of(wanted.begin(), wanted.end(), [&](const rd_kafka_topic_partition_t* p) {
             return std::any_of(found->begin(), found->end(), [&](const group_offset& at) {
-              return at.where.topic == p.topic && at.where.partition.value == p.partition &&
-                     at.offset == p.offset && at.metadata == metadata_of(p);
+              return at.where.topic == p->topic && at.where.partition.value == p->partition &&
+                     at.offset == p->offset && at.metadata == metadata_of(*p);
             });
           });
       if (all) return {};

@@ -154,6 +154,10 @@ result<std::optional<topic_config>> topic_book::look(const std::string& name) {
 // it is noted down for him.
 result<void> topic_book::settle(const std::string& name, const std::string& id) {
   const auto until = std::chrono::steady_clock::now() + patience_with_maker;
+  // Who makes it notes that down before: perhaps since the notes were read here.
+  if (!notes_.contains(name)) {
+    if (auto read = catch_up(); !read) return read;
+  }
   for (;;) {
     if (notes_.contains(name)) return {};
     const auto meant = notes_.lower_bound(name + " ");

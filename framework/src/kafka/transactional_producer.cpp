@@ -14,6 +14,12 @@ constexpr int poll_ms = 20;
 constexpr std::chrono::seconds patience_at_opening{60};
 constexpr int opening_slice_ms = 500;
 
+// Of a call in a transaction. What comes later than the brokers wait for the transaction is of no
+// use: by then they have ended it, and it takes a look at the log.
+int patience_ms(const kafka_log_options& options) {
+  return std::min(request_timeout_ms, static_cast<int>(options.transaction_timeout.count()));
+}
+
 }  // namespace
 
 result<std::unique_ptr<transactional_producer>> transactional_producer::open(
@@ -162,7 +168,7 @@ result<void> transactional_producer::move_offsets(const std::vector<group_commit
   for (const auto& c : commits) {
     auto sent = in_transaction("moving positions", "Read on group " + c.group, [&] {
       return rd_kafka_send_offsets_to_transaction(client_->get(), c.offsets.get(), c.who.get(),
-                                                  request_timeout_ms);
+                                                  patience_ms(options_));
     });
     if (!sent) return sent;
   }
@@ -177,7 +183,7 @@ result<std::vector<offset>> transactional_producer::finish(
   if (auto all = wait_for_deliveries(); !all) return fail(abandon(all.error()));
   failpoint::hit("kafka.before_commit");
   auto committed = in_transaction("commit", {}, [&] {
-    return rd_kafka_commit_transaction(client_->get(), request_timeout_ms);
+    return rd_kafka_commit_transaction(client_->get(), patience_ms(options_));
   });
   if (!committed) {
     if (broken_) return fail(committed.error());
@@ -196,7 +202,7 @@ result<void> transactional_producer::try_out(const std::vector<log_transaction::
 
 result<void> transactional_producer::abort() {
   for (;;) {
-    const fault f{rd_kafka_abort_transaction(client_->get(), request_timeout_ms)};
+    const fault f{rd_kafka_abort_transaction(client_->get(), patience_ms(options_))};
     if (!f) return {};
     if (rd_kafka_error_is_retriable(f.get()) != 0 &&
         std::chrono::steady_clock::now() - began_ < 2 * options_.transaction_timeout)

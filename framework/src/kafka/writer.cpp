@@ -1,6 +1,7 @@
 #include "kafka/writer.hpp"
 
 #include <cstring>
+#include <set>
 
 #include "kafka/names.hpp"
 #include "kafka/seen_commit.hpp"
@@ -101,14 +102,43 @@ result<bool> writer::moved_last(const position_key& key) {
   return positions && positions->instance == instance_;
 }
 
+// A broker that has just come up may not know a topic for a moment: only one that is not there
+// either when it is asked for was deleted.
+error writer::about_topics(const log_transaction& tx, error e) {
+  if (e.code != errc::not_found) return e;
+  std::set<std::string> outputs;
+  for (const auto& a : tx.appends) outputs.insert(a.to.topic);
+  for (const auto& name : outputs) {
+    auto there = topics_.find(name);
+    if (!there) return e;
+    if (*there) continue;
+    return {errc::not_found, name,
+            "it was deleted under the running app, with all that it held. Nothing of this commit "
+            "is lost; started again, the app makes the topic anew and goes on "
+            "(docs/how-to/kafka.md)"};
+  }
+  // What was processed of an input counts, also when it is gone: the next try leaves its offsets
+  // out, which are for others, and who reads it is told.
+  for (auto& [input, is] : is_partition_) {
+    if (!is) continue;
+    auto there = topics_.find(input.topic);
+    if (!there) return e;
+    is = there->has_value();
+  }
+  e.code = errc::unavailable;
+  e.retriable = true;
+  return e;
+}
+
 result<commit_receipt> writer::commit(const log_transaction& tx) {
   if (auto good = check(tx); !good) return fail(good.error());
   if (tx.appends.empty() && tx.moves.empty()) return commit_receipt{};
   auto commits = commits_of(tx);
   if (!commits) return fail(commits.error());
-  if (auto sent = producer_->send(tx.appends, false); !sent) return fail(sent.error());
+  if (auto sent = producer_->send(tx.appends, false); !sent)
+    return fail(about_topics(tx, sent.error()));
   auto bases = producer_->finish(*commits);
-  if (!bases) return fail(bases.error());
+  if (!bases) return fail(about_topics(tx, bases.error()));
   if (auto seen = see_commit(ask_, *commits); !seen) return fail(seen.error());
   return commit_receipt{std::move(*bases)};
 }

@@ -39,6 +39,7 @@ class writer final : public log_writer {
   [[nodiscard]] result<void> check(const log_transaction& tx);
   [[nodiscard]] result<std::vector<transactional_producer::group_commit>> commits_of(
       const log_transaction& tx);
+  [[nodiscard]] error about_topics(const log_transaction& tx, error e);
   [[nodiscard]] result<bool> is_partition(const topic_partition& tp);
 
   std::string app_;

@@ -1,9 +1,11 @@
 """The flights job on Kafka as three processes, under faults; nothing may be lost or doubled.
 
 Faults are drawn by the seed: kill -9 at any moment and at steps of commit, snapshot and recovery; SIGSTOP past the session
-time-out and SIGCONT; SIGTERM; the broker killed and started again; the network between the processes and the broker cut for
-a while, or its connections dropped. A checker that knows nothing of Kappa then reads the topics, and the CSV files of all
-processes must equal those of an undisturbed embedded run. Exit code 0: nothing was found.
+time-out and SIGCONT; SIGTERM; the broker killed and started again, its disk full; the network between the processes and the
+broker cut for a while, or its connections dropped. With three brokers it is one of them, chosen at random or because it
+coordinates a group or the transactions of a process; and one loses its disk. A checker that knows nothing of Kappa then
+reads the topics, and the CSV files of all processes must equal those of an undisturbed embedded run. Exit code 0: nothing
+was found.
 """
 
 import argparse
@@ -19,9 +21,8 @@ import time
 
 import checker
 from brokers import Brokers
-from run import SHORT, WEIGHTS, Run, Stuck, drawn
+from run import SECONDS_A_FAULT, SHORT, WEIGHTS, Run, Stuck, drawn
 
-SECONDS_A_FAULT = 1.6  # about: the rate is chosen so that all of them fall inside the run
 SHOWN = 20
 
 
@@ -51,12 +52,13 @@ def rows_in(path):
 def disturb(arguments, dice, plan, folder, expected, reference):
     """The run with what went wrong with it, what the checker found in the topics, and in the files."""
     faults = len(plan)
-    rate = max(1_000, int(rows_in(arguments.input) / (faults * SECONDS_A_FAULT + 5)))
+    seconds = faults * SECONDS_A_FAULT[arguments.brokers]
+    rate = max(1_000, int(rows_in(arguments.input) / (seconds + 5)))
     went_wrong, found = [], []
-    brokers = Brokers()
+    brokers = Brokers(arguments.brokers)
     run = Run(dice, plan, arguments.program, arguments.input, rate, brokers, folder)
     try:
-        run.go(arguments.patience or 120 + faults * SECONDS_A_FAULT * 6)
+        run.go(arguments.patience or 120 + seconds * 6)
     except Stuck as e:
         went_wrong.append(str(e))
     finally:
@@ -66,7 +68,8 @@ def disturb(arguments, dice, plan, folder, expected, reference):
     finally:
         brokers.end()
     went_wrong += run.bugs
-    if arguments.short and not any(name.startswith("killed at ") for name in run.counts):
+    steps = any(name.startswith("step") for name in plan)
+    if arguments.short and steps and not any(name.startswith("killed at ") for name in run.counts):
         went_wrong.append("no process was killed at a step")
     if run.plan:
         went_wrong.append(f"{len(run.plan)} of {faults} faults did not fall inside the run")
@@ -81,30 +84,36 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--faults", type=int, default=100)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--kinds", metavar="KIND,...", help="draw only from these: " + ", ".join(WEIGHTS))
+    p.add_argument("--brokers", type=int, choices=list(WEIGHTS), default=1)
+    p.add_argument("--kinds", metavar="KIND,...", help="draw only from these: " + ", ".join(WEIGHTS[3]))
     p.add_argument("--short", action="store_true", help="a few faults of each kind instead of --faults drawn ones")
     p.add_argument("--must-find", action="store_true",
                    help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when the checker has found it")
     p.add_argument("--patience", type=int, metavar="SECONDS", help="how long it may take to come to an end")
-    p.add_argument("--work", help="keep what was written here; else it goes, unless something was found")
+    p.add_argument("--work", help="an empty folder, to keep what is written; else it goes, unless something was found")
     p.add_argument("--program", required=True, help=argparse.SUPPRESS)
     p.add_argument("--input", required=True, help=argparse.SUPPRESS)
     arguments = p.parse_args()
-    kinds = arguments.kinds.split(",") if arguments.kinds else list(WEIGHTS)
+    weights = WEIGHTS[arguments.brokers]
+    kinds = arguments.kinds.split(",") if arguments.kinds else list(weights)
     for kind in kinds:
-        if kind not in WEIGHTS:
-            p.error(f"--kinds: there is no fault \"{kind}\"; there are {', '.join(WEIGHTS)}")
+        if kind not in weights:
+            p.error(f"--kinds: there is no fault \"{kind}\"; there are {', '.join(weights)}")
     folder = arguments.work or tempfile.mkdtemp(prefix="kappa-faults-")
     os.makedirs(folder, exist_ok=True)
+    if os.listdir(folder):
+        p.error(f"--work {folder}: it is not empty; the states of another run are of another log")
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     expected = checker.Expected(arguments.input)
     reference = undisturbed(arguments, folder)
     dice = random.Random(arguments.seed)
-    plan = list(SHORT) if arguments.short else drawn(dice, kinds, arguments.faults)
+    chosen = {kind: weights[kind] for kind in kinds}
+    plan = SHORT[arguments.brokers] if arguments.short else drawn(dice, chosen, arguments.faults)
     run, went_wrong, found = disturb(arguments, dice, plan, folder, expected, reference)
     faults = ", ".join(f"{n} {name}" for name, n in sorted(run.counts.items()))
-    say(f"seed {arguments.seed}: {faults}; {sum(j.starts for j in run.jobs)} starts, {time.monotonic() - began:.0f} s")
+    of = " on three brokers" if arguments.brokers == 3 else ""
+    say(f"seed {arguments.seed}{of}: {faults}; {sum(j.starts for j in run.jobs)} starts, {time.monotonic() - began:.0f} s")
     for line in went_wrong + found[:SHOWN]:
         say("  " + line)
     say(f"  {len(found)} findings" if found else

@@ -1,5 +1,6 @@
 """Three processes under faults, to the end of their work."""
 
+import glob
 import os
 import signal
 import time
@@ -7,21 +8,32 @@ import time
 from job import Job
 
 PROCESSES = 3
+LAST_TOPIC = "flights.schemas"  # that the app makes at its first start
 SESSION_SECONDS = 6
 # Steps at which a process kills itself: around T1 and inside it, around T2, in recovery. How often they are passed tells how
 # late the kill may come.
 STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commit": 30, "t1.after_commit": 30, "epoch.close": 30,
          "t2.freeze": 5, "t2.before_commit": 5, "t2.after_commit": 5, "recover.plan": 2, "recover.replay": 2, "recover.live": 2}
-WEIGHTS = {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "absence": 1, "cut": 1, "drop": 1}
-# Each kind once or more, in little time: "step" with its failpoint.
-SHORT = ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2", "step t2.before_commit:1",
-         "freeze", "terminate", "step recover.live:1", "drop"]
 OF_PROCESSES = ("kill", "step", "freeze", "terminate")
+# What there is to draw from, how often, by the number of brokers. Of three, the fault is of one.
+WEIGHTS = {
+    1: {"kill": 7, "step": 7, "freeze": 2, "terminate": 3, "broker": 1, "absence": 1, "cut": 1, "drop": 1, "full": 1},
+    3: {"kill": 5, "step": 6, "freeze": 2, "terminate": 2, "broker": 1, "group-coordinator": 2, "transaction-coordinator": 2,
+        "absence": 1, "cut": 2, "drop": 1, "disk": 1, "full": 1},
+}
+# Some of them, in little time: "step" with its failpoint.
+SHORT = {
+    1: ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2",
+        "step t2.before_commit:1", "freeze", "terminate", "step recover.live:1", "drop"],
+    3: ["group-coordinator", "kill", "transaction-coordinator", "terminate", "cut"],
+}
+# About, to choose a rate by which all of them fall inside the run. A broker takes longer to come back than a process.
+SECONDS_A_FAULT = {1: 1.6, 3: 4.5}
 
 
-def drawn(dice, kinds, faults):
+def drawn(dice, weights, faults):
     """A plan of so many faults."""
-    names = dice.choices(kinds, [WEIGHTS[kind] for kind in kinds], k=faults)
+    names = dice.choices(list(weights), list(weights.values()), k=faults)
     return [f"step {_step(dice)}" if name == "step" else name for name in names]
 
 
@@ -39,6 +51,7 @@ class Run:
         """`plan`: faults by name, in their order."""
         self.dice = dice
         self.brokers = brokers
+        self.folder = folder
         self.plan = list(plan)
         self.jobs = [Job(n, program, data, brokers.cuttable, folder, rate) for n in range(1, PROCESSES + 1)]
         self.due = []  # (when, what to do): the second half of a fault
@@ -88,21 +101,77 @@ class Run:
     def terminate(self, job):
         job.signal(signal.SIGTERM)
 
+    # Those of the brokers give False when they cannot be at the moment.
+
     def broker(self):
-        self.brokers.tell("kill 1")
-        self.later(self.dice.uniform(0.2, 2), "broker start", lambda: self.brokers.tell("start 1"))
+        return self.outage(self.any_broker())
+
+    def group_coordinator(self):
+        """Of one of the app's groups."""
+        groups = self.brokers.groups()
+        return bool(groups) and self.outage(self.brokers.coordinator_of_group(self.dice.choice(groups)))
+
+    def transaction_coordinator(self):
+        """Of one of the processes."""
+        files = sorted(glob.glob(os.path.join(self.folder, "state", "*", "instance")))
+        if not files:
+            return False
+        with open(self.dice.choice(files), encoding="utf-8") as file:
+            return self.outage(self.brokers.coordinator_of_transactions(f"flights.{file.read().strip()}.0"))
+
+    def any_broker(self):
+        return self.dice.choice(self.brokers.numbers)
+
+    def outage(self, broker):
+        """Of the only one a short one. The others take over what one of three leads once its session is over."""
+        if broker is None:
+            return False
+        alone = len(self.brokers.numbers) == 1
+        seconds = self.dice.uniform(0.2, 2) if alone else self.dice.choice([0.5, SESSION_SECONDS + 4])
+        self.brokers.tell(f"kill {broker}")
+        self.broker_later(seconds, "start", broker)
+        return True
+
+    def broker_later(self, seconds, command, broker):
+        self.later(seconds, f"{command} broker {broker}", lambda: self.brokers.tell(f"{command} {broker}"))
 
     def absence(self):
-        """Of the broker, for longer than a session: all lose their tasks."""
-        self.brokers.tell("pause 1")
-        self.later(SESSION_SECONDS + self.dice.uniform(1, 4), "broker goes on", lambda: self.brokers.tell("resume 1"))
+        """For longer than a session. With the only broker gone all lose their tasks; one of three comes back as the leader
+        that it no longer is, as one does that was cut off from all."""
+        broker = self.any_broker()
+        self.brokers.tell(f"pause {broker}")
+        self.broker_later(SESSION_SECONDS + self.dice.uniform(1, 4), "resume", broker)
+        return True
 
     def cut(self):
-        self.brokers.tell("cut 1")
-        self.later(self.dice.uniform(0.5, SESSION_SECONDS + 3), "heal", lambda: self.brokers.tell("heal 1"))
+        """The processes do not reach it; the other brokers do."""
+        broker = self.any_broker()
+        self.brokers.tell(f"cut {broker}")
+        self.broker_later(self.dice.uniform(0.5, SESSION_SECONDS + 3), "heal", broker)
+        return True
 
     def drop(self):
-        self.brokers.tell("drop 1")
+        self.brokers.tell("drop " + " ".join(map(str, self.brokers.numbers)))
+        return True
+
+    def disk(self):
+        """Lost, with all that a broker has, while the others have it all."""
+        broker = self.any_broker()
+        self.brokers.tell("wait")
+        self.brokers.tell(f"wipe {broker}")
+        self.broker_later(1, "start", broker)
+        return True
+
+    def full(self):
+        """The disk, until somebody comes and makes room."""
+        broker = self.any_broker()
+        self.brokers.tell(f"fill {broker}")
+        self.later(SESSION_SECONDS, f"room for broker {broker}", lambda: self.restart(broker))
+        return True
+
+    def restart(self, broker):
+        self.brokers.tell(f"kill {broker}")
+        self.brokers.tell(f"start {broker}")
 
     def fault(self):
         """The next one of the plan, if this is a moment for it."""
@@ -120,11 +189,12 @@ class Run:
                 self.count(name)
                 getattr(self, name)(job)
         elif self.due and name != "drop":
-            return  # one wound of the broker at a time, and none among others' second halves
+            return  # one wound of the brokers at a time, and none among others' second halves
         else:
             self.note(name)
+            if not getattr(self, name.replace("-", "_"))():
+                return
             self.count(name)
-            getattr(self, name)()
         self.plan.pop(0)
 
     # ── the run ──
@@ -156,11 +226,13 @@ class Run:
         for job in self.jobs:
             job.start()
         until = time.monotonic() + patience
-        next_fault = time.monotonic() + 2
+        next_fault = None  # not before the app has made its topics, which takes three brokers a while
         while not all(job.done for job in self.jobs):
             if time.monotonic() > until:
                 raise Stuck(f"it did not come to an end in {patience:.0f} s")
-            if self.plan and time.monotonic() >= next_fault and not any(job.done for job in self.jobs):
+            if next_fault is None and LAST_TOPIC in self.brokers.topics():
+                next_fault = time.monotonic() + 2
+            if self.plan and next_fault and time.monotonic() >= next_fault and not any(job.done for job in self.jobs):
                 self.fault()
                 next_fault = time.monotonic() + self.dice.uniform(0.2, 2)
             self.tick()

@@ -5,8 +5,8 @@
   status    what runs; exit code 3 when nothing does
   tool      one of Kafka's own command line tools: tool CLASS [ARGUMENT…]
   run       in the foreground, for programs: a line of JSON when it can be used, then one for each command on standard
-            input (kill N, stop N, start N, pause N, resume N, wipe N, wait, status, and with the listener 'cuttable'
-            cut N, heal N, drop N); at the end of input all is gone
+            input (kill N, stop N, start N, pause N, resume N, wipe N, fill N, wait, status, and with the listener
+            'cuttable' cut N, heal N, drop N, lose-commit N, lose-answer N); at the end of input all is gone
 """
 
 import argparse

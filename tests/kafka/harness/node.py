@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -125,6 +126,12 @@ class Node:
         self.signal(signal.SIGCONT)
         self.paused = False
 
+    def fill(self):
+        """Its disk is full until it is started again: no file can grow any more."""
+        if self.running():
+            _, most = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (1, most))
+
     def wipe(self):
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
@@ -136,12 +143,12 @@ class Node:
         self.clients_ports[kind] = int(self.proxy.stdout.readline())
 
     def network(self, command):
-        """cut, heal or drop; done when it returns."""
+        """cut, heal, drop, lose-commit, lose-answer or look: done when it returns, with what was lost so far."""
         if self.proxy is None:
             raise artifacts.Unusable(f"{command}: there is no listener that can be cut (--listener cuttable)")
         self.proxy.stdin.write(command + "\n")
         self.proxy.stdin.flush()
-        self.proxy.stdout.readline()
+        return int(self.proxy.stdout.readline())
 
     def cut(self):
         self.network("cut")
@@ -151,6 +158,12 @@ class Node:
 
     def drop(self):
         self.network("drop")
+
+    def lose_commit(self):
+        self.network("lose-commit")
+
+    def lose_answer(self):
+        self.network("lose-answer")
 
     def end_proxy(self):
         if self.proxy is not None:
@@ -170,4 +183,5 @@ class Node:
             "pid": self.process.pid if self.running() else None,
             "log": str(self.log),
             "data": str(self.data),
+            "lost": self.network("look") if self.proxy else 0,
         }

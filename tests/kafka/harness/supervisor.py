@@ -11,7 +11,8 @@ import place
 from artifacts import Unusable
 from cluster import Cluster
 
-COMMANDS = ("kill", "stop", "start", "pause", "resume", "wipe", "cut", "heal", "drop", "wait", "status")
+COMMANDS = ("kill", "stop", "start", "pause", "resume", "wipe", "fill", "cut", "heal", "drop", "lose-commit", "lose-answer",
+            "wait", "status")
 STOP_SECONDS = 30
 
 
@@ -74,7 +75,7 @@ def obey(cluster, line):
         for node in nodes:
             if name == "pause" and not node.running():
                 raise Unusable(f"node {node.number} is down: it cannot be paused")
-            getattr(node, name)()
+            getattr(node, name.replace("-", "_"))()
     return {"ok": True, **cluster.describe()}
 
 

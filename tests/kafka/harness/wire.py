@@ -89,7 +89,14 @@ class Connection:
 
     def metadata(self, *topics):
         """Ids of the brokers that are in, and topic → [(error, leader, in-sync replicas)] by partition."""
-        answer = self.ask(METADATA, 1, struct.pack(">i", len(topics)) + b"".join(map(string, topics)))
+        return self.metadata_of(struct.pack(">i", len(topics)) + b"".join(map(string, topics)))
+
+    def topic_names(self):
+        """Of all topics."""
+        return list(self.metadata_of(struct.pack(">i", -1))[1])
+
+    def metadata_of(self, topics):
+        answer = self.ask(METADATA, 1, topics)
         brokers = answer.array(lambda r: (r.number("i"), r.string(), r.number("i"), r.string())[0])
         answer.number("i")  # the controller
 
