@@ -5,8 +5,8 @@
 //    without an output at most, and how long were they before?
 //  - failover: of the three one is killed. How long until the first output of an event that was
 //    made after the kill, of the last of its partitions? Its parts: until another process was given
-//    the task (the session time-out is the floor), until its state is there (replayed from the log:
-//    nobody else has one), until the first commit was seen.
+//    the task (the session time-out is the floor), until its state is there (replayed from the log,
+//    or from where a standby had got to), until the first commit was seen.
 //
 // 6 partitions, a state of 1 M keys, 1000 events a second, session time-out 6 s, commits of 100 ms.
 // Each round is an app of its own. The processes, producer and consumer share one core.
@@ -47,12 +47,13 @@ double seconds_between(moment a, moment b) { return std::chrono::duration<double
 class round_of_placement {
  public:
   round_of_placement(const pinned_broker& broker, std::filesystem::path folder, std::string app,
-                     std::string protocol, sizes s)
+                     std::string protocol, bool standbys, sizes s)
       : broker_{broker}, folder_{std::move(folder)}, sizes_{s} {
     options_.log = broker.url();
     options_.app = std::move(app);
     options_.partitions = partitions;
     options_.protocol = std::move(protocol);
+    options_.standbys = standbys;
   }
 
   findings run() {
@@ -169,7 +170,7 @@ class round_of_placement {
   findings found_;
 };
 
-void placement(context& ctx, const std::string& protocol) {
+void placement(context& ctx, const std::string& protocol, bool standbys) {
   const auto s = ctx.quick ? sizes{2000, 1s, 1s} : sizes{1'000'000, 8s, 5s};
   const pinned_broker broker;
   std::vector<double> before;
@@ -180,7 +181,7 @@ void placement(context& ctx, const std::string& protocol) {
   std::vector<double> first;
   for (int round = 0; round < ctx.rounds(3); ++round) {
     const auto app = fmt::format("{}-{}", protocol, round);
-    const auto f = round_of_placement{broker, ctx.folder, app, protocol, s}.run();
+    const auto f = round_of_placement{broker, ctx.folder, app, protocol, standbys, s}.run();
     std::filesystem::remove_all(ctx.folder / app);
     before.push_back(f.gap_before_ms);
     joining.push_back(f.gap_joining_ms);
@@ -189,14 +190,14 @@ void placement(context& ctx, const std::string& protocol) {
     committed.push_back(f.first_output_s - f.live_s);
     first.push_back(f.first_output_s);
   }
+  const auto how = protocol + (standbys ? ", all follow all" : "");
   const auto gap = spread_of(joining);
-  ctx.out.add({"placement",
-               fmt::format("longest pause of tasks that stay, one joins, {}", protocol),
+  ctx.out.add({"placement", fmt::format("longest pause of tasks that stay, one joins, {}", how),
                aim_kind::none, 0, gap.median, gap.least, gap.most, "ms",
                fmt::format("before: {:.0f} ms", spread_of(before).median)});
   const auto all = spread_of(first);
-  ctx.out.add({"placement", fmt::format("first output after a kill, {}", protocol), aim_kind::none,
-               0, all.median, all.least, all.most, "s",
+  ctx.out.add({"placement", fmt::format("first output after a kill, {}", how), aim_kind::none, 0,
+               all.median, all.least, all.most, "s",
                fmt::format("given after {:.1f} s, replayed in {:.1f} s, first commit {:.1f} s",
                            spread_of(given).median, spread_of(replayed).median,
                            spread_of(committed).median)});
@@ -206,8 +207,9 @@ void placement(context& ctx, const std::string& protocol) {
 
 std::vector<benchmark> placement_benchmarks() {
   std::vector<benchmark> all;
-  for (const std::string protocol : {"classic", "consumer"})
-    all.push_back({"placement", [protocol](context& c) { placement(c, protocol); }});
+  for (const char* protocol : {"classic", "consumer"})
+    all.push_back({"placement", [protocol](context& c) { placement(c, protocol, false); }});
+  all.push_back({"placement", [](context& c) { placement(c, "classic", true); }});
   return all;
 }
 

@@ -25,6 +25,7 @@ struct worker_options {
   std::string app;
   std::int32_t partitions = 1;
   std::string protocol = "classic";
+  bool standbys = false;  // all processes follow all tasks
 
   void add_to(CLI::App& cli);
 };

@@ -3,14 +3,28 @@
 #include <map>
 #include <sstream>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace bench::kafka {
 
+namespace {
+
+std::vector<std::string> arguments_of(const worker_options& o) {
+  std::vector<std::string> all{"worker",     "--log",          o.log,
+                               "--state",    o.state.string(), "--app",
+                               o.app,        "--partitions",   std::to_string(o.partitions),
+                               "--protocol", o.protocol};
+  if (o.standbys) all.emplace_back("--standbys");
+  return all;
+}
+
+}  // namespace
+
 worker_process::worker_process(const worker_options& o)
-    : child_{std::filesystem::read_symlink("/proc/self/exe"),
-             {"worker", "--log", o.log, "--state", o.state.string(), "--app", o.app, "--partitions",
-              std::to_string(o.partitions), "--protocol", o.protocol}},
-      thread_{[this] { listen(); }} {}
+    : child_{std::filesystem::read_symlink("/proc/self/exe"), arguments_of(o)}, thread_{[this] {
+        listen();
+      }} {}
 
 worker_process::~worker_process() {
   child_.end_input();
