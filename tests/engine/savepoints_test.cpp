@@ -14,8 +14,8 @@ using namespace engine_test;
 
 namespace {
 
-constexpr int steps = 40;
-constexpr std::int32_t partitions = 2;
+constexpr int steps = story_steps;
+constexpr std::int32_t partitions = story_partitions;
 
 /// A shop whose tasks know a repository.
 struct shop_with_savepoints {
@@ -50,17 +50,6 @@ struct shop_with_savepoints {
   manual_host host;
 };
 
-const picture& undisturbed() {
-  static const auto p = [] {
-    manual_host h{shop(), partitions};
-    h.open();
-    play(h, 0, steps, false);
-    end(h);
-    return h.picture();
-  }();
-  return p;
-}
-
 void damage(const std::filesystem::path& file) {
   std::fstream f{file, std::ios::in | std::ios::out | std::ios::binary};
   f.seekp(5000);
@@ -86,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_lost_state_comes_from_the_newest_savepoint_and_the_result
   s.host.settle();
   play(s.host, 30, steps, false);
   end(s.host);
-  BOOST_TEST(same(undisturbed(), s.host.picture()));
+  BOOST_TEST(same(whole_story(), s.host.picture()));
 }
 
 BOOST_AUTO_TEST_CASE(a_state_that_is_there_is_not_replaced) {

@@ -13,8 +13,8 @@ using namespace engine_test;
 
 namespace {
 
-constexpr int steps = 40;
-constexpr std::int32_t partitions = 2;
+constexpr int steps = story_steps;
+constexpr std::int32_t partitions = story_partitions;
 
 /// Lets something happen at each question that tells where a task is.
 class asked_log final : public kappa::test::forwarding_log {
@@ -98,16 +98,7 @@ app hours_and_pairs() {
                       t.add(r.value);
                     })
       .to("hours");
-  a.stream<reading>("left")
-      .merge("both", a.stream<reading>("right"))
-      .already_keyed(&reading::place)
-      .process<totals>("pairs",
-                       [](totals& t, const reading& r) {
-                         if (r.value == 13) throw std::runtime_error{"thirteen"};
-                         t.add(r.value);
-                         return std::to_string(t.count) + ":" + r.place + std::to_string(r.value);
-                       })
-      .to("ordered");
+  add_order(a);
   return a;
 }
 
@@ -116,18 +107,6 @@ void skip_offsets(manual_host& h, int i) {
   for (const auto& t : must(h.log().topics())) {
     if (i % 2 < t.partitions) h.log().skip_offsets({t.name, partition{i % 2}}, 1);
   }
-}
-
-/// The story without standbys.
-const picture& alone() {
-  static const auto p = [] {
-    manual_host h{shop(), partitions};
-    h.open();
-    play(h, 0, steps, false);
-    end(h);
-    return h.picture();
-  }();
-  return p;
 }
 
 }  // namespace
@@ -149,7 +128,7 @@ BOOST_AUTO_TEST_CASE(who_takes_over_has_nothing_to_replay_and_goes_on_as_the_oth
       others.take_over();
       play(h, at, steps, false);
       end(h);
-      BOOST_TEST(same(alone(), h.picture()));
+      BOOST_TEST(same(whole_story(), h.picture()));
     }
   }
 }
@@ -207,7 +186,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_stopped_goes_on_the_next_time) {
   others.catch_up();
   others.take_over();
   end(h);
-  BOOST_TEST(same(alone(), h.picture()));
+  BOOST_TEST(same(whole_story(), h.picture()));
 }
 
 BOOST_AUTO_TEST_CASE(a_task_that_has_committed_nothing_cannot_be_followed_yet) {

@@ -4,6 +4,20 @@
 
 namespace engine_test {
 
+void add_order(app& a) {
+  using std::chrono_literals::operator""min;
+  a.stream<reading>("left", {.idle_after = 1min})
+      .merge("both", a.stream<reading>("right", {.idle_after = 1min}))
+      .already_keyed(&reading::place)
+      .process<totals>("order",
+                       [](totals& t, const reading& r) {
+                         if (r.value == 13) throw std::runtime_error{"thirteen"};
+                         t.add(r.value);
+                         return std::to_string(t.count) + ":" + r.place + std::to_string(r.value);
+                       })
+      .to("ordered");
+}
+
 app shop() {
   using std::chrono_literals::operator""h;
   using std::chrono_literals::operator""min;
@@ -21,16 +35,7 @@ app shop() {
   hours.key_by("again", [](const auto& w) { return w.key; })
       .fold<totals>("best", [](totals& t, const auto& w) { t.add(w.value.sum); })
       .to("out");
-  a.stream<reading>("left", {.idle_after = 1min})
-      .merge("both", a.stream<reading>("right", {.idle_after = 1min}))
-      .already_keyed(&reading::place)
-      .process<totals>("order",
-                       [](totals& t, const reading& r) {
-                         if (r.value == 13) throw std::runtime_error{"thirteen"};
-                         t.add(r.value);
-                         return std::to_string(t.count) + ":" + r.place + std::to_string(r.value);
-                       })
-      .to("ordered");
+  add_order(a);
   return a;
 }
 
@@ -59,6 +64,17 @@ void end(manual_host& h) {
   h.until_end = true;
   h.open();
   h.settle();
+}
+
+const picture& whole_story() {
+  static const auto p = [] {
+    manual_host h{shop(), story_partitions};
+    h.open();
+    play(h, 0, story_steps, false);
+    end(h);
+    return h.picture();
+  }();
+  return p;
 }
 
 }  // namespace engine_test
