@@ -14,7 +14,7 @@ using namespace kafka_test;
 // markers (kafka/hanging_transactions.hpp). Its offsets and records are then neither there nor
 // not, and whatever ends there next decides.
 BOOST_AUTO_TEST_CASE(a_commit_is_one_only_when_it_is_seen_though_the_broker_has_answered) {
-  constexpr int rounds = 4;
+  constexpr int rounds = 3;
   constexpr int readings = 200;
   kappa::testing::kafka_broker broker;
   const auto url = "kafka://" + broker.bootstrap();
@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(a_commit_is_one_only_when_it_is_seen_though_the_broker_has_
         return lines_of(*log, name + "-sums").size() >= all &&
                lines_of(*log, name + "-letters").size() >= all;
       },
-      120s));
+      200s));
   must(h.stop());
   for (const auto* topic : {"-sums", "-letters"}) {
     const auto lines = lines_of(*log, name + topic);
