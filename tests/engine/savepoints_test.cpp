@@ -152,6 +152,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_ahead_of_the_log_or_of_another_log_is_not_used)
   f.log_id = one.log_id;
   const auto snapshot = decode_snapshot(one.snapshot).value();
   f.committed_epoch = one.epoch;
+  f.birth = birth_record{0, one.log_id, {offset{0}}, {snapshot.inputs[0]}};
   f.inputs.push_back({snapshot.inputs[0], {}, snapshot.positions[0], offset{0}, offset{1000}, {}});
   BOOST_TEST(must(newest_usable(*s.repository, f)).has_value());
   auto other = f;
@@ -182,6 +183,41 @@ BOOST_AUTO_TEST_CASE(where_retention_has_passed_the_start_only_a_savepoint_helps
   s.host.delete_state();
   s.repository.reset();
   BOOST_TEST(refused(s.host.try_open(), errc::refused_start, {"order.g1", "rebuilt"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_is_refused_for_another_reason_stays_refused_and_the_state_stays) {
+  shop_with_savepoints s;
+  play(s.host, 0, 15, false);
+  s.take();
+  play(s.host, 15, 20, false);
+  s.host.snapshot_all();
+  s.host.crash();
+  // The log has lost a position that the state is ahead of now.
+  const auto key = s.host.position_of("sums");
+  auto earlier = must(s.host.log().position(key)).value();
+  earlier.next = offset{earlier.next.value - 1};
+  {
+    const auto writer = must(s.host.log().open_writer({"shop", "a test"}));
+    must(writer->commit({{}, {{key, earlier}}}));
+  }
+  BOOST_TEST(refused(s.host.try_open(), errc::refused_start, {"sums", "ahead of the log"}));
+  BOOST_TEST(std::filesystem::exists(state_file(s.host.folder_of("sums"))));
+}
+
+BOOST_AUTO_TEST_CASE(those_of_a_log_that_was_there_before_do_not_stand_in_the_way) {
+  shop_with_savepoints old;
+  play(old.host, 0, 15, false);
+  old.take();
+  shop_with_savepoints anew{memory_log::create("another")};
+  anew.repository = old.repository;
+  play(anew.host, 0, 5, false);
+  anew.host.snapshot_all();
+  const auto taken = must(take_savepoint(*anew.host.task("sums").store(), *anew.repository,
+                                         anew.folder.path() / "work"));
+  BOOST_TEST(taken);
+  const auto all = old.of("sums", 0);
+  BOOST_REQUIRE(all.size() == 1U);
+  BOOST_TEST(all[0].log_id.find("another") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(who_builds_a_state_anew_on_purpose_forgets_its_savepoints) {

@@ -293,6 +293,12 @@ struct host::inside {
       o.clock = options.clock;
       o.log_to = options.log_to;
       const auto id = o.id;
+      if (savepoints) {
+        o.opener.erase = [keeper = savepoints, id = t.id, erase = std::move(o.opener.erase)] {
+          keeper->forget(id);
+          return erase();
+        };
+      }
       if (standbys) {
         o.opener.open = [keeper = standbys, i, open = std::move(o.opener.open)] {
           keeper->await_free(i);
@@ -334,12 +340,12 @@ struct host::inside {
     }
     standbys = std::make_shared<detail::standby_keeper>(
         followed,
-        [this, ids = std::move(ids)]() -> result<std::vector<bool>> {
+        [this, ids = std::move(ids)](const std::string& me) -> result<std::vector<bool>> {
           if (options.standbys == host_options::all_others)
             return std::vector<bool>(ids.size(), true);
           auto processes = log->processes(topology->app_name());
           if (!processes) return fail(processes.error());
-          return detail::choose_standbys(ids, *processes, group->process(), options.standbys);
+          return detail::choose_standbys(ids, *processes, me, options.standbys);
         },
         [b = board, clock = options.clock](std::size_t task, const standby_progress& p) {
           b->update(task, [&](task_status& s) {
@@ -361,7 +367,7 @@ struct host::inside {
     auto joined = log->join(stages, instance, *tasks);
     if (!joined) return fail(joined.error());
     group = std::move(*joined);
-    if (standbys) standbys->begin();
+    if (standbys) standbys->begin(group->process());
     return answer_admin({}, detail::admin_among{group->process(), asked->latest});
   }
 
@@ -387,7 +393,7 @@ struct host::inside {
     if (!system) return {};
     bool stuck = false;  // a thread that never ends cannot be joined
     // First: it may wait for a task, and what it has not answered the next host will.
-    if (standbys) standbys->stop();
+    if (standbys) standbys->end_soon();
     stopping = true;  // of many questions at most the one that is being answered is waited for
     if (admin) {
       auto answers_no_more = detail::end_of(admin);
@@ -397,6 +403,7 @@ struct host::inside {
     }
     auto outcome = tasks ? tasks->stop(stuck) : result<void>{};
     group.reset();
+    if (standbys) standbys->stop();
     if (watchdog) watchdog->stop();
     if (retention) retention->stop();
     if (savepoints) savepoints->stop();

@@ -1,5 +1,5 @@
 // Takes savepoints of the tasks that run here: of each not more often than at its interval, one
-// after the other.
+// after the other, and of its last snapshot at last, if it is still open then.
 //
 // Threading: a thread of its own; `offer` from any. Ownership: shares the repository, and a task
 // while it copies its state.
@@ -31,12 +31,15 @@ class savepoint_keeper {
 
   /// A T2 of the task has just ended.
   void offer(const task_ptr& task);
+  /// The task's state is about to be erased, and it is not open: afterwards none is taken of what
+  /// was offered before.
+  void forget(const task_id& task);
   /// Waits for the one that is being taken; what was offered and is due is left out.
   void stop();
 
  private:
   void keep();
-  void take(const task_ptr& task);
+  [[nodiscard]] bool take(runnable_task& task);
 
   std::shared_ptr<savepoint_repository> to_;
   std::chrono::milliseconds interval_;
@@ -44,8 +47,12 @@ class savepoint_keeper {
   log_sink log_to_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::string, std::chrono::steady_clock::time_point> taken_at_;  // by task
-  std::map<std::string, task_ptr> offered_;
+  struct offered {
+    std::weak_ptr<runnable_task> task;  // null: nothing new
+    std::chrono::steady_clock::time_point due;
+  };
+  std::map<std::string, offered> tasks_;  // by name
+  std::string taking_;                    // which one; empty: none
   bool stop_ = false;
   std::string last_error_;
   std::thread thread_;

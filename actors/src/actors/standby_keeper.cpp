@@ -27,17 +27,19 @@ standby_keeper::standby_keeper(const std::vector<std::optional<task_options>>& t
 
 standby_keeper::~standby_keeper() { stop(); }
 
-void standby_keeper::begin() {
-  thread_ = std::thread{[this] { keep(); }};
+void standby_keeper::begin(std::string me) {
+  thread_ = std::thread{[this, me = std::move(me)] { keep(me); }};
+}
+
+void standby_keeper::end_soon() {
+  const std::lock_guard lock{mutex_};
+  stop_ = true;
+  if (at_it_) all_[*at_it_].of->stop();
+  changed_.notify_all();
 }
 
 void standby_keeper::stop() {
-  {
-    const std::lock_guard lock{mutex_};
-    stop_ = true;
-    if (at_it_) all_[*at_it_].of->stop();
-  }
-  changed_.notify_all();
+  end_soon();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -57,11 +59,11 @@ void standby_keeper::gone(std::size_t task) {
   --all_.at(task).here;
 }
 
-void standby_keeper::keep() {
+void standby_keeper::keep(const std::string& me) {
   std::unique_lock lock{mutex_};
   while (!changed_.wait_for(lock, interval_, [this] { return stop_; })) {
     lock.unlock();
-    auto chosen = choose_();
+    auto chosen = choose_(me);
     lock.lock();
     const auto why = chosen ? std::string{} : chosen.error().text();
     if (std::exchange(choice_error_, why) != why && !chosen)

@@ -23,8 +23,8 @@
 
 namespace kappa::detail {
 
-/// Which of the tasks this process follows in the next round, by their number.
-using standby_choice = std::function<result<std::vector<bool>>()>;
+/// Which of the tasks this process, by that name, follows in the next round.
+using standby_choice = std::function<result<std::vector<bool>>(const std::string& me)>;
 /// Told when one has caught up.
 using standby_report = std::function<void(std::size_t, const standby_progress&)>;
 
@@ -37,7 +37,9 @@ class standby_keeper {
   standby_keeper(const standby_keeper&) = delete;
   standby_keeper& operator=(const standby_keeper&) = delete;
 
-  void begin();
+  void begin(std::string me);
+  /// It may be in a call to the brokers: does not wait for it.
+  void end_soon();
   void stop();
 
   /// The task is to run here: does not wait. As often as it is given, it is `gone` later.
@@ -53,7 +55,7 @@ class standby_keeper {
     int here = 0;
     std::string last_error;
   };
-  void keep();
+  void keep(const std::string& me);
   void follow(std::size_t task);
 
   std::vector<follower> all_;

@@ -17,9 +17,11 @@ std::string savepoint_state(const task_id& t) {
 result<bool> take_savepoint(state_store& store, savepoint_repository& to, const fs::path& work) {
   const auto& who = store.identity();
   const auto state = savepoint_state({who.app, who.stage, who.generation, who.task});
-  auto there = to.list(state);
-  if (!there) return fail(there.error());
-  if (!there->empty() && there->front().epoch >= store.epoch()) return false;
+  auto all = to.list(state);
+  if (!all) return fail(all.error());
+  std::vector<savepoint> ours, others;  // of logs, or of topics, that were there before
+  for (auto& s : *all) (s.log_id == who.log_id ? ours : others).push_back(std::move(s));
+  if (!ours.empty() && ours.front().epoch >= store.epoch()) return false;
   std::error_code ec;
   fs::remove_all(work, ec);  // what a process that died has left
   if (auto made = make_folders(work); !made) return fail(made.error());
@@ -34,8 +36,10 @@ result<bool> take_savepoint(state_store& store, savepoint_repository& to, const 
     s.log_id = who.log_id;
     s.snapshot = std::move(*snapshot);
     if (auto put = to.put(std::move(s), state_file(work)); !put) return fail(put.error());
-    for (std::size_t i = savepoints_kept - 1; i < there->size(); ++i) {
-      if (auto removed = to.remove(there->at(i)); !removed) return fail(removed.error());
+    if (ours.size() >= savepoints_kept)
+      others.insert(others.end(), ours.begin() + savepoints_kept - 1, ours.end());
+    for (const auto& old : others) {
+      if (auto removed = to.remove(old); !removed) return fail(removed.error());
     }
   }
   fs::remove_all(work, ec);
@@ -50,15 +54,16 @@ result<std::optional<savepoint>> newest_usable(savepoint_repository& in,
     const auto record = decode_snapshot(s.snapshot);
     if (!record || s.log_id != facts.log_id || record->inputs.size() != facts.inputs.size())
       continue;
-    if (facts.committed_epoch && s.epoch > *facts.committed_epoch) continue;
+    auto with_it = facts;
+    with_it.state_log_id = s.log_id;
+    with_it.state_epoch = s.epoch;
     bool good = true;
     for (std::size_t i = 0; i < facts.inputs.size(); ++i) {
-      const auto& input = facts.inputs[i];
-      const auto at = record->positions[i];
-      good = good && record->inputs[i] == input.name && at >= input.first && input.committed &&
-             at <= *input.committed;
+      auto& input = with_it.inputs[i];
+      good = good && record->inputs[i] == input.name && record->positions[i] >= input.first;
+      input.in_state = record->positions[i];
     }
-    if (good) return std::optional{std::move(s)};
+    if (good && plan_recovery(with_it)) return std::optional{std::move(s)};
   }
   return std::optional<savepoint>{};
 }

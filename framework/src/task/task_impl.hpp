@@ -85,7 +85,7 @@ class task_impl final : public runnable_task {
   result<void> find_committed(recovery_facts& facts);
   result<std::optional<snapshot_record>> open_brought();
   /// True: the state is another one now.
-  result<bool> bring_savepoint(const recovery_facts& facts, const result<recovery_plan>& plan);
+  result<bool> bring_savepoint(const recovery_facts& facts);
   result<void> open_inputs(const recovery_facts& facts);
   result<epoch_record> epoch_record_of(const record_view& r) const;
   result<void> read_more_script();

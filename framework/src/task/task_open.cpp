@@ -256,12 +256,14 @@ result<void> task_impl::find_committed(recovery_facts& facts) {
   return {};
 }
 
-// Where it would start from nothing, or could not at all. One that does not fit, or is damaged, is
-// as good as none.
-result<bool> task_impl::bring_savepoint(const recovery_facts& facts,
-                                        const result<recovery_plan>& plan) {
-  if (!options_.savepoints || options_.standby || !facts.birth || (plan && !plan->from_empty_state))
-    return false;
+// Where there is no state, or one that the log can no longer catch up; any other refusal stands.
+// One that does not fit, or is damaged, is as good as none.
+result<bool> task_impl::bring_savepoint(const recovery_facts& facts) {
+  if (!options_.savepoints || options_.standby || !facts.birth) return false;
+  const bool too_old = std::any_of(facts.inputs.begin(), facts.inputs.end(), [](const auto& in) {
+    return in.in_state && *in.in_state < in.first;
+  });
+  if (facts.state_log_id && !too_old) return false;
   for (;;) {
     auto found = newest_usable(*options_.savepoints, facts);
     if (!found) return fail(found.error());
@@ -296,6 +298,7 @@ result<std::optional<snapshot_record>> task_impl::open_brought() {
   options_.log_to(log_level::warning, "a savepoint cannot be used",
                   {{"task", name_}, {"error", state.error().text()}});
   if (auto fresh = open_store(true); !fresh) return fail(fresh.error());
+  epochs_next_ = offset{0};
   return std::optional<snapshot_record>{};
 }
 
@@ -323,7 +326,7 @@ result<void> task_impl::open() {
   if (!found) return fail(found.error());
   auto& facts = *found;
   {
-    auto brought = bring_savepoint(facts, plan_recovery(facts));
+    auto brought = bring_savepoint(facts);
     if (!brought) return fail(brought.error());
     if (*brought) {
       state = open_brought();

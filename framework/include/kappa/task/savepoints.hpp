@@ -26,8 +26,8 @@ inline constexpr std::size_t savepoints_kept = 2;
 [[nodiscard]] result<bool> take_savepoint(state_store& store, savepoint_repository& to,
                                           const std::filesystem::path& work);
 
-/// The newest one that the task could go on from, given what log (and state) have: of this log, of
-/// these inputs, not behind what the log still has and not ahead of what is committed.
+/// The newest one that the task could go on from, given what the log has: with it in the place of
+/// the state the recovery rules would not refuse the start.
 [[nodiscard]] result<std::optional<savepoint>> newest_usable(savepoint_repository& in,
                                                              const recovery_facts& facts);
 
