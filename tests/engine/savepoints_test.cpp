@@ -25,6 +25,10 @@ struct shop_with_savepoints {
     host.open();
   }
 
+  void play_and_take(int from, int to) {
+    play(host, from, to, false);
+    take();
+  }
   void take() {
     host.snapshot_all();
     for (auto& t : host.tasks()) {
@@ -50,7 +54,8 @@ struct shop_with_savepoints {
   manual_host host;
 };
 
-void damage(const std::filesystem::path& file) {
+void damage(const shop_with_savepoints& shop, const savepoint& one) {
+  const auto file = shop.files() / one.state / (one.name + ".mdb");
   std::fstream f{file, std::ios::in | std::ios::out | std::ios::binary};
   f.seekp(5000);
   f.put('\x55').put('\x55').put('\x55');
@@ -62,10 +67,8 @@ BOOST_AUTO_TEST_SUITE(savepoints)
 
 BOOST_AUTO_TEST_CASE(a_lost_state_comes_from_the_newest_savepoint_and_the_results_are_the_same) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
-  play(s.host, 15, 25, false);
-  s.take();
+  s.play_and_take(0, 15);
+  s.play_and_take(15, 25);
   BOOST_TEST(s.replayed_after_loss() == 0U);
   play(s.host, 25, 30, false);
   const auto some = s.replayed_after_loss();
@@ -80,8 +83,7 @@ BOOST_AUTO_TEST_CASE(a_lost_state_comes_from_the_newest_savepoint_and_the_result
 
 BOOST_AUTO_TEST_CASE(a_state_that_is_there_is_not_replaced) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
+  s.play_and_take(0, 15);
   play(s.host, 15, 20, false);
   s.host.snapshot_all();
   s.host.crash();
@@ -92,8 +94,7 @@ BOOST_AUTO_TEST_CASE(a_state_that_is_there_is_not_replaced) {
 BOOST_AUTO_TEST_CASE(two_of_each_state_are_kept_and_nothing_is_copied_twice) {
   shop_with_savepoints s;
   for (int i = 0; i < 5; ++i) {
-    play(s.host, 4 * i, 4 * i + 4, false);
-    s.take();
+    s.play_and_take(4 * i, 4 * i + 4);
   }
   const auto all = s.of("sums", 0);
   BOOST_TEST(all.size() == savepoints_kept);
@@ -105,13 +106,11 @@ BOOST_AUTO_TEST_CASE(two_of_each_state_are_kept_and_nothing_is_copied_twice) {
 
 BOOST_AUTO_TEST_CASE(a_damaged_one_is_removed_and_the_one_before_it_used) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
-  play(s.host, 15, 25, false);
-  s.take();
+  s.play_and_take(0, 15);
+  s.play_and_take(15, 25);
   const auto before = s.host.picture();
   const auto all = s.of("sums", 0);
-  damage(s.files() / all[0].state / (all[0].name + ".mdb"));
+  damage(s, all[0]);
   BOOST_TEST(s.replayed_after_loss() > 0U);
   const auto left = s.of("sums", 0);
   BOOST_REQUIRE(left.size() == 1U);
@@ -122,10 +121,9 @@ BOOST_AUTO_TEST_CASE(a_damaged_one_is_removed_and_the_one_before_it_used) {
 
 BOOST_AUTO_TEST_CASE(with_all_of_them_damaged_the_state_is_built_from_the_log) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
+  s.play_and_take(0, 15);
   const auto before = s.host.picture();
-  for (const auto& one : s.of("sums", 0)) damage(s.files() / one.state / (one.name + ".mdb"));
+  for (const auto& one : s.of("sums", 0)) damage(s, one);
   BOOST_TEST(s.replayed_after_loss() > 0U);
   BOOST_TEST(s.of("sums", 0).empty());
   s.host.settle();
@@ -134,8 +132,7 @@ BOOST_AUTO_TEST_CASE(with_all_of_them_damaged_the_state_is_built_from_the_log) {
 
 BOOST_AUTO_TEST_CASE(one_without_its_note_is_not_there) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
+  s.play_and_take(0, 15);
   const auto all = s.of("sums", 0);
   BOOST_REQUIRE(all.size() == 1U);
   std::filesystem::remove(s.files() / all[0].state / (all[0].name + ".savepoint"));
@@ -144,8 +141,7 @@ BOOST_AUTO_TEST_CASE(one_without_its_note_is_not_there) {
 
 BOOST_AUTO_TEST_CASE(one_that_is_ahead_of_the_log_or_of_another_log_is_not_used) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
+  s.play_and_take(0, 15);
   const auto one = s.of("sums", 0).front();
   recovery_facts f;
   f.task = s.host.task("sums").id();
@@ -171,8 +167,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_ahead_of_the_log_or_of_another_log_is_not_used)
 
 BOOST_AUTO_TEST_CASE(where_retention_has_passed_the_start_only_a_savepoint_helps) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
+  s.play_and_take(0, 15);
   const auto before = s.host.picture();
   for (std::int32_t p = 0; p < partitions; ++p) {
     const topic_partition in{"left", partition{p}};
@@ -187,8 +182,7 @@ BOOST_AUTO_TEST_CASE(where_retention_has_passed_the_start_only_a_savepoint_helps
 
 BOOST_AUTO_TEST_CASE(a_start_that_is_refused_for_another_reason_stays_refused_and_the_state_stays) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
+  s.play_and_take(0, 15);
   play(s.host, 15, 20, false);
   s.host.snapshot_all();
   s.host.crash();
@@ -206,8 +200,7 @@ BOOST_AUTO_TEST_CASE(a_start_that_is_refused_for_another_reason_stays_refused_an
 
 BOOST_AUTO_TEST_CASE(those_of_a_log_that_was_there_before_do_not_stand_in_the_way) {
   shop_with_savepoints old;
-  play(old.host, 0, 15, false);
-  old.take();
+  old.play_and_take(0, 15);
   shop_with_savepoints anew{memory_log::create("another")};
   anew.repository = old.repository;
   play(anew.host, 0, 5, false);
@@ -222,8 +215,7 @@ BOOST_AUTO_TEST_CASE(those_of_a_log_that_was_there_before_do_not_stand_in_the_wa
 
 BOOST_AUTO_TEST_CASE(who_builds_a_state_anew_on_purpose_forgets_its_savepoints) {
   shop_with_savepoints s;
-  play(s.host, 0, 15, false);
-  s.take();
+  s.play_and_take(0, 15);
   must(forget_savepoints(*s.repository, s.host.task("sums").id()));
   BOOST_TEST(s.of("sums", 0).empty());
   BOOST_TEST(!s.of("sums", 1).empty());

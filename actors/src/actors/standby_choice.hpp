@@ -2,8 +2,7 @@
 //
 // By rendezvous hashing: each process reckons by itself, from who takes part and who has what, and
 // all come to the same; who comes or goes changes little. (Which process gets a task when its owner
-// is gone is Kafka's choice: with one standby of three processes it is the right one every other
-// time, with `all_others` always.)
+// is gone is Kafka's choice, and may be one that does not follow it; with `all_others` all do.)
 //
 // Threading: plain functions.
 #pragma once

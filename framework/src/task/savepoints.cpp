@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "kappa/core/failpoint.hpp"
 #include "kappa/core/folders.hpp"
 #include "kappa/state/snapshot_record.hpp"
 
@@ -84,7 +83,6 @@ result<void> bring_savepoint(savepoint_repository& from, const savepoint& what,
   std::error_code ec;
   fs::remove(part, ec);
   if (auto got = from.get(what, part); !got) return got;
-  failpoint::hit("savepoint.got");
   if (auto erased = erase_state(folder); !erased) return erased;
   fs::rename(part, state_file(folder), ec);
   if (ec) return fail(errc::io, state_file(folder).string(), ec.message());

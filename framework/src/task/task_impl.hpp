@@ -89,7 +89,6 @@ class task_impl final : public runnable_task {
   result<void> open_inputs(const recovery_facts& facts);
   result<epoch_record> epoch_record_of(const record_view& r) const;
   result<void> read_more_script();
-  result<void> restore(const recovery_plan& plan);
   result<void> go_live();
   result<void> check_adopted(const recovery_facts& facts,
                              const std::optional<snapshot_record>& snapshot) const;
