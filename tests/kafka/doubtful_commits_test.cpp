@@ -98,13 +98,15 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_the_brokers_ended_for_its_age_is_in_doub
   auto producer = must(kafka::transactional_producer::open(options, name + ".slow"));
   must(producer->send(appends, true));
   const auto written = must(log->settled_end(where));  // when it is over
-  const auto committed = producer->finish({});
+  must(producer->prepare({}));
+  const auto committed = producer->commit();
   BOOST_REQUIRE(!committed);
   BOOST_TEST(name_of(committed.error().code) == name_of(errc::indefinite),
              committed.error().text());
   producer = must(kafka::transactional_producer::open(options, name + ".slow"));
   must(producer->send(appends, true));
-  must(producer->finish({}));
+  must(producer->prepare({}));
+  must(producer->commit());
   std::size_t records = 0;
   must(for_each_record(*log, name, [&](const record_view& r) -> result<void> {
     BOOST_TEST((r.offset >= written));

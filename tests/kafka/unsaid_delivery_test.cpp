@@ -32,7 +32,8 @@ BOOST_AUTO_TEST_CASE(a_record_that_was_refused_is_not_lost_behind_one_that_was_t
   forgetful_broker b;
   const auto client = must(kafka::open_admin_client(b.options));
   kafka::admin ask{*client};
-  kafka::outside_producer out{b.options, ask};
+  kafka::doubtful_commits doubts;
+  kafka::outside_producer out{{b.options, ask, doubts, {}}};
   must(out.append(tp("orders"), *batch_of({"first contact"})));
   b.refuse_next_append();
   result<kafka::outside_producer::receipt> first;

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <thread>
 
 #include <fmt/format.h>
+
+#include "kafka/waiting_again.hpp"
 
 namespace kappa::kafka {
 namespace {
@@ -18,24 +19,6 @@ using resource =
 // what a transaction has moved is not settled before it is over. Longer than one request may take
 // (request_timeout_ms): one that was lost with its broker is sent again, to another.
 constexpr std::chrono::seconds patience_with_brokers{60};
-
-// The brokers have nothing that could be waited for: asked again, after ever longer pauses.
-class waiting_again {
- public:
-  explicit waiting_again(std::chrono::milliseconds patience)
-      : until_{std::chrono::steady_clock::now() + patience} {}
-  /// False: for too long now.
-  bool once_more() {
-    if (std::chrono::steady_clock::now() >= until_) return false;
-    std::this_thread::sleep_for(pause_);
-    pause_ = std::min(2 * pause_, std::chrono::milliseconds{100});
-    return true;
-  }
-
- private:
-  std::chrono::steady_clock::time_point until_;
-  std::chrono::milliseconds pause_{2};
-};
 
 /// What `look` gives, asked again while it says that this helps.
 template <class Look>
@@ -373,19 +356,26 @@ result<offset> admin::settled_end(const topic_partition& tp, std::chrono::millis
   }
 }
 
-result<std::vector<topic_partition>> admin::with_open_transactions(
-    const std::vector<topic_partition>& where) {
-  if (where.empty()) return where;
+result<std::vector<partition_end>> admin::ends(const std::vector<topic_partition>& where) {
+  std::vector<partition_end> out;
+  if (where.empty()) return out;
   auto written =
       list_offsets(where, RD_KAFKA_OFFSET_SPEC_LATEST, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
   if (!written) return fail(written.error());
-  auto stable = list_offsets(where, RD_KAFKA_OFFSET_SPEC_LATEST);
-  if (!stable) return fail(stable.error());
-  std::vector<topic_partition> open;
-  for (std::size_t i = 0; i < where.size(); ++i) {
-    if ((*stable)[i] < (*written)[i]) open.push_back(where[i]);
-  }
-  return open;
+  auto settled = settled_ends(where);
+  if (!settled) return fail(settled.error());
+  for (std::size_t i = 0; i < where.size(); ++i)
+    out.push_back({where[i], (*settled)[i], offset{(*written)[i]}});
+  return out;
+}
+
+result<std::vector<offset>> admin::settled_ends(const std::vector<topic_partition>& where) {
+  std::vector<offset> out;
+  if (where.empty()) return out;
+  auto settled = list_offsets(where, RD_KAFKA_OFFSET_SPEC_LATEST);
+  if (!settled) return fail(settled.error());
+  for (const auto o : *settled) out.push_back(offset{o});
+  return out;
 }
 
 result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {

@@ -31,6 +31,13 @@ struct group_offset {
   bool unsettled = false;  // a transaction that is not over is about to move it
 };
 
+/// Of one in which a transaction is not over, `settled` is where the earliest one begins.
+struct partition_end {
+  topic_partition where;
+  kappa::offset settled;
+  kappa::offset written;
+};
+
 struct member_description {
   std::string name;   // its static one; without one what it calls itself
   std::string calls;  // what it calls itself; of one that came back under its static name: called
@@ -69,9 +76,10 @@ class admin {
   /// The end, once all transactions that have begun by now are over.
   [[nodiscard]] result<offset> settled_end(const topic_partition& tp,
                                            std::chrono::milliseconds patience);
-  /// Those in which a transaction is not over: records lie behind the end of what is committed.
-  [[nodiscard]] result<std::vector<topic_partition>> with_open_transactions(
-      const std::vector<topic_partition>& where);
+  [[nodiscard]] result<std::vector<partition_end>> ends(const std::vector<topic_partition>& where);
+  /// In the order of `where`: the first record of the earliest transaction that is not over, else
+  /// the end.
+  [[nodiscard]] result<std::vector<offset>> settled_ends(const std::vector<topic_partition>& where);
   /// The first whose time is at or after `t`, else the end.
   [[nodiscard]] result<offset> offset_for_time(const topic_partition& tp, timestamp t);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kafka/names.hpp"
+#include "kafka/waiting_again.hpp"
 
 namespace kappa::kafka {
 namespace {
@@ -16,38 +17,80 @@ std::shared_ptr<const record_batch> nothing() {
   return batch;
 }
 
+bool is_open(const partition_end& e) { return e.settled < e.written; }
+
+result<bool> has_unsettled(admin& ask, const std::string& group,
+                           const std::vector<topic_partition>& where) {
+  auto offsets = ask.offsets_as_they_are(group, where);
+  if (!offsets) return fail(offsets.error());
+  return std::any_of(offsets->begin(), offsets->end(),
+                     [](const group_offset& o) { return o.unsettled; });
+}
+
 }  // namespace
 
-result<void> end_hanging_transactions(admin& ask, transactional_producer& producer,
-                                      const std::vector<topic_config>& owned) {
-  std::vector<transactional_producer::group_commit> commits;
-  std::vector<topic_partition> partitions;
+producer_reach reach_of(const std::vector<topic_config>& owned) {
+  producer_reach r;
   for (const auto& t : owned) {
     auto all = partitions_of(t);
-    if (!is_tasks_topic(t)) {
-      partitions.insert(partitions.end(), all.begin(), all.end());
-      continue;
+    if (is_tasks_topic(t)) {
+      r.offsets[group_of_tasks(t.name)] = std::move(all);
+    } else {
+      r.partitions.insert(r.partitions.end(), all.begin(), all.end());
     }
-    const auto group = group_of_tasks(t.name);
-    auto offsets = ask.offsets_as_they_are(group, all);
-    if (!offsets) return fail(offsets.error());
-    // One stands for all that this producer has open in the group.
-    const auto open = std::find_if(offsets->begin(), offsets->end(),
-                                   [](const group_offset& o) { return o.unsettled; });
-    if (open == offsets->end()) continue;
-    const auto& at = open->where;
-    auto& c = commits.emplace_back();
-    c.group = group;
-    c.offsets.reset(rd_kafka_topic_partition_list_new(1));
-    rd_kafka_topic_partition_list_add(c.offsets.get(), at.topic.c_str(), at.partition.value)
-        ->offset = 0;
-    c.who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
   }
-  auto open = ask.with_open_transactions(partitions);
-  if (!open) return fail(open.error());
-  if (open->empty() && commits.empty()) return {};
+  return r;
+}
+
+result<hanging_transactions> find_open(admin& ask, const producer_reach& reach) {
+  hanging_transactions h;
+  auto ends = ask.ends(reach.partitions);
+  if (!ends) return fail(ends.error());
+  std::copy_if(ends->begin(), ends->end(), std::back_inserter(h.partitions), is_open);
+  for (const auto& [group, where] : reach.offsets) {
+    auto unsettled = has_unsettled(ask, group, where);
+    if (!unsettled) return fail(unsettled.error());
+    if (*unsettled) h.groups.push_back(group);
+  }
+  return h;
+}
+
+result<hanging_transactions> await_end(admin& ask, const producer_reach& reach,
+                                       hanging_transactions open,
+                                       std::chrono::milliseconds patience) {
+  waiting_again wait{patience};
+  while (!open.none() && wait.once_more()) {
+    std::vector<topic_partition> where;
+    for (const auto& e : open.partitions) where.push_back(e.where);
+    auto settled = ask.settled_ends(where);
+    if (!settled) return fail(settled.error());
+    for (std::size_t i = 0; i < where.size(); ++i) open.partitions[i].settled = (*settled)[i];
+    std::erase_if(open.partitions, [](const partition_end& e) { return !is_open(e); });
+    std::vector<std::string> groups;
+    for (const auto& group : open.groups) {
+      auto unsettled = has_unsettled(ask, group, reach.offsets.at(group));
+      if (!unsettled) return fail(unsettled.error());
+      if (*unsettled) groups.push_back(group);
+    }
+    open.groups = std::move(groups);
+  }
+  return open;
+}
+
+group_commit touch(const std::string& group) {
+  group_commit c;
+  c.group = group;
+  // Of no task: should this come true, nobody's position has moved.
+  c.offsets = list_of({topics_topic, partition{0}}, 0);
+  c.who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
+  return c;
+}
+
+result<void> abort_hanging(transactional_producer& producer, const hanging_transactions& hanging) {
   std::vector<log_transaction::append> appends;
-  for (const auto& tp : *open) appends.push_back({tp, nothing()});
+  for (const auto& e : hanging.partitions) appends.push_back({e.where, nothing()});
+  std::vector<group_commit> commits;
+  for (const auto& group : hanging.groups) commits.push_back(touch(group));
   return producer.try_out(appends, commits);
 }
 

@@ -7,12 +7,13 @@
 // (UNSTABLE_OFFSET_COMMIT). Worse: the marker of the same producer's next transaction there would
 // end both, and so commit what was aborted.
 //
-// So whoever opens a transactional id first ends what hangs: by a transaction of the same producer
-// that touches those partitions and is aborted.
+// They are ended by a transaction of the same producer that touches those partitions.
 //
-// Threading: a plain function; blocks.
+// Threading: plain functions; they block.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,31 @@
 
 namespace kappa::kafka {
 
-/// `producer` is new; `owned`: all topics of its app. What another process's producer has open
-/// looks the same from here, and stays as it is: then an aborted record is written in vain.
-[[nodiscard]] result<void> end_hanging_transactions(admin& ask, transactional_producer& producer,
-                                                    const std::vector<topic_config>& owned);
+/// All that a transactional id may have touched.
+struct producer_reach {
+  std::vector<topic_partition> partitions;
+  std::map<std::string, std::vector<topic_partition>> offsets;  // by group
+};
+/// Of an app that has these topics.
+[[nodiscard]] producer_reach reach_of(const std::vector<topic_config>& owned);
+
+/// What another process's producer has open looks the same from here.
+struct hanging_transactions {
+  std::vector<partition_end> partitions;
+  std::vector<std::string> groups;
+  [[nodiscard]] bool none() const { return partitions.empty() && groups.empty(); }
+};
+
+/// What is open now.
+[[nodiscard]] result<hanging_transactions> find_open(admin& ask, const producer_reach& reach);
+/// What of it is still open after `patience`; sooner, when nothing is.
+[[nodiscard]] result<hanging_transactions> await_end(admin& ask, const producer_reach& reach,
+                                                     hanging_transactions open,
+                                                     std::chrono::milliseconds patience);
+/// In vain for what is another producer's: then an aborted record is written for nothing.
+[[nodiscard]] result<void> abort_hanging(transactional_producer& producer,
+                                         const hanging_transactions& hanging);
+/// An offset that means nothing, to touch what a producer has open in a group.
+[[nodiscard]] group_commit touch(const std::string& group);
 
 }  // namespace kappa::kafka

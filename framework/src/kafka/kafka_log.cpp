@@ -10,14 +10,15 @@
 #include "kafka/fetch_pool.hpp"
 #include "kafka/group_registry.hpp"
 #include "kafka/group_thread.hpp"
-#include "kafka/hanging_transactions.hpp"
 #include "kafka/instance.hpp"
 #include "kafka/names.hpp"
 #include "kafka/outside_producer.hpp"
 #include "kafka/reader.hpp"
+#include "kafka/settled_producer.hpp"
 #include "kafka/task_positions.hpp"
 #include "kafka/topic_book.hpp"
 #include "kafka/writer.hpp"
+#include "kappa/log/for_each_record.hpp"
 #include "log/app_lock.hpp"
 #include "log/log_rules.hpp"
 
@@ -129,6 +130,7 @@ class kafka_log final : public event_log {
     return detail::check_partition(*topic, tp);
   }
   result<void> check_clock();
+  result<bool> is_there(const topic_partition& tp, offset at);
   result<std::optional<task_positions>> positions_of(const position_key& key);
   static result<task_positions> decoded(const group_offset& at);
 
@@ -139,7 +141,11 @@ class kafka_log final : public event_log {
   admin ask_{*client_};
   std::shared_ptr<detail::buffer_pool> buffers_ = detail::buffer_pool::create();
   fetch_pool pool_{options_};
-  outside_producer out_{options_, ask_};
+  doubtful_commits doubts_;
+  const settled_producer::surroundings around_producers_{
+      options_, ask_, doubts_,
+      [this](const topic_partition& tp, offset at) { return is_there(tp, at); }};
+  outside_producer out_{around_producers_};
   topic_book topics_{options_, ask_, pool_, out_, buffers_};
   group_registry groups_{[this] { pool_.retire(); }};
   std::atomic<bool> clock_is_right_ = false;
@@ -158,6 +164,16 @@ result<void> kafka_log::make_room(const stage_tasks& stage) {
                             made.error().text()));
   }
   return made;
+}
+
+result<bool> kafka_log::is_there(const topic_partition& tp, offset at) {
+  bool there = false;
+  auto read = for_each_record(*this, tp, at, [&](const record_view& r) -> result<bool> {
+    there = r.offset == at;
+    return false;
+  });
+  if (!read) return fail(read.error());
+  return there;
 }
 
 // Deadlines of requests are by the wall clock, and brokers refuse records from too far ahead.
@@ -193,20 +209,23 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
     if (!other) return fail(other.error());
     if (*other) return detail::owned(options.app, **other);
   }
-  auto term = instance_.next_term(options.app);
-  if (!term) return fail(term.error());
-  auto producer = transactional_producer::open(
-      options_, fmt::format("{}.{}.{}", options.app,
-                            options.tool.empty() ? instance_.id() : options.tool, main_lane));
+  auto producer = settled_producer::open(
+      around_producers_,
+      fmt::format("{}.{}.{}", options.app, options.tool.empty() ? instance_.id() : options.tool,
+                  main_lane),
+      [this, app = options.app]() -> result<producer_reach> {
+        auto owned = topics_.owned_by(app);
+        if (!owned) return fail(owned.error());
+        return reach_of(*owned);
+      });
   if (!producer) return fail(producer.error());
-  auto owned = topics_.owned_by(options.app);
-  if (!owned) return fail(owned.error());
-  if (auto ended = end_hanging_transactions(ask_, **producer, *owned); !ended)
-    return fail(ended.error());
   if (!clock_is_right_) {  // looked at when the first one is opened
     if (auto good = check_clock(); !good) return fail(good.error());
     clock_is_right_ = true;
   }
+  // Last: one that is taken and not used looks as if another owner had been there.
+  auto term = instance_.next_term(options.app);
+  if (!term) return fail(term.error());
   return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer),
                                   std::move(lock), topics_, groups_, ask_);
 }

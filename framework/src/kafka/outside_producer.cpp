@@ -6,7 +6,6 @@
 
 #include "kafka/messages.hpp"
 #include "kafka/names.hpp"
-#include "kafka/seen_commit.hpp"
 
 namespace kappa::kafka {
 namespace {
@@ -46,7 +45,7 @@ void outside_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void*
 
 result<void> outside_producer::open() {
   if (client_) return {};
-  auto c = config::create(options_, "outside");
+  auto c = config::create(around_.options, "outside");
   if (!c) return fail(c.error());
   for (const auto& done :
        {c->set("enable.idempotence", "true"), c->set("message.max.bytes", "100000000"),
@@ -57,7 +56,7 @@ result<void> outside_producer::open() {
     if (!done) return fail(done.error());
   }
   rd_kafka_conf_set_dr_msg_cb(c->get(), delivered);
-  auto opened = client::open(RD_KAFKA_PRODUCER, std::move(*c), options_.log);
+  auto opened = client::open(RD_KAFKA_PRODUCER, std::move(*c), around_.options.log);
   if (!opened) return fail(opened.error());
   client_ = std::move(*opened);
   polling_ = std::thread{[this] {
@@ -107,11 +106,18 @@ result<outside_producer::receipt> outside_producer::append(const topic_partition
   return receipt{*d.base, d.taken_at};
 }
 
-result<transactional_producer*> outside_producer::producer(const std::string& name) {
+// What a predecessor left open elsewhere than at `to` is no danger there: whoever appends there
+// waits for its position to be settled first.
+result<settled_producer*> outside_producer::producer(const std::string& name,
+                                                     const topic_partition& to) {
   if (const auto found = sequenced_.find(name); found != sequenced_.end())
     return found->second.get();
   if (sequenced_.size() >= most_sequenced) sequenced_.erase(sequenced_.begin());
-  auto made = transactional_producer::open(options_, producer_group(name));
+  auto made =
+      settled_producer::open(around_, producer_group(name),
+                             [reach = producer_reach{{to}, {{producer_group(name), {to}}}}] {
+                               return result<producer_reach>{reach};
+                             });
   if (!made) return fail(made.error());
   return sequenced_.emplace(name, std::move(*made)).first->second.get();
 }
@@ -121,20 +127,23 @@ result<append_receipt> outside_producer::append(const topic_partition& to,
                                                 const producer_sequence& sequence) {
   const std::lock_guard lock{sequences_mutex_};
   // Before the look, so that what a predecessor left open is ended by then.
-  auto p = producer(sequence.producer);
+  auto p = producer(sequence.producer, to);
   if (!p) return fail(p.error());
   const auto group = producer_group(sequence.producer);
-  auto seen = ask_.group_offsets(group, {to});
-  if (!seen) return fail(seen.error());
+  auto seen = around_.ask.group_offsets(group, {to});
+  if (!seen) {
+    sequenced_.erase(sequence.producer);  // a new one ends what is open there
+    return fail(seen.error());
+  }
   if (!seen->empty() && static_cast<std::int64_t>(sequence.sequence) <= seen->front().offset) {
     const bool last = static_cast<std::int64_t>(sequence.sequence) == seen->front().offset;
     return append_receipt{offset{last ? std::atoll(seen->front().metadata.c_str()) : -1}, true};
   }
-  std::vector<log_transaction::append> appends{
-      {to, std::shared_ptr<const record_batch>{&records, [](const record_batch*) {}}}};
+  const std::vector<log_transaction::append> appends{
+      {to, std::make_shared<const record_batch>(records)}};
   auto bases = (*p)->send(appends, true);
   if (bases) {
-    std::vector<transactional_producer::group_commit> commits(1);
+    std::vector<group_commit> commits(1);
     commits[0].group = group;
     commits[0].offsets = list_of(to, static_cast<std::int64_t>(sequence.sequence));
     const auto base = std::to_string(bases->front().value);
@@ -142,15 +151,11 @@ result<append_receipt> outside_producer::append(const topic_partition& to,
     at.metadata = ::strdup(base.c_str());  // librdkafka frees it
     at.metadata_size = base.size();
     commits[0].who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
-    bases = (*p)->finish(commits);
-    if (bases) {
-      if (auto came_true = see_commit(ask_, commits); !came_true) bases = fail(came_true.error());
-    }
+    bases = (*p)->finish(std::move(commits));
   }
   if (!bases) {
     // Whoever is told so asks again with the same sequence, and finds out.
-    if (bases.error().code == errc::indefinite || bases.error().code == errc::fenced)
-      sequenced_.erase(sequence.producer);
+    sequenced_.erase(sequence.producer);
     return fail(bases.error());
   }
   return append_receipt{bases->front(), false};

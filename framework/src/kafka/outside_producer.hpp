@@ -12,16 +12,15 @@
 #include <string>
 #include <thread>
 
-#include "kafka/admin.hpp"
 #include "kafka/client.hpp"
-#include "kafka/transactional_producer.hpp"
+#include "kafka/settled_producer.hpp"
 #include "kappa/log/event_log.hpp"
 
 namespace kappa::kafka {
 
 class outside_producer {
  public:
-  outside_producer(const kafka_log_options& options, admin& ask) : options_{options}, ask_{ask} {}
+  explicit outside_producer(settled_producer::surroundings around) : around_{std::move(around)} {}
   ~outside_producer();
 
   struct receipt {
@@ -39,10 +38,10 @@ class outside_producer {
   struct delivery;
   static void delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque);
   [[nodiscard]] result<void> open();
-  [[nodiscard]] result<transactional_producer*> producer(const std::string& name);
+  [[nodiscard]] result<settled_producer*> producer(const std::string& name,
+                                                   const topic_partition& to);
 
-  const kafka_log_options& options_;
-  admin& ask_;
+  const settled_producer::surroundings around_;
   std::mutex mutex_;
   std::unique_ptr<client> client_;
   std::map<std::string, topic_handle> topics_;
@@ -50,7 +49,7 @@ class outside_producer {
   std::atomic<bool> stopping_ = false;
 
   std::mutex sequences_mutex_;
-  std::map<std::string, std::unique_ptr<transactional_producer>> sequenced_;
+  std::map<std::string, std::unique_ptr<settled_producer>> sequenced_;
 };
 
 }  // namespace kappa::kafka

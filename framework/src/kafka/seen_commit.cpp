@@ -3,68 +3,89 @@
 #include <algorithm>
 #include <chrono>
 #include <string_view>
-#include <thread>
+
+#include "kafka/waiting_again.hpp"
 
 namespace kappa::kafka {
 namespace {
 
-using clock = std::chrono::steady_clock;
-
 // A broker that is well is done within milliseconds. Given up too soon, the outcome is looked for
 // in a longer way, and is the same.
 constexpr std::chrono::seconds patience{3};
-constexpr std::chrono::milliseconds first_pause{1};
-constexpr std::chrono::milliseconds last_pause{50};
 
 std::string_view metadata_of(const rd_kafka_topic_partition_t& p) {
   return {static_cast<const char*>(p.metadata), p.metadata_size};
 }
 
-result<void> see(admin& ask, const transactional_producer::group_commit& c,
-                 clock::time_point until) {
-  // Those with metadata: the others are for lag tools, and go with their topic.
-  std::vector<const rd_kafka_topic_partition_t*> wanted;
+tl::unexpected<error> unknown(const std::string& where, const std::string& why) {
+  return fail(errc::indefinite, where, "the brokers have answered a commit, " + why);
+}
+
+result<void> see_offsets(admin& ask, const group_commit& sent, waiting_again& wait) {
+  const auto group = "group " + sent.group;
+  for (;;) {
+    auto found = look_at_offsets(ask, sent);
+    if (!found) return unknown(group, "and it cannot be seen: " + found.error().text());
+    if (*found == fate_of_offsets::came_true) return {};
+    if (*found == fate_of_offsets::others_are_there)
+      return unknown(group, "and its offsets are not there");
+    if (!wait.once_more()) return unknown(group, "and its offsets stay unsettled");
+  }
+}
+
+result<void> see_records(admin& ask, const sent_commit& sent, waiting_again& wait) {
   std::vector<topic_partition> where;
-  for (int i = 0; i < c.offsets->cnt; ++i) {
-    const auto& p = c.offsets->elems[i];
-    if (p.metadata_size == 0) continue;
-    wanted.push_back(&p);
-    where.push_back({p.topic, partition{p.partition}});
+  std::vector<offset> begins;
+  for (const auto& [tp, first] : sent.begins()) {
+    where.push_back(tp);
+    begins.push_back(first);
   }
-  const auto unknown = [&](std::string why) {
-    return fail(errc::indefinite, "group " + c.group,
-                "the brokers have answered a commit, " + std::move(why));
-  };
-  for (auto pause = first_pause;; pause = std::min(2 * pause, last_pause)) {
-    auto found = ask.offsets_as_they_are(c.group, where);
-    if (!found) return unknown("and it cannot be seen: " + found.error().text());
-    const bool settled = std::none_of(found->begin(), found->end(),
-                                      [](const group_offset& at) { return at.unsettled; });
-    if (settled) {
-      const bool all =
-          std::all_of(wanted.begin(), wanted.end(), [&](const rd_kafka_topic_partition_t* p) {
-            return std::any_of(found->begin(), found->end(), [&](const group_offset& at) {
-              return at.where.topic == p->topic && at.where.partition.value == p->partition &&
-                     at.offset == p->offset && at.metadata == metadata_of(*p);
-            });
-          });
-      if (all) return {};
-      return unknown("and its offsets are not there");
-    }
-    if (clock::now() >= until) return unknown("and its offsets stay unsettled");
-    std::this_thread::sleep_for(pause);
+  while (!where.empty()) {
+    auto ends = ask.settled_ends(where);
+    if (!ends)
+      return unknown(where.front().text(), "and it cannot be seen: " + ends.error().text());
+    // Before it another producer's is open: that says nothing of ours.
+    std::size_t held = 0;
+    while (held < where.size() && (*ends)[held] != begins[held]) ++held;
+    if (held == where.size()) return {};
+    if (!wait.once_more()) return unknown(where[held].text(), "and its records stay unsettled");
   }
+  return {};
 }
 
 }  // namespace
 
-result<void> see_commit(admin& ask,
-                        const std::vector<transactional_producer::group_commit>& commits) {
-  const auto until = clock::now() + patience;
-  for (const auto& c : commits) {
-    if (auto seen = see(ask, c, until); !seen) return seen;
+result<fate_of_offsets> look_at_offsets(admin& ask, const group_commit& sent) {
+  // Those with metadata: the others are for lag tools, and go with their topic.
+  std::vector<const rd_kafka_topic_partition_t*> wanted;
+  std::vector<topic_partition> where;
+  for (int i = 0; i < sent.offsets->cnt; ++i) {
+    const auto& p = sent.offsets->elems[i];
+    if (p.metadata_size == 0) continue;
+    wanted.push_back(&p);
+    where.push_back({p.topic, partition{p.partition}});
   }
-  return {};
+  auto found = ask.offsets_as_they_are(sent.group, where);
+  if (!found) return fail(found.error());
+  if (std::any_of(found->begin(), found->end(),
+                  [](const group_offset& at) { return at.unsettled; }))
+    return fate_of_offsets::unsettled;
+  const bool all =
+      std::all_of(wanted.begin(), wanted.end(), [&](const rd_kafka_topic_partition_t* p) {
+        return std::any_of(found->begin(), found->end(), [&](const group_offset& at) {
+          return at.where.topic == p->topic && at.where.partition.value == p->partition &&
+                 at.offset == p->offset && at.metadata == metadata_of(*p);
+        });
+      });
+  return all ? fate_of_offsets::came_true : fate_of_offsets::others_are_there;
+}
+
+result<void> see_commit(admin& ask, const sent_commit& sent) {
+  waiting_again wait{patience};
+  for (const auto& c : *sent.commits) {
+    if (auto seen = see_offsets(ask, c, wait); !seen) return seen;
+  }
+  return see_records(ask, sent, wait);
 }
 
 }  // namespace kappa::kafka

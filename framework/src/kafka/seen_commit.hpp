@@ -4,21 +4,21 @@
 // between may leave them without the end of the transaction when it comes up
 // (hanging_transactions.hpp), and the next one that is aborted there would take with it what was
 // answered: records lost, positions of later epochs kept. So a commit counts once its offsets are
-// seen; else its outcome is unknown, like that of one without an answer.
+// seen and none of its partitions is held by it any more; else its outcome is unknown, like that of
+// one without an answer.
 //
-// Threading: a plain function; blocks: for a round trip for each group, as a rule.
+// Threading: plain functions; they block: for a round trip for each group and one more, as a rule.
 #pragma once
 
-#include <vector>
-
 #include "kafka/admin.hpp"
-#include "kafka/transactional_producer.hpp"
+#include "kafka/sent_commit.hpp"
 
 namespace kappa::kafka {
 
-/// errc::indefinite: not seen, or not in time. Offsets and records of a transaction are taken to
-/// have one fate.
-[[nodiscard]] result<void> see_commit(
-    admin& ask, const std::vector<transactional_producer::group_commit>& commits);
+/// errc::indefinite: not seen, or not in time.
+[[nodiscard]] result<void> see_commit(admin& ask, const sent_commit& sent);
+
+enum class fate_of_offsets { unsettled, came_true, others_are_there };
+[[nodiscard]] result<fate_of_offsets> look_at_offsets(admin& ask, const group_commit& sent);
 
 }  // namespace kappa::kafka

@@ -140,6 +140,7 @@ result<void> transactional_producer::produce_all(const log_transaction::append& 
 result<std::vector<offset>> transactional_producer::send(
     const std::vector<log_transaction::append>& appends, bool wait_for_bases) {
   if (broken_) return fail(*broken_);
+  if (aborted_) return fail(errc::unavailable, id_, "it has aborted: open it anew", true);
   began_ = std::chrono::steady_clock::now();
   delivery_error_.reset();
   bases_.assign(appends.size(), offset{-1});
@@ -175,12 +176,16 @@ result<void> transactional_producer::move_offsets(const std::vector<group_commit
   return {};
 }
 
-result<std::vector<offset>> transactional_producer::finish(
+result<std::vector<offset>> transactional_producer::prepare(
     const std::vector<group_commit>& commits) {
   failpoint::hit("kafka.before_offsets");
   if (auto moved = move_offsets(commits); !moved) return fail(abandon(moved.error()));
   // Not left to the commit: that has no ear for what a delivery report says of itself.
   if (auto all = wait_for_deliveries(); !all) return fail(abandon(all.error()));
+  return bases_;
+}
+
+result<void> transactional_producer::commit() {
   failpoint::hit("kafka.before_commit");
   auto committed = in_transaction("commit", {}, [&] {
     return rd_kafka_commit_transaction(client_->get(), patience_ms(options_));
@@ -190,7 +195,7 @@ result<std::vector<offset>> transactional_producer::finish(
     return fail(abandon(delivery_error_ ? *delivery_error_ : committed.error()));
   }
   failpoint::hit("kafka.after_commit");
-  return bases_;
+  return {};
 }
 
 result<void> transactional_producer::try_out(const std::vector<log_transaction::append>& appends,
@@ -201,6 +206,7 @@ result<void> transactional_producer::try_out(const std::vector<log_transaction::
 }
 
 result<void> transactional_producer::abort() {
+  aborted_ = true;
   for (;;) {
     const fault f{rd_kafka_abort_transaction(client_->get(), patience_ms(options_))};
     if (!f) return {};

@@ -7,6 +7,9 @@
 //   what was under way), read the log
 // - others: nothing of it is there
 //
+// After an abort it takes nothing more either: the brokers may have left partitions untold of it,
+// and what is committed next would make true what was aborted (settled_producer.hpp).
+//
 // Threading: one thread at a time; everything blocks.
 #pragma once
 
@@ -22,31 +25,37 @@
 
 namespace kappa::kafka {
 
+/// Offsets of a group that a transaction moves.
+struct group_commit {
+  std::string group;
+  partition_list offsets;
+  group_metadata who;
+};
+
 class transactional_producer {
  public:
   /// Fences and ends whatever had this id before.
   [[nodiscard]] static result<std::unique_ptr<transactional_producer>> open(
       const kafka_log_options& options, const std::string& transactional_id);
 
-  struct group_commit {
-    std::string group;
-    partition_list offsets;
-    group_metadata who;
-  };
-
   /// Sends the records, in this order for each partition; gives the base of each append once the
-  /// brokers have them. Then `finish` or `abandon`.
+  /// brokers have them. Then `prepare`.
   [[nodiscard]] result<std::vector<offset>> send(
       const std::vector<log_transaction::append>& appends, bool wait_for_bases);
-  /// Moves the offsets and commits. `bases` are those of `send`, known now in any case.
-  [[nodiscard]] result<std::vector<offset>> finish(const std::vector<group_commit>& commits);
-  /// A transaction of these, undone.
+  /// Moves the offsets. Gives the bases of `send`, which are known now in any case.
+  [[nodiscard]] result<std::vector<offset>> prepare(const std::vector<group_commit>& commits);
+  [[nodiscard]] result<void> commit();
+  /// A transaction of these, undone. Once that is seen: `aborts_are_seen`.
   [[nodiscard]] result<void> try_out(const std::vector<log_transaction::append>& appends,
                                      const std::vector<group_commit>& commits);
-  /// Aborts; gives `why`, or errc::indefinite when that could not be done.
-  [[nodiscard]] error abandon(error why);
+
+  [[nodiscard]] bool usable() const { return !broken_ && !aborted_; }
+  [[nodiscard]] bool is_in_doubt() const { return broken_ && broken_->code == errc::indefinite; }
+  void aborts_are_seen() { aborted_ = false; }
 
  private:
+  /// Aborts; gives `why`, or errc::indefinite when that could not be done.
+  [[nodiscard]] error abandon(error why);
   transactional_producer(const kafka_log_options& options, std::string id)
       : options_{options}, id_{std::move(id)} {}
   static void delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque);
@@ -67,6 +76,7 @@ class transactional_producer {
   std::vector<offset> bases_;
   std::optional<error> delivery_error_;
   std::optional<error> broken_;  // no further use
+  bool aborted_ = false;
   std::chrono::steady_clock::time_point began_;
 };
 

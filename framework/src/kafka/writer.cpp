@@ -4,7 +4,6 @@
 #include <set>
 
 #include "kafka/names.hpp"
-#include "kafka/seen_commit.hpp"
 #include "kafka/task_positions.hpp"
 #include "log/log_rules.hpp"
 
@@ -50,8 +49,7 @@ result<bool> writer::is_partition(const topic_partition& tp) {
   return is;
 }
 
-result<std::vector<transactional_producer::group_commit>> writer::commits_of(
-    const log_transaction& tx) {
+result<std::vector<group_commit>> writer::commits_of(const log_transaction& tx) {
   std::map<std::string, std::map<topic_partition, task_positions>> groups;
   std::map<std::string, std::map<topic_partition, offset>> inputs;
   for (const auto& m : tx.moves) {
@@ -66,7 +64,7 @@ result<std::vector<transactional_producer::group_commit>> writer::commits_of(
     if (!real) return fail(real.error());
     if (*real) inputs[group][input] = m.value.next;
   }
-  std::vector<transactional_producer::group_commit> commits;
+  std::vector<group_commit> commits;
   for (const auto& [group, tasks] : groups) {
     auto& c = commits.emplace_back();
     c.group = group;
@@ -137,9 +135,8 @@ result<commit_receipt> writer::commit(const log_transaction& tx) {
   if (!commits) return fail(commits.error());
   if (auto sent = producer_->send(tx.appends, false); !sent)
     return fail(about_topics(tx, sent.error()));
-  auto bases = producer_->finish(*commits);
+  auto bases = producer_->finish(std::move(*commits));
   if (!bases) return fail(about_topics(tx, bases.error()));
-  if (auto seen = see_commit(ask_, *commits); !seen) return fail(seen.error());
   return commit_receipt{std::move(*bases)};
 }
 

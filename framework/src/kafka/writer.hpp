@@ -11,8 +11,8 @@
 #include <string>
 
 #include "kafka/group_registry.hpp"
+#include "kafka/settled_producer.hpp"
 #include "kafka/topic_book.hpp"
-#include "kafka/transactional_producer.hpp"
 #include "log/app_lock.hpp"
 
 namespace kappa::kafka {
@@ -20,7 +20,7 @@ namespace kappa::kafka {
 class writer final : public log_writer {
  public:
   writer(std::string app, std::string instance, writer_term term,
-         std::unique_ptr<transactional_producer> producer, std::optional<detail::app_lock> lock,
+         std::unique_ptr<settled_producer> producer, std::optional<detail::app_lock> lock,
          topic_book& topics, const group_registry& groups, admin& ask)
       : app_{std::move(app)},
         instance_{std::move(instance)},
@@ -37,15 +37,14 @@ class writer final : public log_writer {
 
  private:
   [[nodiscard]] result<void> check(const log_transaction& tx);
-  [[nodiscard]] result<std::vector<transactional_producer::group_commit>> commits_of(
-      const log_transaction& tx);
+  [[nodiscard]] result<std::vector<group_commit>> commits_of(const log_transaction& tx);
   [[nodiscard]] error about_topics(const log_transaction& tx, error e);
   [[nodiscard]] result<bool> is_partition(const topic_partition& tp);
 
   std::string app_;
   std::string instance_;
   writer_term term_;
-  std::unique_ptr<transactional_producer> producer_;
+  std::unique_ptr<settled_producer> producer_;
   std::optional<detail::app_lock> lock_;
   topic_book& topics_;
   const group_registry& groups_;

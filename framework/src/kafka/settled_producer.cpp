@@ -1,0 +1,169 @@
+#include "kafka/settled_producer.hpp"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "kafka/seen_commit.hpp"
+
+namespace kappa::kafka {
+namespace {
+
+// As long as others' transactions take that are about to end.
+constexpr std::chrono::milliseconds patience_with_others{200};
+// For the brokers to tell the partitions.
+constexpr std::chrono::seconds patience_with_brokers{3};
+// The broker would have to die each time in the same millisecond.
+constexpr int tries = 3;
+
+}  // namespace
+
+struct settled_producer::fate {
+  bool some_is_true = false;
+  std::set<topic_partition> held;  // by its records
+  std::vector<std::string> unsettled_groups;
+  [[nodiscard]] bool is_torn() const {
+    return some_is_true && (!held.empty() || !unsettled_groups.empty());
+  }
+};
+
+result<std::unique_ptr<settled_producer>> settled_producer::open(
+    const surroundings& around, std::string transactional_id,
+    std::function<result<producer_reach>()> reach) {
+  std::unique_ptr<settled_producer> p{
+      new settled_producer{around, std::move(transactional_id), std::move(reach)}};
+  if (auto opened = p->open_anew(); !opened) return fail(opened.error());
+  return p;
+}
+
+result<void> settled_producer::open_anew() {
+  for (int n = 1;; ++n) {
+    producer_.reset();
+    auto opened = transactional_producer::open(around_.options, id_);
+    if (!opened) return fail(opened.error());
+    producer_ = std::move(*opened);
+    auto open = settle();
+    if (!open) {
+      producer_.reset();
+      return fail(open.error());
+    }
+    if (open->none()) break;
+    if (n < tries) continue;
+    // Another process's, which has to end it: it is not for us to wait.
+    around_.options.log(
+        log_level::warning, "a transaction of another process stays open",
+        {{"where", open->partitions.empty() ? "group " + open->groups.front()
+                                            : open->partitions.front().where.text()}});
+    break;
+  }
+  producer_->aborts_are_seen();
+  around_.doubts.forget(id_);
+  return {};
+}
+
+// Ends what is open, one way or the other. Gives what is open still.
+result<hanging_transactions> settled_producer::settle() {
+  auto reach = reach_();
+  if (!reach) return fail(reach.error());
+  auto open = find_open(around_.ask, *reach);
+  if (open) open = await_end(around_.ask, *reach, std::move(*open), patience_with_others);
+  if (!open || open->none()) return open;
+  if (const auto doubt = around_.doubts.find(id_)) {
+    auto f = fate_of(*doubt);
+    if (!f) return fail(f.error());
+    if (f->is_torn()) {
+      if (auto completed = complete(*doubt, *f); !completed) return fail(completed.error());
+      return open;  // and what else there is: by a look with a new producer
+    }
+  }
+  if (auto aborted = abort_hanging(*producer_, *open); !aborted) return fail(aborted.error());
+  return await_end(around_.ask, *reach, std::move(*open), patience_with_brokers);
+}
+
+result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
+  fate f;
+  for (const auto& [tp, first] : c.begins()) {
+    auto settled = around_.ask.settled_ends({tp});
+    if (!settled) return fail(settled.error());
+    if (settled->front() == first) f.held.insert(tp);
+    if (settled->front() <= first) continue;  // before it: another producer's is open
+    auto there = around_.is_there(tp, first);
+    if (!there) return fail(there.error());
+    f.some_is_true |= *there;
+  }
+  for (const auto& group : *c.commits) {
+    auto found = look_at_offsets(around_.ask, group);
+    if (!found) return fail(found.error());
+    f.some_is_true |= *found == fate_of_offsets::came_true;
+    if (*found == fate_of_offsets::unsettled) f.unsettled_groups.push_back(group.group);
+  }
+  return f;
+}
+
+// What is open of it becomes true.
+result<void> settled_producer::complete(sent_commit c, const fate& f) {
+  around_.options.log(log_level::warning,
+                      "the brokers have told a part of a commit: the rest is made true",
+                      {{"id", id_}});
+  if (!f.held.empty()) {
+    // A commit that touches a partition would need a record there, which nobody has sent. So the
+    // records go, and come again.
+    producer_reach reach;
+    reach.partitions.assign(f.held.begin(), f.held.end());
+    auto open = find_open(around_.ask, reach);
+    if (!open) return fail(open.error());
+    if (auto aborted = abort_hanging(*producer_, *open); !aborted) return aborted;
+    open = await_end(around_.ask, reach, std::move(*open), patience_with_brokers);
+    if (!open) return fail(open.error());
+    if (!open->none()) {
+      return fail(errc::unavailable, open->partitions.front().where.text(),
+                  "what a broker has left open there does not end", true);
+    }
+    producer_->aborts_are_seen();
+  }
+  std::vector<std::size_t> which;
+  std::vector<log_transaction::append> again;
+  for (std::size_t i = 0; i < c.appends.size(); ++i) {
+    if (!f.held.contains(c.appends[i].to)) continue;
+    which.push_back(i);
+    again.push_back(c.appends[i]);
+  }
+  std::vector<group_commit> touched;
+  for (const auto& group : f.unsettled_groups) touched.push_back(touch(group));
+  if (auto sent = producer_->send(again, false); !sent) return fail(sent.error());
+  auto bases = producer_->prepare(touched);
+  if (!bases) return fail(bases.error());
+  for (std::size_t i = 0; i < which.size(); ++i) c.bases[which[i]] = (*bases)[i];
+  around_.doubts.put(id_, c);
+  if (auto committed = producer_->commit(); !committed) return committed;
+  return see_commit(around_.ask, c);
+}
+
+result<std::vector<offset>> settled_producer::send(
+    const std::vector<log_transaction::append>& appends, bool wait_for_bases) {
+  if (!producer_ || !producer_->usable()) {
+    if (auto opened = open_anew(); !opened) return fail(opened.error());
+  }
+  sent_ = appends;
+  return producer_->send(appends, wait_for_bases);
+}
+
+result<std::vector<offset>> settled_producer::finish(std::vector<group_commit> commits) {
+  auto bases = producer_->prepare(commits);
+  if (!bases) return bases;
+  const sent_commit sent{std::move(sent_), *bases,
+                         std::make_shared<const std::vector<group_commit>>(std::move(commits))};
+  around_.doubts.put(id_, sent);
+  if (auto answered = producer_->commit(); !answered) {
+    if (!producer_->is_in_doubt()) around_.doubts.forget(id_);
+    return fail(answered.error());
+  }
+  if (auto seen = see_commit(around_.ask, sent); !seen) {
+    producer_.reset();
+    return fail(seen.error());
+  }
+  around_.doubts.forget(id_);
+  return bases;
+}
+
+}  // namespace kappa::kafka

@@ -1,0 +1,63 @@
+// A transactional id whose transactions are over when it says so: a commit counts once it is seen,
+// and after an abort nothing is sent before what the brokers may have left open of it is ended.
+//
+// It needs to know what it has sent to tell what became of it. A broker that dies while it tells
+// the partitions may leave a part of a commit true and the rest open: then the rest is made true,
+// records by sending them again, offsets by a commit that touches their group. After a crash of
+// this process as well nothing is known, and what is open is aborted.
+//
+// Threading: one thread at a time; everything blocks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kafka/hanging_transactions.hpp"
+#include "kafka/sent_commit.hpp"
+
+namespace kappa::kafka {
+
+class settled_producer {
+ public:
+  /// All of it outlives the producer.
+  struct surroundings {
+    const kafka_log_options& options;
+    admin& ask;
+    doubtful_commits& doubts;
+    /// Whether there is a committed record at this offset, which is settled.
+    std::function<result<bool>(const topic_partition&, offset)> is_there;
+  };
+
+  /// Fences and ends whatever had this id before. `reach` is asked each time: an app gets more
+  /// topics.
+  [[nodiscard]] static result<std::unique_ptr<settled_producer>> open(
+      const surroundings& around, std::string transactional_id,
+      std::function<result<producer_reach>()> reach);
+
+  /// As transactional_producer::send. After an error that is not errc::indefinite or errc::fenced
+  /// the same may be sent again, or something else.
+  [[nodiscard]] result<std::vector<offset>> send(
+      const std::vector<log_transaction::append>& appends, bool wait_for_bases);
+  /// Moves the offsets and commits what was sent. errc::indefinite: `open` finds out.
+  [[nodiscard]] result<std::vector<offset>> finish(std::vector<group_commit> commits);
+
+ private:
+  settled_producer(const surroundings& around, std::string id,
+                   std::function<result<producer_reach>()> reach)
+      : around_{around}, id_{std::move(id)}, reach_{std::move(reach)} {}
+  [[nodiscard]] result<void> open_anew();
+  struct fate;
+  [[nodiscard]] result<hanging_transactions> settle();
+  [[nodiscard]] result<fate> fate_of(const sent_commit& c);
+  [[nodiscard]] result<void> complete(sent_commit c, const fate& f);
+
+  surroundings around_;
+  std::string id_;
+  std::function<result<producer_reach>()> reach_;
+  std::unique_ptr<transactional_producer> producer_;
+  std::vector<log_transaction::append> sent_;
+};
+
+}  // namespace kappa::kafka

@@ -1,0 +1,130 @@
+// A broker has told some partitions of a commit and not the others.
+#include "kafka/raw_transaction_support.hpp"
+#include "kafka/seen_commit.hpp"
+#include "kafka/settled_producer.hpp"
+#include "kappa/log/for_each_record.hpp"
+#include "kappa/log/kafka_log.hpp"
+#include "log/log_fixtures.hpp"
+#include "support/kafka_broker.hpp"
+
+namespace {
+
+using namespace log_contract;
+
+/// A commit of one record and one offset, under a transactional id of its own.
+class one_commit {
+ public:
+  one_commit(const kafka_log_options& options, event_log& log, const std::string& name)
+      : options_{options}, log_{log}, name_{name}, group_{name + ".count.g1"} {
+    topic_config c;
+    c.name = name;
+    c.owner = name;
+    must(log.create_topic(c));
+    must(log.make_room({name, "count", generation{1}, 1}));
+  }
+  /// All of it but the end.
+  void begin() {
+    under_way_ = std::make_unique<kafka_test::raw_transaction>(options_, name_);
+    record_ = under_way_->append(name_, "the record");
+    under_way_->move(offsets());
+  }
+  void die() { under_way_.reset(); }
+  bool hangs(kafka::admin& ask) const {
+    const auto ends = must(ask.ends({tp(name_)}));
+    const auto found = must(kafka::look_at_offsets(ask, offsets()));
+    return ends.front().settled == offset{0} && found == kafka::fate_of_offsets::unsettled;
+  }
+  void tell_of_the_record() {
+    kafka_test::raw_transaction next{options_, name_};
+    next.append(name_, "another");
+    next.commit();
+  }
+  void tell_of_the_offset() {
+    kafka_test::raw_transaction next{options_, name_};
+    next.move(kafka::touch(group_));
+    next.commit();
+  }
+  /// Whoever sent it finds out.
+  void settle(kafka::admin& ask) {
+    kafka::doubtful_commits doubts;
+    std::vector<kafka::group_commit> commits;
+    commits.push_back(offsets());
+    doubts.put(name_, {{{tp(name_), record_}},
+                       {offset{0}},
+                       std::make_shared<const decltype(commits)>(std::move(commits))});
+    const kafka::settled_producer::surroundings around{
+        options_, ask, doubts, [this](const topic_partition& where, offset at) -> result<bool> {
+          bool there = false;
+          must(for_each_record(log_, where, at, [&](const record_view& r) -> result<bool> {
+            there = r.offset == at;
+            return false;
+          }));
+          return there;
+        }};
+    const kafka::producer_reach reach{{tp(name_)}, {{group_, {task()}}}};
+    must(kafka::settled_producer::open(around, name_,
+                                       [&] { return result<kafka::producer_reach>{reach}; }));
+    BOOST_TEST(!doubts.find(name_));
+  }
+  bool offset_is_there(kafka::admin& ask) const {
+    return must(kafka::look_at_offsets(ask, offsets())) == kafka::fate_of_offsets::came_true;
+  }
+  std::vector<std::string> values() const { return values_of(log_, tp(name_)); }
+
+ private:
+  topic_partition task() const { return {group_ + ".tasks", partition{0}}; }
+  kafka::group_commit offsets() const { return kafka_test::moving(group_, task(), "of " + name_); }
+  const kafka_log_options& options_;
+  event_log& log_;
+  std::string name_;
+  std::string group_;
+  std::unique_ptr<kafka_test::raw_transaction> under_way_;
+  std::shared_ptr<const record_batch> record_;
+};
+
+}  // namespace
+
+// A restart leaves transactions open in about each second case (hanging_test.cpp). One that is open
+// everywhere is then told of in part by the next one of its producer.
+BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_true) {
+  constexpr int most_restarts = 12;
+  kappa::testing::kafka_broker broker;
+  kafka_log_options options;
+  options.brokers = broker.bootstrap();
+  const auto log = must(open_kafka_log(options));
+  const auto client = must(kafka::open_admin_client(options));
+  kafka::admin ask{*client};
+  for (int restart = 0;; ++restart) {
+    BOOST_TEST_REQUIRE(restart < most_restarts);
+    one_commit record_told{options, *log, fmt::format("record-{}", restart)};
+    one_commit offset_told{options, *log, fmt::format("offset-{}", restart)};
+    one_commit none_told{options, *log, fmt::format("none-{}", restart)};
+    for (auto* c : {&record_told, &offset_told, &none_told}) c->begin();
+    broker.kill_node(1);
+    for (auto* c : {&record_told, &offset_told, &none_told}) c->die();
+    broker.start_node(1);
+    broker.wait_usable();
+    if (!record_told.hangs(ask) || !offset_told.hangs(ask) || !none_told.hangs(ask)) continue;
+
+    record_told.tell_of_the_record();
+    BOOST_TEST(!record_told.offset_is_there(ask));
+    record_told.settle(ask);
+    BOOST_TEST(record_told.offset_is_there(ask));
+    BOOST_TEST(record_told.values() == (std::vector<std::string>{"the record", "another"}),
+               boost::test_tools::per_element());
+
+    offset_told.tell_of_the_offset();
+    BOOST_TEST(offset_told.offset_is_there(ask));
+    BOOST_TEST(must(ask.settled_ends({tp("offset-" + std::to_string(restart))})).front() ==
+               offset{0});
+    offset_told.settle(ask);
+    BOOST_TEST(offset_told.offset_is_there(ask));
+    BOOST_TEST(offset_told.values() == std::vector<std::string>{"the record"},
+               boost::test_tools::per_element());
+
+    none_told.settle(ask);
+    BOOST_TEST(!none_told.offset_is_there(ask));
+    BOOST_TEST(none_told.values().empty());
+    return;
+  }
+}
