@@ -22,6 +22,10 @@ class asked_log final : public kappa::test::forwarding_log {
   using forwarding_log::forwarding_log;
   std::function<void()> asked = [] {};
 
+  result<std::string> identity(const std::vector<std::string>& topics) override {
+    asked();
+    return to().identity(topics);
+  }
   result<std::optional<committed_position>> position(const position_key& key) override {
     asked();
     return to().position(key);
@@ -59,6 +63,7 @@ class standbys {
       BOOST_TEST_REQUIRE(must(done).whole);
     }
   }
+  [[nodiscard]] bool has_states() const { return !std::filesystem::is_empty(folder_.path()); }
   /// The host's process is gone, and another one, which has these, gets the tasks.
   void take_over() {
     h_.delete_state();
@@ -187,6 +192,26 @@ BOOST_AUTO_TEST_CASE(one_that_is_stopped_goes_on_the_next_time) {
   others.take_over();
   end(h);
   BOOST_TEST(same(whole_story(), h.picture()));
+}
+
+// The brokers may keep it waiting for long: by then the task may run here, and must not be fenced
+// from its own state.
+BOOST_AUTO_TEST_CASE(one_that_is_stopped_while_it_asks_the_log_leaves_the_state_alone) {
+  manual_host h{shop(), partitions};
+  h.open();
+  play(h, 0, steps, false);
+  standbys others{h};
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    bool asked = false;
+    others.log().asked = [&] {
+      if (!std::exchange(asked, true)) others.at(i).stop();
+    };
+    BOOST_TEST(!must(others.at(i).catch_up()).whole);
+  }
+  BOOST_TEST(!others.has_states());
+  others.log().asked = [] {};
+  others.catch_up();
+  BOOST_TEST(others.has_states());
 }
 
 BOOST_AUTO_TEST_CASE(a_task_that_has_committed_nothing_cannot_be_followed_yet) {

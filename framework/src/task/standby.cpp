@@ -13,7 +13,10 @@ constexpr std::chrono::milliseconds look_again{200};
 
 }  // namespace
 
-standby::standby(task_options options) : options_{std::move(options)} { options_.standby = true; }
+standby::standby(task_options options) : options_{std::move(options)} {
+  options_.standby = true;
+  options_.gives_way = [this] { return stop_.exchange(false); };
+}
 
 void standby::stop() {
   stop_ = true;
@@ -32,6 +35,7 @@ result<void> standby::save(runnable_task& t, bool final) {
 result<standby_progress> standby::catch_up() {
   standby_progress done;
   auto task = detail::caught(options_.stage, [&] { return open_task(options_); });
+  if (!task && task.error().code == errc::stopped) return done;
   if (!task) return fail(task.error());
   auto& t = **task;
   auto subscribed = t.subscribe([b = bell_] { b->ring(); });

@@ -184,6 +184,8 @@ result<void> task_impl::check_rebuild() {
 
 // The state, and what its last snapshot says.
 result<std::optional<snapshot_record>> task_impl::open_state() {
+  if (options_.gives_way && options_.gives_way())
+    return fail(errc::stopped, id_.text(), "its state is wanted here");
   if (auto opened = open_store(false); !opened) return fail(opened.error());
   std::optional<snapshot_record> snapshot;
   const auto raw = store_->snapshot();
