@@ -15,6 +15,8 @@ const stage_tasks stage{"hanging", "count", generation{1}, 1};
 
 }  // namespace
 
+BOOST_AUTO_TEST_SUITE(unsettled_transactions)
+
 // While it comes up the broker aborts the transaction, which is too old by then, but for lack of a
 // leader leaves out the markers. They would come with the writer's next transaction, as a commit.
 BOOST_AUTO_TEST_CASE(
@@ -51,3 +53,5 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(values_of(*log, tp("out")) == std::vector<std::string>{"committed"},
              boost::test_tools::per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

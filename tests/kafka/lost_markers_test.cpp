@@ -10,6 +10,8 @@ namespace {
 
 using namespace kafka_test;
 
+BOOST_AUTO_TEST_SUITE(unsettled_transactions)
+
 // A broker that dies right after its answer comes up, and often ends the transaction without
 // markers (kafka/hanging_transactions.hpp). Its offsets and records are then neither there nor
 // not, and whatever ends there next decides.
@@ -55,5 +57,7 @@ BOOST_AUTO_TEST_CASE(a_commit_is_one_only_when_it_is_seen_though_the_broker_has_
     }
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

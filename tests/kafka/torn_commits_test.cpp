@@ -84,6 +84,8 @@ class one_commit {
 
 }  // namespace
 
+BOOST_AUTO_TEST_SUITE(unsettled_transactions)
+
 // A restart leaves transactions open in about each second case (hanging_test.cpp). One that is open
 // everywhere is then told of in part by the next one of its producer.
 BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_true) {
@@ -128,3 +130,5 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     return;
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -313,6 +313,9 @@ result<std::vector<std::int64_t>> admin::list_offsets_now(const std::vector<topi
     const topic_partition tp{at->topic, partition{at->partition}};
     if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR)
       return fail(client_.error_of(at->err, tp.text(), {}, needs(tp.topic)));
+    if (at->offset == RD_KAFKA_OFFSET_INVALID) {  // a broker that has just come up answers so
+      return fail(errc::unavailable, tp.text(), "its leader does not know where it ends yet", true);
+    }
     offsets[tp] = at->offset;
   }
   std::vector<std::int64_t> out;

@@ -75,8 +75,8 @@ struct task_options {
   bool replay_only = false;
   /// The task runs elsewhere: replay what it has committed by now, then rest. See standby.hpp.
   bool standby = false;
-  /// Of a standby: asked when nothing is left but to take the state over. True: it is wanted, and is
-  /// left alone (errc::stopped).
+  /// Of a standby: asked when nothing is left but to take the state over. True: it is wanted, and
+  /// is left alone (errc::stopped).
   std::function<bool()> gives_way{};
   /// Where the state may come from when there is none that it could go on from; null: only from the
   /// log.
