@@ -11,10 +11,12 @@ namespace {
 
 // As long as others' transactions take that are about to end.
 constexpr std::chrono::milliseconds patience_with_others{200};
-// For the brokers to tell the partitions.
+// For the brokers to tell the partitions of an abort. What stays open for longer is another
+// process's, which may have died in the middle: the brokers end it some time, and it is not for us
+// to wait. (Of ours, the broker would have died twice in the same millisecond.)
+constexpr std::chrono::milliseconds patience_with_aborts{500};
+// The same where it must be known.
 constexpr std::chrono::seconds patience_with_brokers{3};
-// The broker would have to die each time in the same millisecond.
-constexpr int tries = 3;
 
 }  // namespace
 
@@ -37,47 +39,49 @@ result<std::unique_ptr<settled_producer>> settled_producer::open(
 }
 
 result<void> settled_producer::open_anew() {
-  for (int n = 1;; ++n) {
+  for (bool settled = false; !settled;) {
     producer_.reset();
     auto opened = transactional_producer::open(around_.options, id_);
     if (!opened) return fail(opened.error());
     producer_ = std::move(*opened);
-    auto open = settle();
-    if (!open) {
+    auto done = settle();
+    if (!done) {
       producer_.reset();
-      return fail(open.error());
+      return fail(done.error());
     }
-    if (open->none()) break;
-    if (n < tries) continue;
-    // Another process's, which has to end it: it is not for us to wait.
-    around_.options.log(
-        log_level::warning, "a transaction of another process stays open",
-        {{"where", open->partitions.empty() ? "group " + open->groups.front()
-                                            : open->partitions.front().where.text()}});
-    break;
+    settled = *done;
   }
   producer_->aborts_are_seen();
   around_.doubts.forget(id_);
   return {};
 }
 
-// Ends what is open, one way or the other. Gives what is open still.
-result<hanging_transactions> settled_producer::settle() {
+// Ends what is open, one way or the other. False: look again, with a new producer.
+result<bool> settled_producer::settle() {
   auto reach = reach_();
   if (!reach) return fail(reach.error());
   auto open = find_open(around_.ask, *reach);
   if (open) open = await_end(around_.ask, *reach, std::move(*open), patience_with_others);
-  if (!open || open->none()) return open;
+  if (!open) return fail(open.error());
+  if (open->none()) return true;
   if (const auto doubt = around_.doubts.find(id_)) {
     auto f = fate_of(*doubt);
     if (!f) return fail(f.error());
     if (f->is_torn()) {
       if (auto completed = complete(*doubt, *f); !completed) return fail(completed.error());
-      return open;  // and what else there is: by a look with a new producer
+      return false;
     }
   }
   if (auto aborted = abort_hanging(*producer_, *open); !aborted) return fail(aborted.error());
-  return await_end(around_.ask, *reach, std::move(*open), patience_with_brokers);
+  open = await_end(around_.ask, *reach, std::move(*open), patience_with_aborts);
+  if (!open) return fail(open.error());
+  if (!open->none()) {
+    around_.options.log(
+        log_level::info, "a transaction of another process is still open",
+        {{"where", open->partitions.empty() ? "group " + open->groups.front()
+                                            : open->partitions.front().where.text()}});
+  }
+  return true;
 }
 
 result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {

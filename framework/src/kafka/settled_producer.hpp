@@ -49,7 +49,7 @@ class settled_producer {
       : around_{around}, id_{std::move(id)}, reach_{std::move(reach)} {}
   [[nodiscard]] result<void> open_anew();
   struct fate;
-  [[nodiscard]] result<hanging_transactions> settle();
+  [[nodiscard]] result<bool> settle();
   [[nodiscard]] result<fate> fate_of(const sent_commit& c);
   [[nodiscard]] result<void> complete(sent_commit c, const fate& f);
 
