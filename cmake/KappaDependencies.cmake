@@ -17,7 +17,7 @@ if(IS_DIRECTORY ${KAPPA_CACHE}/${KAPPA_CAF})
 endif()
 
 if(KAPPA_KAFKA)
-  file(GLOB rdkafka_prefixes LIST_DIRECTORIES true ${KAPPA_CACHE}/librdkafka-*/)
+  file(GLOB rdkafka_prefixes LIST_DIRECTORIES true ${KAPPA_CACHE}/librdkafka-*-mended/)
   list(FILTER rdkafka_prefixes EXCLUDE REGEX "\\.log$")
   list(SORT rdkafka_prefixes COMPARE NATURAL ORDER DESCENDING)
   list(PREPEND CMAKE_PREFIX_PATH ${rdkafka_prefixes})

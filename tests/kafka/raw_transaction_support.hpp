@@ -37,6 +37,7 @@ class raw_transaction {
         rd_kafka_send_offsets_to_transaction(client_->get(), c.offsets.get(), c.who.get(), 30'000));
   }
   void commit() { good(rd_kafka_commit_transaction(client_->get(), 30'000)); }
+  void abort() { good(rd_kafka_abort_transaction(client_->get(), 30'000)); }
 
  private:
   static void good(rd_kafka_error_t* e) {

@@ -39,10 +39,17 @@ class one_commit {
     next.append(name_, "another");
     next.commit();
   }
-  void tell_of_the_offset() {
+  void tell_of_the_offset(kafka::admin& ask) {
     kafka_test::raw_transaction next{options_, name_};
     next.move(kafka::touch(group_));
     next.commit();
+    (void)must(ask.group_offsets(group_, {task()}));  // waits until it is told
+  }
+  /// As a completion does before it sends the record again.
+  void abort_the_record() {
+    kafka_test::raw_transaction next{options_, name_};
+    next.append(name_, "another");
+    next.abort();
   }
   /// Whoever sent it finds out.
   void settle(kafka::admin& ask) {
@@ -100,13 +107,16 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     BOOST_TEST_REQUIRE(restart < most_restarts);
     one_commit record_told{options, *log, fmt::format("record-{}", restart)};
     one_commit offset_told{options, *log, fmt::format("offset-{}", restart)};
+    one_commit record_gone{options, *log, fmt::format("gone-{}", restart)};
     one_commit none_told{options, *log, fmt::format("none-{}", restart)};
-    for (auto* c : {&record_told, &offset_told, &none_told}) c->begin();
+    for (auto* c : {&record_told, &offset_told, &record_gone, &none_told}) c->begin();
     broker.kill_node(1);
-    for (auto* c : {&record_told, &offset_told, &none_told}) c->die();
+    for (auto* c : {&record_told, &offset_told, &record_gone, &none_told}) c->die();
     broker.start_node(1);
     broker.wait_usable();
-    if (!record_told.hangs(ask) || !offset_told.hangs(ask) || !none_told.hangs(ask)) continue;
+    if (!record_told.hangs(ask) || !offset_told.hangs(ask) || !record_gone.hangs(ask) ||
+        !none_told.hangs(ask))
+      continue;
 
     record_told.tell_of_the_record();
     BOOST_TEST(!record_told.offset_is_there(ask));
@@ -115,13 +125,20 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     BOOST_TEST(record_told.values() == (std::vector<std::string>{"the record", "another"}),
                boost::test_tools::per_element());
 
-    offset_told.tell_of_the_offset();
+    offset_told.tell_of_the_offset(ask);
     BOOST_TEST(offset_told.offset_is_there(ask));
     BOOST_TEST(must(ask.settled_ends({tp("offset-" + std::to_string(restart))})).front() ==
                offset{0});
     offset_told.settle(ask);
     BOOST_TEST(offset_told.offset_is_there(ask));
     BOOST_TEST(offset_told.values() == std::vector<std::string>{"the record"},
+               boost::test_tools::per_element());
+
+    record_gone.tell_of_the_offset(ask);
+    record_gone.abort_the_record();
+    record_gone.settle(ask);
+    BOOST_TEST(record_gone.offset_is_there(ask));
+    BOOST_TEST(record_gone.values() == std::vector<std::string>{"the record"},
                boost::test_tools::per_element());
 
     none_told.settle(ask);

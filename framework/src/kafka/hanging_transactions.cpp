@@ -19,12 +19,15 @@ std::shared_ptr<const record_batch> nothing() {
 
 bool is_open(const partition_end& e) { return e.settled < e.written; }
 
-result<bool> has_unsettled(admin& ask, const std::string& group,
-                           const std::vector<topic_partition>& where) {
+result<std::vector<topic_partition>> unsettled(admin& ask, const std::string& group,
+                                               const std::vector<topic_partition>& where) {
   auto offsets = ask.offsets_as_they_are(group, where);
   if (!offsets) return fail(offsets.error());
-  return std::any_of(offsets->begin(), offsets->end(),
-                     [](const group_offset& o) { return o.unsettled; });
+  std::vector<topic_partition> all;
+  for (const auto& o : *offsets) {
+    if (o.unsettled) all.push_back(o.where);
+  }
+  return all;
 }
 
 }  // namespace
@@ -48,15 +51,14 @@ result<hanging_transactions> find_open(admin& ask, const producer_reach& reach) 
   if (!ends) return fail(ends.error());
   std::copy_if(ends->begin(), ends->end(), std::back_inserter(h.partitions), is_open);
   for (const auto& [group, where] : reach.offsets) {
-    auto unsettled = has_unsettled(ask, group, where);
-    if (!unsettled) return fail(unsettled.error());
-    if (*unsettled) h.groups.push_back(group);
+    auto found = unsettled(ask, group, where);
+    if (!found) return fail(found.error());
+    if (!found->empty()) h.groups[group] = std::move(*found);
   }
   return h;
 }
 
-result<hanging_transactions> await_end(admin& ask, const producer_reach& reach,
-                                       hanging_transactions open,
+result<hanging_transactions> await_end(admin& ask, hanging_transactions open,
                                        std::chrono::milliseconds patience) {
   waiting_again wait{patience};
   while (!open.none() && wait.once_more()) {
@@ -66,13 +68,13 @@ result<hanging_transactions> await_end(admin& ask, const producer_reach& reach,
     if (!settled) return fail(settled.error());
     for (std::size_t i = 0; i < where.size(); ++i) open.partitions[i].settled = (*settled)[i];
     std::erase_if(open.partitions, [](const partition_end& e) { return !is_open(e); });
-    std::vector<std::string> groups;
-    for (const auto& group : open.groups) {
-      auto unsettled = has_unsettled(ask, group, reach.offsets.at(group));
-      if (!unsettled) return fail(unsettled.error());
-      if (*unsettled) groups.push_back(group);
+    // Each only until it is seen settled once: others go on to move theirs.
+    for (auto& [group, open_there] : open.groups) {
+      auto found = unsettled(ask, group, open_there);
+      if (!found) return fail(found.error());
+      open_there = std::move(*found);
     }
-    open.groups = std::move(groups);
+    std::erase_if(open.groups, [](const auto& g) { return g.second.empty(); });
   }
   return open;
 }
@@ -90,7 +92,7 @@ result<void> abort_hanging(transactional_producer& producer, const hanging_trans
   std::vector<log_transaction::append> appends;
   for (const auto& e : hanging.partitions) appends.push_back({e.where, nothing()});
   std::vector<group_commit> commits;
-  for (const auto& group : hanging.groups) commits.push_back(touch(group));
+  for (const auto& [group, where] : hanging.groups) commits.push_back(touch(group));
   return producer.try_out(appends, commits);
 }
 

@@ -33,15 +33,18 @@ struct producer_reach {
 /// What another process's producer has open looks the same from here.
 struct hanging_transactions {
   std::vector<partition_end> partitions;
-  std::vector<std::string> groups;
+  std::map<std::string, std::vector<topic_partition>> groups;  // with what is unsettled there
   [[nodiscard]] bool none() const { return partitions.empty() && groups.empty(); }
+  /// One of them.
+  [[nodiscard]] std::string text() const {
+    return partitions.empty() ? "group " + groups.begin()->first : partitions.front().where.text();
+  }
 };
 
 /// What is open now.
 [[nodiscard]] result<hanging_transactions> find_open(admin& ask, const producer_reach& reach);
 /// What of it is still open after `patience`; sooner, when nothing is.
-[[nodiscard]] result<hanging_transactions> await_end(admin& ask, const producer_reach& reach,
-                                                     hanging_transactions open,
+[[nodiscard]] result<hanging_transactions> await_end(admin& ask, hanging_transactions open,
                                                      std::chrono::milliseconds patience);
 /// In vain for what is another producer's: then an aborted record is written for nothing.
 [[nodiscard]] result<void> abort_hanging(transactional_producer& producer,

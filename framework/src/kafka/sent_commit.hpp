@@ -17,6 +17,7 @@ struct sent_commit {
   std::vector<log_transaction::append> appends;
   std::vector<offset> bases;  // of `appends`
   std::shared_ptr<const std::vector<group_commit>> commits;
+  bool answered = false;  // then it is decided: what of it is not there has to come
 
   /// Where the transaction begins in each partition.
   [[nodiscard]] std::map<topic_partition, offset> begins() const {

@@ -23,9 +23,10 @@ constexpr std::chrono::seconds patience_with_brokers{3};
 struct settled_producer::fate {
   bool some_is_true = false;
   std::set<topic_partition> held;  // by its records
+  std::set<topic_partition> gone;  // aborted, by a completion that did not come to its end
   std::vector<std::string> unsettled_groups;
   [[nodiscard]] bool is_torn() const {
-    return some_is_true && (!held.empty() || !unsettled_groups.empty());
+    return some_is_true && !(held.empty() && gone.empty() && unsettled_groups.empty());
   }
 };
 
@@ -47,7 +48,12 @@ result<void> settled_producer::open_anew() {
     auto done = settle();
     if (!done) {
       producer_.reset();
-      return fail(done.error());
+      auto e = done.error();
+      if (e.code == errc::indefinite) {  // of what was done here: nothing of the caller's was sent
+        e.code = errc::unavailable;
+        e.retriable = true;
+      }
+      return fail(std::move(e));
     }
     settled = *done;
   }
@@ -61,9 +67,8 @@ result<bool> settled_producer::settle() {
   auto reach = reach_();
   if (!reach) return fail(reach.error());
   auto open = find_open(around_.ask, *reach);
-  if (open) open = await_end(around_.ask, *reach, std::move(*open), patience_with_others);
+  if (open) open = await_end(around_.ask, std::move(*open), patience_with_others);
   if (!open) return fail(open.error());
-  if (open->none()) return true;
   if (const auto doubt = around_.doubts.find(id_)) {
     auto f = fate_of(*doubt);
     if (!f) return fail(f.error());
@@ -72,20 +77,20 @@ result<bool> settled_producer::settle() {
       return false;
     }
   }
+  if (open->none()) return true;
   if (auto aborted = abort_hanging(*producer_, *open); !aborted) return fail(aborted.error());
-  open = await_end(around_.ask, *reach, std::move(*open), patience_with_aborts);
+  open = await_end(around_.ask, std::move(*open), patience_with_aborts);
   if (!open) return fail(open.error());
   if (!open->none()) {
-    around_.options.log(
-        log_level::info, "a transaction of another process is still open",
-        {{"where", open->partitions.empty() ? "group " + open->groups.front()
-                                            : open->partitions.front().where.text()}});
+    around_.options.log(log_level::info, "a transaction of another process is still open",
+                        {{"where", open->text()}});
   }
   return true;
 }
 
 result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
   fate f;
+  f.some_is_true = c.answered;
   for (const auto& [tp, first] : c.begins()) {
     auto settled = around_.ask.settled_ends({tp});
     if (!settled) return fail(settled.error());
@@ -94,6 +99,7 @@ result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
     auto there = around_.is_there(tp, first);
     if (!there) return fail(there.error());
     f.some_is_true |= *there;
+    if (!*there) f.gone.insert(tp);
   }
   for (const auto& group : *c.commits) {
     auto found = look_at_offsets(around_.ask, group);
@@ -117,18 +123,18 @@ result<void> settled_producer::complete(sent_commit c, const fate& f) {
     auto open = find_open(around_.ask, reach);
     if (!open) return fail(open.error());
     if (auto aborted = abort_hanging(*producer_, *open); !aborted) return aborted;
-    open = await_end(around_.ask, reach, std::move(*open), patience_with_brokers);
+    open = await_end(around_.ask, std::move(*open), patience_with_brokers);
     if (!open) return fail(open.error());
     if (!open->none()) {
-      return fail(errc::unavailable, open->partitions.front().where.text(),
-                  "what a broker has left open there does not end", true);
+      return fail(errc::unavailable, open->text(), "what a broker has left open there does not end",
+                  true);
     }
     producer_->aborts_are_seen();
   }
   std::vector<std::size_t> which;
   std::vector<log_transaction::append> again;
   for (std::size_t i = 0; i < c.appends.size(); ++i) {
-    if (!f.held.contains(c.appends[i].to)) continue;
+    if (!f.held.contains(c.appends[i].to) && !f.gone.contains(c.appends[i].to)) continue;
     which.push_back(i);
     again.push_back(c.appends[i]);
   }
@@ -140,7 +146,9 @@ result<void> settled_producer::complete(sent_commit c, const fate& f) {
   for (std::size_t i = 0; i < which.size(); ++i) c.bases[which[i]] = (*bases)[i];
   around_.doubts.put(id_, c);
   if (auto committed = producer_->commit(); !committed) return committed;
-  return see_commit(around_.ask, c);
+  if (auto seen = see_commit(around_.ask, c); !seen) return seen;
+  around_.doubts.forget(id_);
+  return {};
 }
 
 result<std::vector<offset>> settled_producer::send(
@@ -155,13 +163,15 @@ result<std::vector<offset>> settled_producer::send(
 result<std::vector<offset>> settled_producer::finish(std::vector<group_commit> commits) {
   auto bases = producer_->prepare(commits);
   if (!bases) return bases;
-  const sent_commit sent{std::move(sent_), *bases,
-                         std::make_shared<const std::vector<group_commit>>(std::move(commits))};
+  sent_commit sent{std::move(sent_), *bases,
+                   std::make_shared<const std::vector<group_commit>>(std::move(commits))};
   around_.doubts.put(id_, sent);
   if (auto answered = producer_->commit(); !answered) {
     if (!producer_->is_in_doubt()) around_.doubts.forget(id_);
     return fail(answered.error());
   }
+  sent.answered = true;
+  around_.doubts.put(id_, sent);
   if (auto seen = see_commit(around_.ask, sent); !seen) {
     producer_.reset();
     return fail(seen.error());
