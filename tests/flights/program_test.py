@@ -200,8 +200,10 @@ class Telling(Job):
         self.assertEqual(numbers, sorted(numbers))
         self.assertEqual(lines[-1][0], rows)
         self.assertEqual(lines[-1][2:], (0, None))
+        self.assertTrue(rate / 4 < lines[-1][1], lines)
         for done, speed, _, left in lines[:-1]:
-            self.assertTrue(0 < done <= rows and rate / 4 < speed < rate * 2, lines)
+            # Never more than it may; how much less at first is up to how long the app takes to start.
+            self.assertTrue(0 < done <= rows and 0 < speed < rate * 1.25, lines)
             if left is not None:  # what was done in its time, and what is left in the rest
                 self.assertAlmostEqual(done / rate + left, rows / rate, delta=1.5, msg=str(lines))
 

@@ -100,6 +100,9 @@ class kafka_broker {
   [[nodiscard]] int lost(int id);
   /// Returns when every node that is up is in, in sync, and the coordinators have loaded.
   void wait_usable();
+  /// Returns when the coordinators take all transactions for ended, those that timed out too. (That
+  /// is the state in which a partition may hang: nobody will tell it any more.)
+  void wait_for_transactions();
   /// Several at once (three nodes need two to start): "kill", "start", ….
   void command(const std::string& name, const std::vector<int>& ids);
 

@@ -38,8 +38,12 @@ sums sum(const std::vector<task_status>& tasks) {
 
 }  // namespace
 
-progress_line::progress_line(bool on, const std::vector<task_status>& at_start)
-    : on_{on}, terminal_{::isatty(STDERR_FILENO) == 1}, most_left_{sum(at_start).left} {}
+progress_line::progress_line(bool on) : on_{on}, terminal_{::isatty(STDERR_FILENO) == 1} {}
+
+void progress_line::work_begins(const std::vector<task_status>& at_start) {
+  most_left_ = sum(at_start).left;
+  most_left_at_ = shown_ = std::chrono::steady_clock::now();
+}
 
 void progress_line::show_now_and_then(const std::function<std::vector<task_status>()>& status) {
   const auto every = terminal_ ? std::chrono::milliseconds{250} : std::chrono::milliseconds{2000};

@@ -13,8 +13,10 @@ namespace kappa::detail {
 
 class progress_line {
  public:
-  /// `at_start`: where the work begins, for the time left.
-  progress_line(bool on, const std::vector<task_status>& at_start);
+  /// The rows a second are of the time from here, so it is made before the first row is read.
+  explicit progress_line(bool on);
+  /// All that is to be done is known from here: for the time left.
+  void work_begins(const std::vector<task_status>& at_start);
   /// Asks for the status only when it is time to show it.
   void show_now_and_then(const std::function<std::vector<task_status>()>& status);
   void show(const std::vector<task_status>& tasks);
@@ -28,7 +30,7 @@ class progress_line {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point shown_ = started_;
   std::chrono::steady_clock::time_point most_left_at_ = started_;
-  std::uint64_t most_left_;  // of the input, when there was most
+  std::uint64_t most_left_ = 0;  // of the input, when there was most
 };
 
 }  // namespace kappa::detail

@@ -438,6 +438,7 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
       return complain(done.error(), exit_refused);
   }
   host host{the_app, in_->options};
+  detail::progress_line progress{!in_->quiet};
   if (auto started = host.start(); !started) {
     return complain(started.error(),
                     started.error().code == errc::bad_config ? exit_usage : exit_refused);
@@ -451,7 +452,7 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
     fmt::print(stderr, "serving http on port {}\n", http->port());
   }
 
-  detail::progress_line progress{!in_->quiet, host.status()};
+  progress.work_begins(host.status());
   bool told = false;
   int code = 0;
   for (;;) {

@@ -194,6 +194,17 @@ class Cluster:
 
         self.until("waiting for a usable cluster", condition)
 
+    def wait_for_transactions(self):
+        """Returns when the coordinators have ended all, and have no more to tell the partitions. (A partition may still
+        not have heard of an end: one without a leader is left out.)"""
+        def open_ones(broker):
+            found = {name: state for name, state in broker.transactions().items()
+                     if state not in ("Empty", "Dead", "CompleteCommit", "CompleteAbort")}
+            return not found or str(found)
+
+        self.until("waiting for transactions to end",
+                   lambda: self.ask_all([n for n, node in self.nodes.items() if node.state() == "up"], open_ones))
+
     def stop_all(self):
         for node in self.nodes.values():
             node.kill()

@@ -12,7 +12,7 @@ from artifacts import Unusable
 from cluster import Cluster
 
 COMMANDS = ("kill", "stop", "start", "pause", "resume", "wipe", "fill", "cut", "heal", "drop", "lose-commit", "lose-answer",
-            "wait", "status")
+            "wait", "wait-transactions", "status")
 STOP_SECONDS = 30
 
 
@@ -63,12 +63,14 @@ def obey(cluster, line):
         nodes = [cluster.nodes[n] for n in numbers]
     except (ValueError, KeyError):
         raise Unusable(f"{name}: no such node in '{' '.join(words)}' (there are: {list(cluster.nodes)})") from None
-    if name not in ("wait", "status") and not nodes:
+    if name not in ("wait", "wait-transactions", "status") and not nodes:
         raise Unusable(f"{name}: which node?")
     if name == "start":
         cluster.start(numbers)
     elif name == "wait":
         cluster.wait()
+    elif name == "wait-transactions":
+        cluster.wait_for_transactions()
     elif name == "stop":
         stop(nodes)
     elif name != "status":

@@ -4,7 +4,7 @@ import socket
 import struct
 
 METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, API_VERSIONS, INIT_PRODUCER_ID = 3, 10, 15, 18, 22
-DESCRIBE_QUORUM, DESCRIBE_TRANSACTIONS = 55, 65
+DESCRIBE_QUORUM, DESCRIBE_TRANSACTIONS, LIST_TRANSACTIONS = 55, 65, 66
 GROUP, TRANSACTION = 0, 1  # the kinds of coordinator
 NO_SUCH_TRANSACTION = 105
 
@@ -22,6 +22,9 @@ class Reader:
     def string(self):
         length = self.number("h")
         return None if length < 0 else self.take(length).decode()
+
+    def compact_string(self):
+        return self.take(self.varint() - 1).decode()
 
     def take(self, length):
         self.at += length
@@ -119,7 +122,7 @@ class Connection:
         answer = self.ask(DESCRIBE_QUORUM, 0, b"\x02" + topic + b"\0", flexible=True)
         if answer.number("h") != 0 or answer.varint() != 2:  # an array of one
             return -1
-        answer.take(answer.varint() - 1)  # its name
+        answer.compact_string()  # its name
         answer.varint()  # an array of partitions
         answer.number("i")
         return answer.number("i") if answer.number("h") == 0 else -1
@@ -151,6 +154,21 @@ class Connection:
             answer.number("i")  # throttled for
             answer.varint()  # of an array
         return answer.number("h") in (0, NO_SUCH_TRANSACTION)
+
+    def transactions(self):
+        """Transactional id → state, of those that this broker coordinates."""
+        answer = self.ask(LIST_TRANSACTIONS, 0, b"\x01\x01\0", flexible=True)  # without filters
+        answer.number("i")  # throttled for
+        if answer.number("h") != 0:
+            return {"all of them": "unknown: a coordinator is loading"}
+        answer.take(answer.varint() - 1)  # filters that it does not know: none
+        found = {}
+        for _ in range(answer.varint() - 1):
+            name = answer.compact_string()
+            answer.number("q")  # its producer's id
+            found[name] = answer.compact_string()
+            answer.varint()  # tagged fields
+        return found
 
 
 def partition_of(key, partitions):
