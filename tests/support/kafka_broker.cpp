@@ -74,9 +74,7 @@ bool kafka_broker::runs(int id) { return status(id).pid != -1; }
 
 void kafka_broker::wait_usable() { command("wait", std::vector<int>{}); }
 
-void kafka_broker::wait_for_transactions() {
-  command("wait-transactions", std::vector<int>{});
-}
+void kafka_broker::wait_for_transactions() { command("wait-transactions", std::vector<int>{}); }
 
 void kafka_broker::command(const std::string& name, int id) { command(name, std::vector{id}); }
 
