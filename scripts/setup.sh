@@ -354,6 +354,8 @@ version_at_least() { dpkg --compare-versions "$1" ge "$2"; }
 # and do not fill them in: the process crashes (their issue 5280). A later release that is mended is built as it is.
 mend_rdkafka() {
   sed -i 's/^\( *\)\(TopicTags->partitions_with_leader_change_cnt++;\)/\1if (PartitionTags->CurrentLeader.LeaderId >= 0) \2/' "$1"
+  grep -q 'LeaderId >= 0) TopicTags' "$1" ||
+    note "librdkafka $version: the line to mend is not there any more: look whether upstream has mended issue 5280"
 }
 
 # KAPPA_WITHOUT_KAFKA=1 does without it where it cannot be had.

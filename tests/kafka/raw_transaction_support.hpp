@@ -12,11 +12,12 @@ namespace kafka_test {
 
 class raw_transaction {
  public:
-  raw_transaction(const kappa::kafka_log_options& options, const std::string& id) {
+  raw_transaction(const kappa::kafka_log_options& options, const std::string& id,
+                  std::chrono::milliseconds timeout = std::chrono::seconds{1}) {
     using log_contract::must;
     auto settings = must(kappa::kafka::config::create(options, "test"));
     must(settings.set("transactional.id", id));
-    must(settings.set("transaction.timeout.ms", "1000"));
+    must(settings.set("transaction.timeout.ms", std::to_string(timeout.count())));
     client_ = must(kappa::kafka::client::open(RD_KAFKA_PRODUCER, std::move(settings), options.log));
     good(rd_kafka_init_transactions(client_->get(), 30'000));
     good(rd_kafka_begin_transaction(client_->get()));
@@ -53,9 +54,7 @@ inline kappa::kafka::group_commit moving(const std::string& group,
                                          const std::string& metadata) {
   kappa::kafka::group_commit c;
   c.group = group;
-  c.offsets = kappa::kafka::list_of(where, 0);
-  c.offsets->elems[0].metadata = ::strdup(metadata.c_str());  // librdkafka frees it
-  c.offsets->elems[0].metadata_size = metadata.size();
+  c.offsets = kappa::kafka::list_of(where, 0, metadata);
   c.who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
   return c;
 }

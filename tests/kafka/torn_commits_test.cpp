@@ -5,7 +5,6 @@
 #include "kafka/raw_transaction_support.hpp"
 #include "kafka/seen_commit.hpp"
 #include "kafka/settled_producer.hpp"
-#include "kappa/log/for_each_record.hpp"
 #include "kappa/log/kafka_log.hpp"
 #include "log/log_fixtures.hpp"
 #include "support/kafka_broker.hpp"
@@ -62,18 +61,8 @@ class one_commit {
     doubts.put(name_, {{{tp(name_), record_}},
                        {offset{0}},
                        std::make_shared<const decltype(commits)>(std::move(commits))});
-    const kafka::settled_producer::surroundings around{
-        options_, ask, doubts, [this](const topic_partition& where, offset at) -> result<bool> {
-          bool there = false;
-          must(for_each_record(log_, where, at, [&](const record_view& r) -> result<bool> {
-            there = r.offset == at;
-            return false;
-          }));
-          return there;
-        }};
-    const kafka::producer_reach reach{{tp(name_)}, {{group_, {task()}}}};
-    must(kafka::settled_producer::open(around, name_,
-                                       [&] { return result<kafka::producer_reach>{reach}; }));
+    const kafka::settled_producer::surroundings around{options_, ask, doubts, log_};
+    must(kafka::settled_producer::open(around, name_, {{tp(name_)}, {{group_, {task()}}}}));
     BOOST_TEST(!doubts.find(name_));
   }
   bool offset_is_there(kafka::admin& ask) const {

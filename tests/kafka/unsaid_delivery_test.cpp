@@ -4,6 +4,7 @@
 #include "kafka/messages.hpp"
 #include "kafka/mock_brokers_support.hpp"
 #include "kafka/outside_producer.hpp"
+#include "kappa/log/memory_log.hpp"
 #include "log/contract.hpp"
 
 namespace {
@@ -33,7 +34,8 @@ BOOST_AUTO_TEST_CASE(a_record_that_was_refused_is_not_lost_behind_one_that_was_t
   const auto client = must(kafka::open_admin_client(b.options));
   kafka::admin ask{*client};
   kafka::doubtful_commits doubts;
-  kafka::outside_producer out{{b.options, ask, doubts, {}}};
+  const auto nothing_sent = memory_log::create();
+  kafka::outside_producer out{{b.options, ask, doubts, *nothing_sent}};
   must(out.append(tp("orders"), *batch_of({"first contact"})));
   b.refuse_next_append();
   result<kafka::outside_producer::receipt> first;

@@ -77,7 +77,7 @@ struct host::inside {
   std::shared_ptr<detail::board> board;
   std::unique_ptr<host_config> config;
   std::unique_ptr<caf::actor_system> system;
-  caf::actor lane;
+  std::vector<caf::actor> lanes;
   caf::actor state_thread;
   caf::actor admin;
   std::atomic<bool> stopping = false;
@@ -151,7 +151,7 @@ struct host::inside {
     o.topology = topology;
     o.instance = instance;
     o.log = log;
-    o.lane = lane;
+    o.lane = lanes.front();
     o.board = board;
     o.among = std::move(among);
     o.tasks = std::move(admin_tasks);
@@ -168,6 +168,42 @@ struct host::inside {
     if (!spawned) return fail(spawned.error());
     admin = std::move(*spawned);
     return {};
+  }
+
+  [[nodiscard]] int lanes_wanted() const {
+    if (!log->places_tasks()) return 1;
+    return static_cast<int>(
+        options.lanes != 0 ? options.lanes : std::max(1u, std::thread::hardware_concurrency()));
+  }
+
+  result<std::shared_ptr<commit_lane>> open_lane(int number) {
+    writer_options o;
+    o.app = topology->app_name();
+    o.instance = instance;
+    o.lane = number;
+    o.lanes = lanes_wanted();
+    auto opened = std::make_shared<commit_lane>(log, std::move(o), options.log_to);
+    if (auto taken = opened->open(); !taken) return fail(taken.error());
+    return opened;
+  }
+
+  // The first is open; there is no use in more of them than the largest stage has tasks.
+  result<std::vector<std::shared_ptr<commit_lane>>> open_lanes(std::shared_ptr<commit_lane> first) {
+    std::int32_t useful = 1;
+    for (const auto& stage : topology->stages())
+      useful = std::max(useful, layout.at(stage.name).tasks);
+    std::vector<std::shared_ptr<commit_lane>> all{std::move(first)};
+    for (int n = 1; n < std::min(lanes_wanted(), useful); ++n) {
+      auto next = open_lane(n);
+      if (!next) return fail(next.error());
+      all.push_back(std::move(*next));
+    }
+    return all;
+  }
+
+  // Always the same one: what it does not know the end of yet keeps the task from being opened.
+  [[nodiscard]] const caf::actor& lane_of(const task_id& id) const {
+    return lanes[static_cast<std::size_t>(id.partition.value) % lanes.size()];
   }
 
   std::shared_ptr<detail::aligner> aligner_of(const std::string& name) {
@@ -207,16 +243,15 @@ struct host::inside {
       return fail(errc::bad_config, "standbys",
                   "on " + log->name() + " one process has all tasks: there is nobody to follow");
     }
-    auto lane_of_app = std::make_shared<commit_lane>(
-        log, writer_options{topology->app_name(), instance}, options.log_to);
-    if (auto taken = lane_of_app->open(); !taken) return taken;
+    auto first_lane = open_lane(0);
+    if (!first_lane) return fail(first_lane.error());
     if (auto whole = check_copy_complete(*log, topology->app_name()); !whole) return whole;
     auto laid_out = lay_out(*topology, *log, {options.partitions});
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
     if (auto made = lay_out_admin(*topology, *log); !made) return made;
     auto told = detail::caught(topology->app_name(), [&] {
-      return publish_schemas(*topology, *log, *lane_of_app, options.clock());
+      return publish_schemas(*topology, *log, **first_lane, options.clock());
     });
     if (!told) return told;
 
@@ -251,6 +286,8 @@ struct host::inside {
       statuses.push_back(std::move(s));
     }
 
+    auto commit_lanes = open_lanes(std::move(*first_lane));
+    if (!commit_lanes) return fail(commit_lanes.error());
     init_caf();
     board = std::make_shared<detail::board>(std::move(statuses));
     config = std::make_unique<host_config>();
@@ -260,7 +297,8 @@ struct host::inside {
     detail::set_messages_at_once(*config, messages_at_once);
     system = std::make_unique<caf::actor_system>(*config);
     const auto& app = topology->app_name();
-    lane = detail::spawn_lane(*system, app, std::move(lane_of_app), board, options.log_to);
+    for (auto& l : *commit_lanes)
+      lanes.push_back(detail::spawn_lane(*system, app, std::move(l), board, options.log_to));
     if (!options.replay_only && options.retention_interval.count() > 0) {
       retention = std::make_shared<detail::retention_keeper>(
           log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
@@ -281,7 +319,7 @@ struct host::inside {
       o.id = t.id;
       o.opener = t.opener;
       o.pulse = pulses[i].get();
-      o.lane = lane;
+      o.lane = lane_of(t.id);
       o.state_thread = state_thread;
       o.board = board;
       o.own_thread = t.source;
@@ -415,7 +453,7 @@ struct host::inside {
     if (no_more_snapshots.wait_for(stuck
                                        ? detail::patience_after_failure
                                        : detail::patience_with_stop) == std::future_status::ready) {
-      detail::end_now(lane);
+      for (const auto& l : lanes) detail::end_now(l);
     } else {
       stuck = true;
       if (outcome) outcome = fail(errc::timed_out, topology->app_name(), "a snapshot does not end");
@@ -428,7 +466,7 @@ struct host::inside {
       return outcome;
     }
     if (tasks) tasks->clear();
-    lane = nullptr;
+    lanes.clear();
     state_thread = nullptr;
     system.reset();
     config.reset();

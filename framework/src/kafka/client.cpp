@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -143,10 +144,19 @@ std::string_view usual_right(rd_kafka_resp_err_t code) {
 
 }  // namespace
 
-partition_list list_of(const topic_partition& tp, std::int64_t offset) {
+void add(rd_kafka_topic_partition_list_t& list, const topic_partition& tp, std::int64_t offset,
+         const std::string& metadata) {
+  auto* at = rd_kafka_topic_partition_list_add(&list, tp.topic.c_str(), tp.partition.value);
+  at->offset = offset;
+  if (metadata.empty()) return;
+  at->metadata = ::strdup(metadata.c_str());  // the list frees it
+  at->metadata_size = metadata.size();
+}
+
+partition_list list_of(const topic_partition& tp, std::int64_t offset,
+                       const std::string& metadata) {
   partition_list list{rd_kafka_topic_partition_list_new(1)};
-  rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition.value)->offset =
-      offset;
+  add(*list, tp, offset, metadata);
   return list;
 }
 

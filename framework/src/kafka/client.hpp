@@ -44,8 +44,11 @@ using fault = std::unique_ptr<rd_kafka_error_t, destroyer<rd_kafka_error_destroy
 using group_metadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
                                        destroyer<rd_kafka_consumer_group_metadata_destroy>>;
 
+void add(rd_kafka_topic_partition_list_t& list, const topic_partition& tp, std::int64_t offset,
+         const std::string& metadata = {});
 [[nodiscard]] partition_list list_of(const topic_partition& tp,
-                                     std::int64_t offset = RD_KAFKA_OFFSET_INVALID);
+                                     std::int64_t offset = RD_KAFKA_OFFSET_INVALID,
+                                     const std::string& metadata = {});
 
 /// How long a request to the brokers may take, all retries included.
 inline constexpr int request_timeout_ms = 30'000;

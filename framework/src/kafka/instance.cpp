@@ -48,29 +48,37 @@ result<instance> instance::open(const std::filesystem::path& folder) {
   return instance{folder, std::move(id)};
 }
 
-std::filesystem::path instance::term_file(const std::string& app) const {
-  return folder_ / (app + ".term");
+// The name of an app has no '~'.
+std::filesystem::path instance::term_file(const std::string& app, int lane) const {
+  return folder_ / (lane == 0 ? app + ".term" : fmt::format("{}~{}.term", app, lane));
 }
 
-result<writer_term> instance::last_term(const std::string& app) const {
-  if (folder_.empty()) return writer_term{term_};
-  std::uint64_t term = 0;
-  const auto path = term_file(app);
-  if (std::ifstream in{path}; in && !(in >> term))
+result<writer_term> instance::next_term(const std::string& app, int lane) {
+  const auto path = term_file(app, lane);
+  if (folder_.empty()) return writer_term{++terms_[path]};
+  std::uint64_t last = 0;
+  if (std::ifstream in{path}; in && !(in >> last))
     return fail(errc::corrupt, path.string(), "it should hold a number; delete it");
-  return writer_term{term};
+  const writer_term next{last + 1};
+  if (auto put = put_file(path, std::to_string(next.value)); !put) return fail(put.error());
+  return next;
 }
 
-result<writer_term> instance::next_term(const std::string& app) {
-  auto last = last_term(app);
-  if (!last) return last;
-  const auto next = *last + 1;
-  if (folder_.empty()) {
-    term_ = next.value;
-  } else if (auto put = put_file(term_file(app), std::to_string(next.value)); !put) {
-    return fail(put.error());
-  }
-  return next;
+std::vector<int> instance::former_lanes(const std::string& app, int lanes) const {
+  std::vector<int> found;
+  if (folder_.empty()) return found;
+  std::error_code bad;
+  for (int lane = lanes; std::filesystem::exists(term_file(app, lane), bad); ++lane)
+    found.push_back(lane);
+  return found;
+}
+
+result<void> instance::forget_lane(const std::string& app, int lane) {
+  const auto path = term_file(app, lane);
+  std::error_code bad;
+  std::filesystem::remove(path, bad);
+  if (bad) return fail(errc::io, path.string(), bad.message());
+  return {};
 }
 
 }  // namespace kappa::kafka

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "kappa/core/error.hpp"
 #include "kappa/core/strong.hpp"
@@ -18,19 +20,20 @@ class instance {
   [[nodiscard]] static result<instance> open(const std::filesystem::path& folder);
 
   [[nodiscard]] const std::string& id() const { return id_; }
-  /// One more than the last, also across restarts.
-  [[nodiscard]] result<writer_term> next_term(const std::string& app);
-  /// The last one that was given out.
-  [[nodiscard]] result<writer_term> last_term(const std::string& app) const;
+  /// Of a writer: one more than the last, also across restarts.
+  [[nodiscard]] result<writer_term> next_term(const std::string& app, int lane);
+  /// Those from `lanes` on that a former life had.
+  [[nodiscard]] std::vector<int> former_lanes(const std::string& app, int lanes) const;
+  [[nodiscard]] result<void> forget_lane(const std::string& app, int lane);
 
  private:
   instance(std::filesystem::path folder, std::string id)
       : folder_{std::move(folder)}, id_{std::move(id)} {}
-  [[nodiscard]] std::filesystem::path term_file(const std::string& app) const;
+  [[nodiscard]] std::filesystem::path term_file(const std::string& app, int lane) const;
 
   std::filesystem::path folder_;
   std::string id_;
-  std::uint64_t term_ = 0;  // without a folder
+  std::map<std::filesystem::path, std::uint64_t> terms_;  // by their files; without a folder
 };
 
 }  // namespace kappa::kafka

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -18,15 +19,12 @@
 #include "kafka/task_positions.hpp"
 #include "kafka/topic_book.hpp"
 #include "kafka/writer.hpp"
-#include "kappa/log/for_each_record.hpp"
 #include "log/app_lock.hpp"
 #include "log/log_rules.hpp"
 
 namespace kappa {
 namespace kafka {
 namespace {
-
-constexpr int main_lane = 0;
 
 // "<app>.<stage>.g<generation>" of an app whose name is known.
 std::optional<std::pair<std::string, generation>> stage_of_group(const std::string& group,
@@ -130,12 +128,15 @@ class kafka_log final : public event_log {
     return detail::check_partition(*topic, tp);
   }
   result<void> check_clock();
-  result<bool> is_there(const topic_partition& tp, offset at);
+  result<std::optional<detail::app_lock>> take(const writer_options& options);
+  result<std::unique_ptr<settled_producer>> open_producer(const writer_options& options, int lane);
+  result<void> end_former_lanes(const writer_options& options);
   result<std::optional<task_positions>> positions_of(const position_key& key);
   static result<task_positions> decoded(const group_offset& at);
 
   const kafka_log_options options_;
   instance instance_;
+  std::mutex terms_mutex_;  // lanes open their writers again when they have to
   std::string id_;
   std::unique_ptr<client> client_;
   admin ask_{*client_};
@@ -143,8 +144,7 @@ class kafka_log final : public event_log {
   fetch_pool pool_{options_};
   doubtful_commits doubts_;
   const settled_producer::surroundings around_producers_{
-      options_, ask_, doubts_,
-      [this](const topic_partition& tp, offset at) { return is_there(tp, at); }};
+      options_, ask_, doubts_, *this};
   outside_producer out_{around_producers_};
   topic_book topics_{options_, ask_, pool_, out_, buffers_};
   group_registry groups_{[this] { pool_.retire(); }};
@@ -164,16 +164,6 @@ result<void> kafka_log::make_room(const stage_tasks& stage) {
                             made.error().text()));
   }
   return made;
-}
-
-result<bool> kafka_log::is_there(const topic_partition& tp, offset at) {
-  bool there = false;
-  auto read = for_each_record(*this, tp, at, [&](const record_view& r) -> result<bool> {
-    there = r.offset == at;
-    return false;
-  });
-  if (!read) return fail(read.error());
-  return there;
 }
 
 // Deadlines of requests are by the wall clock, and brokers refuse records from too far ahead.
@@ -197,34 +187,60 @@ result<void> kafka_log::check_clock() {
           std::chrono::duration_cast<std::chrono::seconds>(options_.clock_tolerance).count()));
 }
 
-result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options& options) {
-  if (auto good = detail::check_app(options.app); !good) return fail(good.error());
-  std::optional<detail::app_lock> lock;
+// Nothing where there is no folder to hold: then the brokers say whether somebody has the app.
+result<std::optional<detail::app_lock>> kafka_log::take(const writer_options& options) {
   if (!options_.instance_folder.empty()) {
     auto taken = detail::app_lock::take(options_.instance_folder, options.app, options.instance);
     if (!taken) return fail(taken.error());
-    lock.emplace(std::move(*taken));
-  } else {
-    auto other = holder(options.app);
-    if (!other) return fail(other.error());
-    if (*other) return detail::owned(options.app, **other);
+    return std::optional{std::move(*taken)};
   }
-  auto producer = settled_producer::open(
+  auto other = holder(options.app);
+  if (!other) return fail(other.error());
+  if (*other) return detail::owned(options.app, **other);
+  return std::optional<detail::app_lock>{};
+}
+
+result<std::unique_ptr<settled_producer>> kafka_log::open_producer(const writer_options& options,
+                                                                   int lane) {
+  auto owned = topics_.owned_by(options.app);
+  if (!owned) return fail(owned.error());
+  return settled_producer::open(
       around_producers_,
       fmt::format("{}.{}.{}", options.app, options.tool.empty() ? instance_.id() : options.tool,
-                  main_lane),
-      [this, app = options.app]() -> result<producer_reach> {
-        auto owned = topics_.owned_by(app);
-        if (!owned) return fail(owned.error());
-        return reach_of(*owned);
-      });
+                  lane),
+      reach_of(*owned));
+}
+
+// What this process left open in lanes that it does not have any more nobody else would end.
+result<void> kafka_log::end_former_lanes(const writer_options& options) {
+  if (!options.tool.empty()) return {};
+  auto former = instance_.former_lanes(options.app, options.lanes);
+  // The last one first: they are found by counting.
+  for (auto lane = former.rbegin(); lane != former.rend(); ++lane) {
+    if (auto opened = open_producer(options, *lane); !opened) return fail(opened.error());
+    if (auto forgotten = instance_.forget_lane(options.app, *lane); !forgotten) return forgotten;
+  }
+  return {};
+}
+
+result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options& options) {
+  if (auto good = detail::check_app(options.app); !good) return fail(good.error());
+  std::optional<detail::app_lock> lock;
+  if (options.lane == 0) {
+    auto taken = take(options);
+    if (!taken) return fail(taken.error());
+    if (*taken) lock.emplace(std::move(**taken));
+    if (auto ended = end_former_lanes(options); !ended) return fail(ended.error());
+  }
+  auto producer = open_producer(options, options.lane);
   if (!producer) return fail(producer.error());
   if (!clock_is_right_) {  // looked at when the first one is opened
     if (auto good = check_clock(); !good) return fail(good.error());
     clock_is_right_ = true;
   }
   // Last: one that is taken and not used looks as if another owner had been there.
-  auto term = instance_.next_term(options.app);
+  const std::lock_guard lock_of_terms{terms_mutex_};
+  auto term = instance_.next_term(options.app, options.lane);
   if (!term) return fail(term.error());
   return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer),
                                   std::move(lock), topics_, groups_, ask_);

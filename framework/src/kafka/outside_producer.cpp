@@ -1,5 +1,6 @@
 #include "kafka/outside_producer.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 
 #include <fmt/format.h>
@@ -12,7 +13,7 @@ namespace {
 
 constexpr int poll_ms = 100;
 // Producers with a transactional id cost threads each: the one that was not used for long goes.
-constexpr std::size_t most_sequenced = 8;
+constexpr std::size_t most_sequenced = 32;
 
 }  // namespace
 
@@ -106,20 +107,23 @@ result<outside_producer::receipt> outside_producer::append(const topic_partition
   return receipt{*d.base, d.taken_at};
 }
 
-// What a predecessor left open elsewhere than at `to` is no danger there: whoever appends there
-// waits for its position to be settled first.
-result<settled_producer*> outside_producer::producer(const std::string& name,
-                                                     const topic_partition& to) {
-  if (const auto found = sequenced_.find(name); found != sequenced_.end())
-    return found->second.get();
-  if (sequenced_.size() >= most_sequenced) sequenced_.erase(sequenced_.begin());
-  auto made =
-      settled_producer::open(around_, producer_group(name),
-                             [reach = producer_reach{{to}, {{producer_group(name), {to}}}}] {
-                               return result<producer_reach>{reach};
-                             });
-  if (!made) return fail(made.error());
-  return sequenced_.emplace(name, std::move(*made)).first->second.get();
+result<settled_producer*> outside_producer::producer(const sequenced_key& key) {
+  auto found = sequenced_.find(key);
+  if (found == sequenced_.end()) {
+    const auto& [name, to] = key;
+    const auto group = producer_group(name);
+    if (sequenced_.size() >= most_sequenced) {
+      sequenced_.erase(std::min_element(
+          sequenced_.begin(), sequenced_.end(),
+          [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+    }
+    auto made = settled_producer::open(
+        around_, fmt::format("{}.{}.{}", group, to.topic, to.partition), {{to}, {{group, {to}}}});
+    if (!made) return fail(made.error());
+    found = sequenced_.emplace(key, sequenced{std::move(*made)}).first;
+  }
+  found->second.used = ++uses_;
+  return found->second.producer.get();
 }
 
 result<append_receipt> outside_producer::append(const topic_partition& to,
@@ -127,12 +131,13 @@ result<append_receipt> outside_producer::append(const topic_partition& to,
                                                 const producer_sequence& sequence) {
   const std::lock_guard lock{sequences_mutex_};
   // Before the look, so that what a predecessor left open is ended by then.
-  auto p = producer(sequence.producer, to);
+  const sequenced_key key{sequence.producer, to};
+  auto p = producer(key);
   if (!p) return fail(p.error());
   const auto group = producer_group(sequence.producer);
   auto seen = around_.ask.group_offsets(group, {to});
   if (!seen) {
-    sequenced_.erase(sequence.producer);  // a new one ends what is open there
+    sequenced_.erase(key);  // a new one ends what is open there
     return fail(seen.error());
   }
   if (!seen->empty() && static_cast<std::int64_t>(sequence.sequence) <= seen->front().offset) {
@@ -145,17 +150,14 @@ result<append_receipt> outside_producer::append(const topic_partition& to,
   if (bases) {
     std::vector<group_commit> commits(1);
     commits[0].group = group;
-    commits[0].offsets = list_of(to, static_cast<std::int64_t>(sequence.sequence));
-    const auto base = std::to_string(bases->front().value);
-    auto& at = commits[0].offsets->elems[0];
-    at.metadata = ::strdup(base.c_str());  // librdkafka frees it
-    at.metadata_size = base.size();
+    commits[0].offsets = list_of(to, static_cast<std::int64_t>(sequence.sequence),
+                                 std::to_string(bases->front().value));
     commits[0].who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
     bases = (*p)->finish(std::move(commits));
   }
   if (!bases) {
     // Whoever is told so asks again with the same sequence, and finds out.
-    sequenced_.erase(sequence.producer);
+    sequenced_.erase(key);
     return fail(bases.error());
   }
   return append_receipt{bases->front(), false};

@@ -38,8 +38,12 @@ class outside_producer {
   struct delivery;
   static void delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque);
   [[nodiscard]] result<void> open();
-  [[nodiscard]] result<settled_producer*> producer(const std::string& name,
-                                                   const topic_partition& to);
+  struct sequenced {
+    std::unique_ptr<settled_producer> producer;
+    std::uint64_t used = 0;
+  };
+  using sequenced_key = std::pair<std::string, topic_partition>;  // its name, and where it appends
+  [[nodiscard]] result<settled_producer*> producer(const sequenced_key& key);
 
   const settled_producer::surroundings around_;
   std::mutex mutex_;
@@ -49,7 +53,8 @@ class outside_producer {
   std::atomic<bool> stopping_ = false;
 
   std::mutex sequences_mutex_;
-  std::map<std::string, std::unique_ptr<settled_producer>> sequenced_;
+  std::map<sequenced_key, sequenced> sequenced_;
+  std::uint64_t uses_ = 0;
 };
 
 }  // namespace kappa::kafka

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <string_view>
 
 #include "kafka/waiting_again.hpp"
@@ -15,6 +16,10 @@ constexpr std::chrono::seconds patience{3};
 
 std::string_view metadata_of(const rd_kafka_topic_partition_t& p) {
   return {static_cast<const char*>(p.metadata), p.metadata_size};
+}
+
+std::span<const rd_kafka_topic_partition_t> elements_of(const group_commit& c) {
+  return {c.offsets->elems, static_cast<std::size_t>(c.offsets->cnt)};
 }
 
 tl::unexpected<error> unknown(const std::string& where, const std::string& why) {
@@ -55,29 +60,29 @@ result<void> see_records(admin& ask, const sent_commit& sent, waiting_again& wai
 
 }  // namespace
 
-result<fate_of_offsets> look_at_offsets(admin& ask, const group_commit& sent) {
-  // Those with metadata: the others are for lag tools, and go with their topic.
-  std::vector<const rd_kafka_topic_partition_t*> wanted;
-  std::vector<topic_partition> where;
-  for (int i = 0; i < sent.offsets->cnt; ++i) {
-    const auto& p = sent.offsets->elems[i];
-    if (p.metadata_size == 0) continue;
-    wanted.push_back(&p);
-    where.push_back({p.topic, partition{p.partition}});
+std::vector<topic_partition> tasks_of(const group_commit& c) {
+  std::vector<topic_partition> all;
+  for (const auto& p : elements_of(c)) {
+    if (p.metadata_size != 0) all.push_back({p.topic, partition{p.partition}});
   }
-  auto found = ask.offsets_as_they_are(sent.group, where);
+  return all;
+}
+
+result<fate_of_offsets> look_at_offsets(admin& ask, const group_commit& sent) {
+  auto found = ask.offsets_as_they_are(sent.group, tasks_of(sent));
   if (!found) return fail(found.error());
   if (std::any_of(found->begin(), found->end(),
                   [](const group_offset& at) { return at.unsettled; }))
     return fate_of_offsets::unsettled;
-  const bool all =
-      std::all_of(wanted.begin(), wanted.end(), [&](const rd_kafka_topic_partition_t* p) {
-        return std::any_of(found->begin(), found->end(), [&](const group_offset& at) {
-          return at.where.topic == p->topic && at.where.partition.value == p->partition &&
-                 at.offset == p->offset && at.metadata == metadata_of(*p);
-        });
-      });
-  return all ? fate_of_offsets::came_true : fate_of_offsets::others_are_there;
+  for (const auto& p : elements_of(sent)) {
+    if (p.metadata_size == 0) continue;
+    const bool there = std::any_of(found->begin(), found->end(), [&](const group_offset& at) {
+      return at.where.topic == p.topic && at.where.partition.value == p.partition &&
+             at.offset == p.offset && at.metadata == metadata_of(p);
+    });
+    if (!there) return fate_of_offsets::others_are_there;
+  }
+  return fate_of_offsets::came_true;
 }
 
 result<void> see_commit(admin& ask, const sent_commit& sent) {

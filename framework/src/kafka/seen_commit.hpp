@@ -18,6 +18,9 @@ namespace kappa::kafka {
 /// errc::indefinite: not seen, or not in time.
 [[nodiscard]] result<void> see_commit(admin& ask, const sent_commit& sent);
 
+/// The tasks that it moves. (What has no metadata is for lag tools, and goes with its topic.)
+[[nodiscard]] std::vector<topic_partition> tasks_of(const group_commit& c);
+
 enum class fate_of_offsets { unsettled, came_true, others_are_there };
 [[nodiscard]] result<fate_of_offsets> look_at_offsets(admin& ask, const group_commit& sent);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kafka/seen_commit.hpp"
+#include "kappa/log/for_each_record.hpp"
 
 namespace kappa::kafka {
 namespace {
@@ -15,8 +16,8 @@ constexpr std::chrono::milliseconds patience_with_others{200};
 // process's, which may have died in the middle: the brokers end it some time, and it is not for us
 // to wait. (Of ours, the broker would have died twice in the same millisecond.)
 constexpr std::chrono::milliseconds patience_with_aborts{500};
-// The same where it must be known.
-constexpr std::chrono::seconds patience_with_brokers{3};
+// The same before what was taken away is sent again.
+constexpr std::chrono::seconds patience_before_sending_again{3};
 
 }  // namespace
 
@@ -31,8 +32,7 @@ struct settled_producer::fate {
 };
 
 result<std::unique_ptr<settled_producer>> settled_producer::open(
-    const surroundings& around, std::string transactional_id,
-    std::function<result<producer_reach>()> reach) {
+    const surroundings& around, std::string transactional_id, producer_reach reach) {
   std::unique_ptr<settled_producer> p{
       new settled_producer{around, std::move(transactional_id), std::move(reach)}};
   if (auto opened = p->open_anew(); !opened) return fail(opened.error());
@@ -64,9 +64,7 @@ result<void> settled_producer::open_anew() {
 
 // Ends what is open, one way or the other. False: look again, with a new producer.
 result<bool> settled_producer::settle() {
-  auto reach = reach_();
-  if (!reach) return fail(reach.error());
-  auto open = find_open(around_.ask, *reach);
+  auto open = find_open(around_.ask, touched_);
   if (open) open = await_end(around_.ask, std::move(*open), patience_with_others);
   if (!open) return fail(open.error());
   if (const auto doubt = around_.doubts.find(id_)) {
@@ -96,7 +94,7 @@ result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
     if (!settled) return fail(settled.error());
     if (settled->front() == first) f.held.insert(tp);
     if (settled->front() <= first) continue;  // before it: another producer's is open
-    auto there = around_.is_there(tp, first);
+    auto there = has_record_at(around_.log, tp, first, settled->front());
     if (!there) return fail(there.error());
     f.some_is_true |= *there;
     if (!*there) f.gone.insert(tp);
@@ -123,7 +121,7 @@ result<void> settled_producer::complete(sent_commit c, const fate& f) {
     auto open = find_open(around_.ask, reach);
     if (!open) return fail(open.error());
     if (auto aborted = abort_hanging(*producer_, *open); !aborted) return aborted;
-    open = await_end(around_.ask, std::move(*open), patience_with_brokers);
+    open = await_end(around_.ask, std::move(*open), patience_before_sending_again);
     if (!open) return fail(open.error());
     if (!open->none()) {
       return fail(errc::unavailable, open->text(), "what a broker has left open there does not end",
@@ -157,10 +155,15 @@ result<std::vector<offset>> settled_producer::send(
     if (auto opened = open_anew(); !opened) return fail(opened.error());
   }
   sent_ = appends;
+  touched_ = {};
+  std::set<topic_partition> where;
+  for (const auto& a : appends) where.insert(a.to);
+  touched_.partitions.assign(where.begin(), where.end());
   return producer_->send(appends, wait_for_bases);
 }
 
 result<std::vector<offset>> settled_producer::finish(std::vector<group_commit> commits) {
+  for (const auto& c : commits) touched_.offsets[c.group] = tasks_of(c);
   auto bases = producer_->prepare(commits);
   if (!bases) return bases;
   sent_commit sent{std::move(sent_), *bases,

@@ -26,15 +26,13 @@ class settled_producer {
     const kafka_log_options& options;
     admin& ask;
     doubtful_commits& doubts;
-    /// Whether there is a committed record at this offset, which is settled.
-    std::function<result<bool>(const topic_partition&, offset)> is_there;
+    /// To see whether a record that was sent is there.
+    event_log& log;
   };
 
-  /// Fences and ends whatever had this id before. `reach` is asked each time: an app gets more
-  /// topics.
+  /// Fences and ends whatever had this id before, and may have left something open in `reach`.
   [[nodiscard]] static result<std::unique_ptr<settled_producer>> open(
-      const surroundings& around, std::string transactional_id,
-      std::function<result<producer_reach>()> reach);
+      const surroundings& around, std::string transactional_id, producer_reach reach);
 
   /// As transactional_producer::send. After an error that is not errc::indefinite or errc::fenced
   /// the same may be sent again, or something else.
@@ -44,9 +42,8 @@ class settled_producer {
   [[nodiscard]] result<std::vector<offset>> finish(std::vector<group_commit> commits);
 
  private:
-  settled_producer(const surroundings& around, std::string id,
-                   std::function<result<producer_reach>()> reach)
-      : around_{around}, id_{std::move(id)}, reach_{std::move(reach)} {}
+  settled_producer(const surroundings& around, std::string id, producer_reach reach)
+      : around_{around}, id_{std::move(id)}, touched_{std::move(reach)} {}
   [[nodiscard]] result<void> open_anew();
   struct fate;
   [[nodiscard]] result<bool> settle();
@@ -55,7 +52,7 @@ class settled_producer {
 
   surroundings around_;
   std::string id_;
-  std::function<result<producer_reach>()> reach_;
+  producer_reach touched_;  // since all was over
   std::unique_ptr<transactional_producer> producer_;
   std::vector<log_transaction::append> sent_;
 };

@@ -1,6 +1,5 @@
 #include "kafka/writer.hpp"
 
-#include <cstring>
 #include <set>
 
 #include "kafka/names.hpp"
@@ -13,15 +12,6 @@ namespace {
 
 // Kafka's default for offset.metadata.max.bytes.
 constexpr std::size_t max_text_bytes = 4096;
-
-void add(rd_kafka_topic_partition_list_t& list, const topic_partition& tp, std::int64_t offset,
-         const std::string& metadata) {
-  auto* at = rd_kafka_topic_partition_list_add(&list, tp.topic.c_str(), tp.partition.value);
-  at->offset = offset;
-  if (metadata.empty()) return;
-  at->metadata = ::strdup(metadata.c_str());  // the list frees it
-  at->metadata_size = metadata.size();
-}
 
 }  // namespace
 
@@ -80,7 +70,7 @@ result<std::vector<group_commit>> writer::commits_of(const log_transaction& tx) 
       // The tasks topic has no records, so that its lag is none.
       add(*c.offsets, task, 0, text);
     }
-    for (const auto& [input, next] : inputs[group]) add(*c.offsets, input, next.value, {});
+    for (const auto& [input, next] : inputs[group]) add(*c.offsets, input, next.value);
     c.who = groups_.metadata_of(group);
     if (!c.who) {
       return fail(errc::unavailable, "group " + group,

@@ -71,4 +71,17 @@ result<void> for_each_record(event_log& log, const std::string& topic,
   return {};
 }
 
+result<bool> has_record_at(event_log& log, const topic_partition& where, offset at,
+                           offset settled) {
+  auto reader = log.open_reader(where);
+  if (!reader) return fail(reader.error());
+  bool there = false;
+  auto read = read_up_to(**reader, at, settled, [&](const record_view& r) -> result<bool> {
+    there = r.offset == at;
+    return false;
+  });
+  if (!read) return fail(read.error());
+  return there;
+}
+
 }  // namespace kappa

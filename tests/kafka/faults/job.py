@@ -52,6 +52,14 @@ class Job:
         if self.runs():
             self.process.send_signal(number)
 
+    def listens(self):
+        """It ends in order when it is asked to; before, its first milliseconds, it just ends."""
+        if not self.runs():
+            return False
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            blocked = next(line for line in status if line.startswith("SigBlk:")).split()[1]
+        return bool(int(blocked, 16) & 1 << signal.SIGTERM - 1)
+
     def kill(self):
         self.signal(signal.SIGKILL)
         if self.process:

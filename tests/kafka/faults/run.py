@@ -177,7 +177,7 @@ class Run:
         """The next one of the plan, if this is a moment for it."""
         name, _, step = self.plan[0].partition(" ")
         if name in OF_PROCESSES:
-            up = [j for j in self.jobs if j.runs() and not j.frozen]
+            up = [j for j in self.jobs if j.runs() and not j.frozen and (name != "terminate" or j.listens())]
             if not up:
                 return
             job = self.dice.choice(up)

@@ -6,7 +6,7 @@
 //   host.stop();                                      // commits, snapshots
 //
 // Threads: CAF's workers (`worker_threads`) run the task actors; besides, one thread each for the
-// commit lane (T1), the state (T2 and opening), every source, admin requests, the watchdog,
+// commit lane (T1; of several on Kafka each), the state (T2 and opening), every source, admin requests, the watchdog,
 // retention, and the log's own.
 //
 // Threading: start, stop and the destructor on any thread, one after the other; everything else
@@ -62,6 +62,9 @@ struct host_options {
   /// Kafka's choice.
   std::size_t standbys = 0;
   static constexpr std::size_t all_others = SIZE_MAX;
+  /// On Kafka: commits that may be under way at the same time, each of the tasks of its lane. 0: as
+  /// many as processors, and no more than the stage of most tasks has.
+  std::size_t lanes = 0;
   std::int32_t partitions = 4;     // of the topics that the app creates
   std::size_t worker_threads = 0;  // 0: as many as processors
   task_limits limits{};

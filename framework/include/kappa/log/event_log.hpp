@@ -156,6 +156,10 @@ struct writer_options {
   /// that name fences this one and ends what it left open. Empty: known by the process's own
   /// identity.
   std::string tool{};
+  /// Where tasks are placed by the log: which of the app's `lanes` writers of this process, each of
+  /// which has its own transactions. The first is opened before the others, and holds the app.
+  int lane = 0;
+  int lanes = 1;
 };
 
 /// Producer id + sequence of an outside append. A sequence that is not above the last one seen

@@ -28,4 +28,8 @@ namespace kappa {
     event_log& log, log_reader& reader, offset from,
     const std::function<result<bool>(const record_view&)>& f);
 
+/// Whether a record is at this offset of a partition that is settled up to `settled`, behind it.
+[[nodiscard]] result<bool> has_record_at(event_log& log, const topic_partition& where, offset at,
+                                         offset settled);
+
 }  // namespace kappa
