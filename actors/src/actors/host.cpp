@@ -172,8 +172,8 @@ struct host::inside {
 
   [[nodiscard]] int lanes_wanted() const {
     if (!log->places_tasks()) return 1;
-    return static_cast<int>(
-        options.lanes != 0 ? options.lanes : std::max(1u, std::thread::hardware_concurrency()));
+    return static_cast<int>(options.lanes != 0 ? options.lanes
+                                               : std::max(1u, std::thread::hardware_concurrency()));
   }
 
   result<std::shared_ptr<commit_lane>> open_lane(int number) {

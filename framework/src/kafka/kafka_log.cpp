@@ -143,8 +143,7 @@ class kafka_log final : public event_log {
   std::shared_ptr<detail::buffer_pool> buffers_ = detail::buffer_pool::create();
   fetch_pool pool_{options_};
   doubtful_commits doubts_;
-  const settled_producer::surroundings around_producers_{
-      options_, ask_, doubts_, *this};
+  const settled_producer::surroundings around_producers_{options_, ask_, doubts_, *this};
   outside_producer out_{around_producers_};
   topic_book topics_{options_, ask_, pool_, out_, buffers_};
   group_registry groups_{[this] { pool_.retire(); }};

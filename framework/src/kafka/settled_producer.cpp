@@ -31,8 +31,9 @@ struct settled_producer::fate {
   }
 };
 
-result<std::unique_ptr<settled_producer>> settled_producer::open(
-    const surroundings& around, std::string transactional_id, producer_reach reach) {
+result<std::unique_ptr<settled_producer>> settled_producer::open(const surroundings& around,
+                                                                 std::string transactional_id,
+                                                                 producer_reach reach) {
   std::unique_ptr<settled_producer> p{
       new settled_producer{around, std::move(transactional_id), std::move(reach)}};
   if (auto opened = p->open_anew(); !opened) return fail(opened.error());

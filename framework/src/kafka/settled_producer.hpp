@@ -31,8 +31,9 @@ class settled_producer {
   };
 
   /// Fences and ends whatever had this id before, and may have left something open in `reach`.
-  [[nodiscard]] static result<std::unique_ptr<settled_producer>> open(
-      const surroundings& around, std::string transactional_id, producer_reach reach);
+  [[nodiscard]] static result<std::unique_ptr<settled_producer>> open(const surroundings& around,
+                                                                      std::string transactional_id,
+                                                                      producer_reach reach);
 
   /// As transactional_producer::send. After an error that is not errc::indefinite or errc::fenced
   /// the same may be sent again, or something else.

@@ -6,8 +6,8 @@
 //   host.stop();                                      // commits, snapshots
 //
 // Threads: CAF's workers (`worker_threads`) run the task actors; besides, one thread each for the
-// commit lane (T1; of several on Kafka each), the state (T2 and opening), every source, admin requests, the watchdog,
-// retention, and the log's own.
+// commit lane (T1; of several on Kafka each), the state (T2 and opening), every source, admin
+// requests, the watchdog, retention, and the log's own.
 //
 // Threading: start, stop and the destructor on any thread, one after the other; everything else
 // from any thread. Ownership: owns tasks and state; the log may be shared.
