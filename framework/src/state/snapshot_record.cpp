@@ -5,7 +5,8 @@
 namespace kappa {
 namespace {
 
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t format_version = 2;
+constexpr std::uint8_t format_without_rebuild = 1;
 
 }  // namespace
 
@@ -18,13 +19,14 @@ bytes encode_snapshot(const snapshot_record& s) {
     w.put_bytes(s.inputs[i]).put(s.positions[i].value);
   w.put(s.epochs_next.value);
   w.put(std::int64_t{s.real_watermark.time_since_epoch().count()});
-  w.put_bytes(s.clocks).put(s.late_records).put(std::uint8_t{s.replaying});
+  w.put_bytes(s.clocks).put(s.late_records).put(std::uint8_t{s.replaying}).put(s.rebuild);
   return out;
 }
 
 std::optional<snapshot_record> decode_snapshot(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != format_version) return std::nullopt;
+  const auto version = r.get<std::uint8_t>();
+  if (version != format_version && version != format_without_rebuild) return std::nullopt;
   snapshot_record s;
   s.epoch = epoch_number{r.get<std::uint64_t>()};
   detail::read_list(r, [&] {
@@ -36,6 +38,7 @@ std::optional<snapshot_record> decode_snapshot(bytes_view in) {
   s.clocks = bytes{r.get_bytes()};
   s.late_records = r.get<std::uint64_t>();
   s.replaying = r.get<std::uint8_t>() != 0;
+  if (version == format_version) s.rebuild = r.get<std::uint32_t>();
   if (!r.done()) return std::nullopt;
   return s;
 }

@@ -6,7 +6,8 @@ namespace kappa {
 namespace {
 
 constexpr std::uint8_t format_version = 1;
-constexpr std::uint8_t metadata_version = 2;  // 1 did not say whether a task has ended
+constexpr std::uint8_t metadata_version = 3;
+constexpr std::uint8_t metadata_without_rebuilds = 2;
 constexpr std::uint8_t birth_type = 1;
 constexpr std::uint8_t epoch_type = 2;
 
@@ -45,17 +46,22 @@ bytes encode_metadata(const position_metadata& m) {
   byte_writer w{out};
   w.put(metadata_version).put(m.epoch.value);
   put_optional(w, m.place);
-  w.put(std::uint8_t{m.ended});
+  w.put(std::uint8_t{m.ended}).put(m.rebuild_ordered).put(m.rebuild_done);
   return out;
 }
 
 std::optional<position_metadata> decode_metadata(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != metadata_version) return std::nullopt;
+  const auto version = r.get<std::uint8_t>();
+  if (version != metadata_version && version != metadata_without_rebuilds) return std::nullopt;
   position_metadata m;
   m.epoch = epoch_number{r.get<std::uint64_t>()};
   m.place = get_optional(r);
   m.ended = r.get<std::uint8_t>() != 0;
+  if (version == metadata_version) {
+    m.rebuild_ordered = r.get<std::uint32_t>();
+    m.rebuild_done = r.get<std::uint32_t>();
+  }
   if (!r.done()) return std::nullopt;
   return m;
 }

@@ -87,7 +87,13 @@ result<recovery_plan::input> restart(const recovery_facts& f, const input_facts&
 
 }  // namespace
 
-result<recovery_plan> plan_recovery(const recovery_facts& f) {
+result<recovery_plan> plan_recovery(const recovery_facts& facts) {
+  auto f = facts;
+  if (f.state_log_id && f.state_rebuild < f.rebuild_ordered) {
+    f.state_log_id.reset();
+    f.state_epoch.reset();
+    for (auto& in : f.inputs) in.in_state.reset();
+  }
   if (f.state_log_id && *f.state_log_id != f.log_id) {
     return fail(
         errc::incompatible, f.task.text(),

@@ -60,6 +60,7 @@ result<bool> task_impl::open_epoch(bool only_with_work) {
   flag_idle_.clear();
   flag_ended_.clear();
   flag_advance_.reset();
+  flag_rebuild_ = false;
   update_watermark();
   changed_since_snapshot_ = true;
   return true;
@@ -202,7 +203,9 @@ result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {
   flying_epoch flying;
   flying.number = number;
   std::vector<log_transaction::move> moves;
-  const auto metadata = encode_metadata({number, std::nullopt, all_ended() && !*due});
+  const auto metadata = encode_metadata(
+      {number, std::nullopt, all_ended() && !*due, order_, built_for_});
+  flying.order = order_;
   for (const auto& in : inputs_) {
     flying.positions.push_back(in->next());
     moves.push_back({{id_.app, id_.stage, id_.generation, id_.partition, in->spec().topic},
@@ -230,6 +233,7 @@ void task_impl::committed(epoch_number e, const std::vector<offset>& bases) {
   auto& f = in_flight_.front();
   if (f.epochs_append) epochs_next_ = bases.at(*f.epochs_append) + f.epochs_count;
   durable_positions_ = std::move(f.positions);
+  committed_order_ = f.order;
   in_flight_.pop_front();
   for (auto* t : tables_) t->durable(table_epoch(e));
   if (frozen_ && frozen_->record.epoch == e) {
@@ -265,6 +269,7 @@ snapshot_record task_impl::snapshot_now(epoch_number e) const {
   s.real_watermark = real_watermark_;
   s.late_records = late_base_ + ctx_.late_records;
   s.replaying = phase_ == task_phase::replaying;
+  s.rebuild = built_for_;
   return s;
 }
 

@@ -44,6 +44,8 @@ class task_impl final : public runnable_task {
   void committed(epoch_number e, const std::vector<offset>& bases) override;
   std::size_t in_flight() const override { return in_flight_.size(); }
   void advance_event_time(timestamp t) override;
+  void order_rebuild(std::uint32_t order) override;
+  bool outdated() const override { return committed_order_ > built_for_; }
   std::optional<state_delta> snapshot_ready() override;
   void snapshot_done() override;
   bool snapshot_pending() const override { return frozen_.has_value() || snapshot_running_; }
@@ -67,6 +69,7 @@ class task_impl final : public runnable_task {
     std::vector<offset> positions;
     std::optional<std::size_t> epochs_append;
     std::int64_t epochs_count = 0;
+    std::uint32_t order = 0;
   };
   struct frozen_snapshot {
     snapshot_record record;  // epochs_next is known only after T1
@@ -143,7 +146,7 @@ class task_impl final : public runnable_task {
   result<bool> open_epoch(bool only_with_work);
   void find_flags(timestamp now);
   bool flags_pending() const {
-    return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_;
+    return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_ || flag_rebuild_;
   }
   bool epoch_full() const;
   bool needs_epoch_record() const;
@@ -209,6 +212,7 @@ class task_impl final : public runnable_task {
   std::vector<std::uint32_t> flag_idle_;   // decided, for the next epoch's opening
   std::vector<std::uint32_t> flag_ended_;
   std::optional<timestamp> flag_advance_;
+  bool flag_rebuild_ = false;  // there is something to be told of it
   epoch_record record_;  // of the open epoch
   step_origin origin_;   // of the step, or of the last one
   std::deque<flying_epoch> in_flight_;
@@ -216,6 +220,12 @@ class task_impl final : public runnable_task {
   std::vector<offset> durable_positions_;
   kappa::offset epochs_next_;
   bool changed_since_snapshot_ = false;
+
+  // orders to build the state anew
+  std::uint32_t order_ = 0;            // the last one
+  std::uint32_t committed_order_ = 0;  // of those in the log
+  std::uint32_t built_for_ = 0;        // this state
+
   std::optional<frozen_snapshot> frozen_;
   bool snapshot_running_ = false;
   // Tables want epochs that grow: what is replayed in several runs, all of it durable, counts as

@@ -208,6 +208,7 @@ result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record
   if (snapshot) {
     facts.state_log_id = facts.log_id;  // the store has compared it
     facts.state_epoch = snapshot->epoch;
+    facts.state_rebuild = snapshot->rebuild;
   }
   // Before the epochs topic: where the task goes on elsewhere, its records tell by their numbers
   // what was committed meanwhile. (Several inputs' positions may be of two epochs then: their
@@ -250,6 +251,8 @@ result<void> task_impl::find_committed(recovery_facts& facts) {
         return fail(errc::corrupt, id_.text() + " input " + spec.topic,
                     "malformed position metadata");
       facts.committed_epoch = std::max(facts.committed_epoch.value_or(epoch_number{}), meta->epoch);
+      facts.rebuild_ordered = std::max(facts.rebuild_ordered, meta->rebuild_ordered);
+      facts.rebuild_done = std::max(facts.rebuild_done, meta->rebuild_done);
     } else if (options_.standby) {
       return fail(errc::not_found, id_.text(), "it has committed nothing yet");
     }
@@ -265,7 +268,8 @@ result<bool> task_impl::bring_savepoint(const recovery_facts& facts) {
   const bool too_old = std::any_of(facts.inputs.begin(), facts.inputs.end(), [](const auto& in) {
     return in.in_state && *in.in_state < in.first;
   });
-  if (facts.state_log_id && !too_old) return false;
+  const bool outdated = facts.state_rebuild < facts.rebuild_ordered;
+  if (facts.state_log_id && !too_old && !outdated) return false;
   for (;;) {
     auto found = newest_usable(*options_.savepoints, facts);
     if (!found) return fail(found.error());
@@ -372,6 +376,9 @@ result<void> task_impl::open() {
     live_from_.push_back(plan->inputs[i].live_from);
     counters_.replay_total += static_cast<std::uint64_t>(live_from_[i] - inputs_[i]->next());
   }
+  order_ = committed_order_ = facts.rebuild_ordered;
+  built_for_ = snapshot ? snapshot->rebuild : order_;
+  flag_rebuild_ = built_for_ > facts.rebuild_done;  // told with the first epoch
   durable_positions_ = live_from_;
   last_epoch_ = std::max({facts.committed_epoch.value_or(epoch_number{}),
                           facts.state_epoch.value_or(epoch_number{}), epoch_number{1}});

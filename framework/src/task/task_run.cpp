@@ -129,6 +129,7 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
 
 result<bool> task_impl::live_step() {
   for (auto& i : inputs_) i->look_anew();
+  if (flag_rebuild_ && !open_) return open_epoch(false);  // also when all inputs have ended
   if (check_timers_) {
     auto due = due_timer();
     if (!due) return fail(due.error());
@@ -567,6 +568,12 @@ void task_impl::advance_event_time(timestamp t) {
   });
   flag_advance_.reset();
   if (moves) flag_advance_ = t;  // not known before the end of a replay; go_live asks again
+}
+
+void task_impl::order_rebuild(std::uint32_t order) {
+  if (order <= order_) return;
+  order_ = order;
+  flag_rebuild_ = true;
 }
 
 bool task_impl::all_ended() const {

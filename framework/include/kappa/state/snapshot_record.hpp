@@ -25,6 +25,8 @@ struct snapshot_record {
   std::uint64_t late_records = 0;
   /// Taken in replay: timers that are due were fired before, and are to be fired again, muted.
   bool replaying = false;
+  /// The last order to build the state anew that it was built for; 0: there was none.
+  std::uint32_t rebuild = 0;
   friend bool operator==(const snapshot_record&, const snapshot_record&) = default;
 };
 [[nodiscard]] bytes encode_snapshot(const snapshot_record& s);

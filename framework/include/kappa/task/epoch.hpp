@@ -38,12 +38,15 @@ struct closed_epoch {
 
 using epoch_ptr = std::shared_ptr<const closed_epoch>;
 
-/// What a position carries as metadata: which epoch moved it last, a source's place, and whether
-/// all inputs have ended and nothing is left to do.
+/// What a position carries as metadata: which epoch moved it last, a source's place, whether all
+/// inputs have ended and nothing is left to do, and which order to build the state anew was the
+/// last one (they count from 1), and the last one that was carried out.
 struct position_metadata {
   epoch_number epoch;
   std::optional<bytes> place;
   bool ended = false;
+  std::uint32_t rebuild_ordered = 0;
+  std::uint32_t rebuild_done = 0;
   friend bool operator==(const position_metadata&, const position_metadata&) = default;
 };
 [[nodiscard]] bytes encode_metadata(const position_metadata& m);

@@ -36,6 +36,12 @@ struct recovery_facts {
   std::optional<birth_record> birth;
   std::optional<epoch_number> state_epoch;
   std::optional<epoch_number> committed_epoch;
+  /// The order that the state was built for, and the last one in the log. A state that is older
+  /// than the order is as good as none.
+  std::uint32_t state_rebuild = 0;
+  std::uint32_t rebuild_ordered = 0;
+  /// The last one that the log says was carried out.
+  std::uint32_t rebuild_done = 0;
   std::vector<input_facts> inputs;
   /// The user states that what is retained is enough to rebuild the state from.
   bool rebuildable = false;

@@ -107,6 +107,12 @@ class runnable_task {
   /// quiet inputs whose windows should close. Takes effect in the next epoch.
   virtual void advance_event_time(timestamp t) = 0;
 
+  /// The state is to be built anew from the log: committed with the next epoch, after which the
+  /// task is `outdated`. Orders count from 1; one that is not above the last has no effect.
+  virtual void order_rebuild(std::uint32_t /*order*/) {}
+  /// What is committed wants another state than this one: drop the task, and open it anew.
+  [[nodiscard]] virtual bool outdated() const { return false; }
+
   /// A frozen snapshot whose T1 is durable, to write with `store()->commit`. Given once.
   [[nodiscard]] virtual std::optional<state_delta> snapshot_ready() = 0;
   virtual void snapshot_done() = 0;
