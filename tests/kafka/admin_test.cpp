@@ -320,7 +320,7 @@ BOOST_AUTO_TEST_CASE(what_was_asked_while_no_process_ran_is_not_answered_by_the_
   must(a.second.stop());
 }
 
-BOOST_AUTO_TEST_CASE(a_replay_in_place_is_refused_and_nothing_is_touched) {
+BOOST_AUTO_TEST_CASE(a_replay_without_an_order_is_refused_and_nothing_is_touched) {
   shared_app a;
   must(a.first.start());
   BOOST_TEST_REQUIRE(a.has_sums(records));
@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(a_replay_in_place_is_refused_and_nothing_is_touched) {
   BOOST_REQUIRE(reply.has_value());
   const auto* const problem = std::get_if<admin::problem>(&reply->which);
   BOOST_REQUIRE(problem != nullptr);
-  BOOST_TEST(problem->code == static_cast<int>(errc::refused_start));
+  BOOST_TEST(problem->code == static_cast<int>(errc::invalid_argument));
   send(*a.log, a.name, records, 10);
   BOOST_TEST_REQUIRE(a.has_sums(records + 10));
   for (const auto& t : a.first.status()) BOOST_TEST(t.progress.replayed == 0u);

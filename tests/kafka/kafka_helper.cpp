@@ -1,7 +1,8 @@
 // Two stages on one topic, of which one can be held up; a program of its own, to be killed.
 //
 //   kafka_helper LOG STATE NAME FLAG   runs app NAME until the end of its input; says "started".
-//                                      Stage "slow" stops at its next reading once FLAG is there
+//                                      Stage "slow" stops at its next reading once FLAG is there;
+//                                      "quick" adds up wrongly if FLAG.wrong is there at the start
 #include <cstdio>
 #include <filesystem>
 #include <future>
@@ -20,10 +21,11 @@ using engine_test::totals;
 
 int run(const std::string& log, const std::string& state, const std::string& name,
         const std::filesystem::path& flag) {
+  const bool wrong = std::filesystem::exists(flag.string() + ".wrong");
   app a{name};
   a.stream<reading>(name + "-readings")
       .already_keyed(&reading::place)
-      .fold<totals>("quick", [](totals& t, const reading& r) { t.add(r.value); })
+      .fold<totals>("quick", [wrong](totals& t, const reading& r) { t.add(wrong ? 0 : r.value); })
       .to(name + "-sums");
   a.stream<reading>(name + "-readings")
       .already_keyed(&reading::place)

@@ -117,6 +117,37 @@ int follow_replay(const app_at_hand& at, admin_call& call, const common_options&
   }
 }
 
+// Where several processes may run the app. Whoever stops waiting stops nothing.
+int replay_everywhere(const app_at_hand& at, const common_options& common,
+                      const replay_options& o) {
+  if (o.partition.value_or(0) < 0) {
+    return complain({errc::bad_config, "--partition", "0 or more; without it all are replayed"},
+                    exit_usage);
+  }
+  progress_note note{"replaying"};
+  bool printed = true;
+  auto done = admin_client{at.log, at.app}.replay(
+      o.stage, o.partition.value_or(-1), [&](const admin::replay_progress& p) {
+        note.clear();
+        if (common.json) printed = put(json_of_progress(p, text_of(p.state)));
+        note.show(text_of_progress(p));
+        return printed;
+      });
+  note.clear();
+  if (!done) return complain(done.error());
+  if (!*done) {
+    return complain({errc::unavailable, "app " + at.app,
+                     "is not running: start it, and ask again; on Kafka a replay is ordered of the "
+                     "processes that have the tasks"});
+  }
+  if (common.json) {
+    printed = printed && put(json_of_progress(**done, text_of((*done)->state)));
+  } else {
+    printed = put(fmt::format("replayed {} records of {}\n", (*done)->done, (*done)->stage));
+  }
+  return printed ? exit_done : exit_failed;
+}
+
 int run_program(const common_options& common, const replay_options& o) {
   if (o.partition) {
     return complain({errc::bad_config, "--partition",
@@ -138,12 +169,7 @@ int replay(const common_options& common, const replay_options& o) {
   if (!common.program.empty()) return run_program(common, o);
   auto at = open_app(common, true);
   if (!at) return complain(at.error());
-  if (at->log->places_tasks()) {
-    return complain({errc::refused_start, "stage " + o.stage,
-                     "on Kafka a stage is not replayed in place: stop the app's processes, delete "
-                     "the stage's folder in each one's --state, and start them; the states are "
-                     "rebuilt from the log"});
-  }
+  if (at->log->places_tasks()) return replay_everywhere(*at, common, o);
   admin::replay_progress requested;
   requested.stage = o.stage;
   // Of a running app the host knows better, but -1 is all partitions to it.

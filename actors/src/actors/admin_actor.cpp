@@ -245,11 +245,8 @@ class admin_actor final : public caf::event_based_actor {
 
   void answer(const asked& by, const admin::replay_request& question) {
     if (options_.among) {
-      return refuse(by.id,
-                    {errc::refused_start, question.stage,
-                     "a stage cannot be replayed in place where several processes may run the "
-                     "app; a state is rebuilt from the log when its folder is deleted while "
-                     "the process is stopped"});
+      if (auto given = give_order(question); !given) refuse(by.id, given.error());
+      return;
     }
     auto accepted = accept(by.id, question, by.at);
     if (!accepted) return refuse(by.id, accepted.error());
@@ -263,6 +260,30 @@ class admin_actor final : public caf::event_based_actor {
   }
 
   // ── replays ──
+
+  // To those of the tasks that are here.
+  result<void> give_order(const admin::replay_request& question) {
+    if (auto keyed = options_.topology->find_keyed(question.stage); !keyed)
+      return fail(keyed.error());
+    if (question.order == 0) {
+      return fail(errc::invalid_argument, question.stage,
+                  "where several processes run the app a replay needs an order: ask with kappa "
+                  "replay, or admin_client::replay");
+    }
+    bool there = false;
+    for (const auto& t : options_.tasks) {
+      if (t.id.stage != question.stage) continue;
+      if (question.partition >= 0 && t.id.partition.value != question.partition) continue;
+      there = true;
+      const auto actor = t.actor();
+      if (!actor) continue;
+      if (auto can = t.check_rebuild(); !can) return can;
+      post(actor, std::make_shared<order_rebuild>(order_rebuild{question.order}));
+    }
+    if (there) return {};
+    return fail(errc::not_found, fmt::format("{}[{}]", question.stage, question.partition),
+                "no such partition");
+  }
 
   result<void> accept(const std::string& id, const admin::replay_request& question, offset at) {
     if (auto keyed = options_.topology->find_keyed(question.stage); !keyed)
@@ -343,7 +364,7 @@ class admin_actor final : public caf::event_based_actor {
       m->request = at;
       m->erase = step == rebuild_step::waiting;
       m->from = caf::actor{this};
-      post(task_of(r->noted.stage, r->noted.first + static_cast<std::int32_t>(i))->actor,
+      post(task_of(r->noted.stage, r->noted.first + static_cast<std::int32_t>(i))->actor(),
            std::move(m));
     }
     finish_if_settled(at);

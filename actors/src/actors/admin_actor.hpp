@@ -30,7 +30,8 @@ namespace kappa::detail {
 
 struct admin_task {
   task_id id;
-  caf::actor actor;
+  /// Null: it does not run here.
+  std::function<caf::actor()> actor;
   /// Whether its state could be built anew. Blocks.
   std::function<result<void>()> check_rebuild;
 };
@@ -48,7 +49,7 @@ struct admin_options {
   std::shared_ptr<event_log> log;
   caf::actor lane;
   std::shared_ptr<class board> board;
-  std::vector<admin_task> tasks;  // as the board's; `among`: none, no replay is accepted
+  std::vector<admin_task> tasks;  // as the board's
   std::function<result<admin::status>(const std::string& stage)> status;
   std::function<result<admin::found>(const state_question&)> find;
   std::chrono::milliseconds progress_interval{1000};

@@ -6,6 +6,7 @@
 
 #include "actors/all_processes.hpp"
 #include "actors/conversation.hpp"
+#include "actors/replay_of_all.hpp"
 
 namespace kappa {
 namespace {
@@ -80,6 +81,12 @@ result<std::optional<admin::reply>> admin_client::ask(const admin_question& what
                             "{}.admin.replies shows what was answered",
                             **has_it, app_));
   }
+}
+
+result<std::optional<admin::replay_progress>> admin_client::replay(
+    const std::string& stage, std::int32_t which,
+    const std::function<bool(const admin::replay_progress&)>& tell) const {
+  return detail::replay_of_all{log_, app_, clock_, stage, which}.follow(tell);
 }
 
 template <class Answer>

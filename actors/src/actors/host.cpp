@@ -90,6 +90,7 @@ struct host::inside {
   std::shared_ptr<detail::retention_keeper> retention;
   std::optional<detail::task_openers> openers;
   std::shared_ptr<detail::savepoint_keeper> savepoints;
+  std::vector<detail::admin_task> admin_tasks;
 
   [[nodiscard]] std::filesystem::path app_state() const {
     return (slot ? slot->folder() : options.state) / topology->app_name();
@@ -114,9 +115,7 @@ struct host::inside {
     }
     if (log->places_tasks() && !options.replay.empty()) {
       return fail(errc::bad_config, "replay",
-                  "on " + log->name() +
-                      " a state is rebuilt by deleting its folder, or in a new "
-                      "generation");
+                  "on " + log->name() + " the app is asked while it runs: kappa replay");
     }
     std::vector<opened_task> opened;
     for (const auto& stage : topology->stages()) {
@@ -145,8 +144,7 @@ struct host::inside {
     return opened;
   }
 
-  result<void> answer_admin(std::vector<detail::admin_task> admin_tasks,
-                            std::optional<detail::admin_among> among) {
+  result<void> answer_admin(std::optional<detail::admin_among> among) {
     detail::admin_options o;
     o.topology = topology;
     o.instance = instance;
@@ -154,7 +152,7 @@ struct host::inside {
     o.lane = lanes.front();
     o.board = board;
     o.among = std::move(among);
-    o.tasks = std::move(admin_tasks);
+    o.tasks = std::exchange(admin_tasks, {});
     o.status = [this](const std::string& stage) { return detail::describe(self, stage); };
     o.find = [this](const detail::state_question& q) -> result<admin::found> {
       if (stopping) return fail(errc::stopped, topology->app_name(), "the host stops", true);
@@ -311,7 +309,6 @@ struct host::inside {
     state_thread = detail::spawn_state_thread(*system, app, board, retention, savepoints);
     tasks = std::make_unique<detail::running_tasks>(*system, board, options.log_to);
     keep_standbys();
-    std::vector<detail::admin_task> admin_tasks;
     for (std::size_t i = 0; i < opened->size(); ++i) {
       auto& t = (*opened)[i];
       detail::task_actor_options o;
@@ -344,13 +341,13 @@ struct host::inside {
         };
       }
       tasks->add(std::move(o));
-      if (!t.task) continue;
-      tasks->start(i, std::move(t.task));
-      admin_tasks.push_back({id, tasks->actor(i), std::move(t.opener.check_rebuild)});
+      if (t.task) tasks->start(i, std::move(t.task));
+      admin_tasks.push_back(
+          {id, [this, i] { return tasks->actor(i); }, std::move(t.opener.check_rebuild)});
     }
     result<void> answering;
     if (!options.replay_only && !log->places_tasks())
-      answering = answer_admin(std::move(admin_tasks), std::nullopt);
+      answering = answer_admin(std::nullopt);
     detail::let_go_of_system();
     if (!answering) return answering;
     std::vector<const detail::step_pulse*> watched;
@@ -406,7 +403,7 @@ struct host::inside {
     if (!joined) return fail(joined.error());
     group = std::move(*joined);
     if (standbys) standbys->begin(group->process());
-    return answer_admin({}, detail::admin_among{group->process(), asked->latest});
+    return answer_admin(detail::admin_among{group->process(), asked->latest});
   }
 
   result<bool> wait_finished(std::chrono::milliseconds timeout) {

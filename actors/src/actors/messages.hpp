@@ -85,6 +85,11 @@ struct rebuild_state {
   bool erase = true;  // false: that is done, only tell when the replay is over
   caf::actor from;
 };
+/// Admin → task, where tasks move between processes: as runnable_task::order_rebuild. Lost while the
+/// task is not open: whoever asked sees that, and asks again.
+struct order_rebuild {
+  std::uint32_t order = 0;
+};
 struct state_rebuilt {
   offset request;
   partition task;
@@ -116,6 +121,7 @@ using written_ptr = std::shared_ptr<snapshot_written>;
 using open_ptr = std::shared_ptr<open_request>;
 using opened_ptr = std::shared_ptr<task_opened>;
 using rebuild_ptr = std::shared_ptr<rebuild_state>;
+using order_ptr = std::shared_ptr<order_rebuild>;
 using rebuilt_ptr = std::shared_ptr<state_rebuilt>;
 using read_ptr = std::shared_ptr<read_request>;
 using stop_ptr = std::shared_ptr<stop_request>;
@@ -132,6 +138,7 @@ CAF_ADD_TYPE_ID(kappa, (kappa::detail::written_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::open_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::opened_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::rebuild_ptr))
+CAF_ADD_TYPE_ID(kappa, (kappa::detail::order_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::rebuilt_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::read_ptr))
 CAF_ADD_TYPE_ID(kappa, (kappa::detail::stop_ptr))
@@ -150,6 +157,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::written_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::open_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::opened_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::rebuild_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::order_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::rebuilt_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::read_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::stop_ptr)

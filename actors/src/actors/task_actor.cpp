@@ -50,6 +50,12 @@ class task_actor final : public caf::event_based_actor {
           if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
           if (!snapshot_owed_) failures_ = 0;
+          if (!stopping_ && task_->outdated()) {
+            options_.log_to(log_level::info, "the state is built anew, as ordered",
+                            {{"task", name_}});
+            leave();
+            return;
+          }
           work();
         },
         [this](const written_ptr& w) {
@@ -78,6 +84,11 @@ class task_actor final : public caf::event_based_actor {
         },
         [this](reopen_atom) { reopen(); },
         [this](const rebuild_ptr& r) { rebuild(r); },
+        [this](const order_ptr& o) {
+          if (!task_ || letting_go_ || stopping_) return;
+          task_->order_rebuild(o->order);
+          queue_drain();
+        },
         [this](const opened_ptr& o) {
           if (o->life != life_) return;
           opening_ = false;

@@ -47,6 +47,10 @@ struct ReplayRequest {
   stage @0 :Text;
   partition @1 :Int32 = -1;
   # Only this one; -1: all.
+  order @2 :UInt32;
+  # Where several processes run the app (Kafka): one more than the last that the tasks' positions tell of. It may be
+  # asked for again: a task that has this order, or a later one, lets it pass. What is accepted, and done, is in the
+  # positions; a reply is a refusal.
 }
 
 struct Reply {
@@ -201,6 +205,8 @@ enum ReplayState {
   # The request is noted down: from here on it will be carried out, over crashes too.
   replaying @1;
   done @2;
+  asked @3;
+  # Where several processes run the app: not all tasks have accepted it yet.
 }
 
 struct ReplayProgress {
