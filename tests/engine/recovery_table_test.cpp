@@ -149,6 +149,26 @@ BOOST_AUTO_TEST_CASE(one_input_to_replay_from_the_start_means_all) {
   BOOST_TEST((plan.inputs[1].replay_from == offset{3}));
 }
 
+BOOST_AUTO_TEST_CASE(a_state_of_before_an_order_to_build_it_anew_is_as_good_as_none) {
+  for (const int in_state : {3, 5, 7}) {  // also ahead of what is committed
+    auto f = facts(in_state, 5, 0, 9);
+    f.rebuild_ordered = 2;
+    f.state_rebuild = 1;
+    const auto plan = must(plan_recovery(f));
+    BOOST_TEST(plan.from_empty_state);
+    BOOST_TEST((plan.inputs[0].replay_from == offset{0}));
+    BOOST_TEST((plan.inputs[0].live_from == offset{5}));
+  }
+  auto f = facts(3, 5, 0, 9);
+  f.rebuild_ordered = f.state_rebuild = 2;
+  const auto plan = must(plan_recovery(f));
+  BOOST_TEST(!plan.from_empty_state);
+  BOOST_TEST((plan.inputs[0].replay_from == offset{3}));
+  f = facts(3, 5, 1, 9);  // the start is gone
+  f.rebuild_ordered = 1;
+  BOOST_TEST(refused(plan_recovery(f), errc::refused_start, {"input in", "cannot be rebuilt"}));
+}
+
 BOOST_AUTO_TEST_CASE(other_inputs_than_at_birth_are_refused) {
   auto f = facts(3, 5, 0, 9);
   f.inputs[0].name = "renamed";
@@ -341,6 +361,62 @@ BOOST_AUTO_TEST_CASE(no_state_and_the_start_still_there_is_replayed_from_the_sta
   BOOST_TEST(h.log_end() == end);
   BOOST_TEST(h.task("sums").progress().replayed == 10u);
   BOOST_TEST(h.dump() == before, boost::test_tools::per_element());
+}
+
+// Also of several inputs, whose epochs are replayed by their records, and when all have ended.
+BOOST_AUTO_TEST_CASE(an_ordered_task_says_so_builds_its_state_anew_and_says_that) {
+  for (const bool several : {false, true}) {
+    for (const bool ended : {false, true}) {
+      app a{"shop"};
+      auto in = a.stream<reading>("in");
+      (several ? in.merge("both", a.stream<reading>("in-2")) : in)
+          .already_keyed(&reading::place)
+          .fold<totals>("sums", [](totals& t, const reading& r) { t.add(r.value); })
+          .to("out");
+      manual_host h{a};
+      h.until_end = ended;
+      h.open();
+      send(h, 0, 10);
+      h.crash();
+      h.open();
+      h.settle(2);
+      h.snapshot_all();
+      const auto before = h.dump();
+      const auto outputs = h.lines("out");
+      BOOST_TEST(outputs.size() == 10u);
+      const auto told = [&] {
+        const auto p = must(h.log().position(h.position_of("sums")));
+        return *decode_metadata(p->metadata);
+      };
+
+      h.task("sums").order_rebuild(1);
+      BOOST_TEST(!h.task("sums").outdated());  // not yet committed
+      h.settle();
+      BOOST_TEST(h.task("sums").outdated());
+      BOOST_TEST(told().rebuild_ordered == 1u);
+      BOOST_TEST(told().rebuild_done == 0u);
+      h.snapshot_all();  // of the old state
+
+      h.crash();
+      h.open();
+      BOOST_TEST(h.task("sums").progress().replay_total == 10u);
+      h.settle();
+      BOOST_TEST(h.task("sums").progress().replayed == 10u);
+      BOOST_TEST(!h.task("sums").outdated());
+      BOOST_TEST(told().rebuild_ordered == 1u);
+      BOOST_TEST(told().rebuild_done == 1u);
+      BOOST_TEST(h.dump() == before, boost::test_tools::per_element());
+      BOOST_TEST(h.lines("out") == outputs, boost::test_tools::per_element());
+
+      h.task("sums").order_rebuild(1);  // again
+      h.settle();
+      BOOST_TEST(!h.task("sums").outdated());
+      h.snapshot_all();
+      h.crash();
+      h.open();
+      BOOST_TEST(h.task("sums").progress().replay_total == 0u);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_birth_record_is_written_once_with_the_first_commit) {

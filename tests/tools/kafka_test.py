@@ -114,7 +114,14 @@ class OfSeveralProcesses(WithBroker):
             self.assertEqual([e["value"]["flights"] for e in found["entries"]], [1, 1])
         self.assertIn("there is no state", self.say(KAPPA, "get", "hourly-delays", "XXX", *look, status=1))
         self.assertIn("hourly-delays", self.say(KAPPA, "get", "hourly-delay", "ORD", *look, status=1))
-        self.assertIn("not replayed in place", self.say(KAPPA, "replay", "hourly-delays", *look, status=3))
+        self.assertIn("no such partition",
+                      self.say(KAPPA, "replay", "hourly-delays", "--partition", "99", *look, status=1))
+        told = [json.loads(line) for line in self.say(KAPPA, "replay", "hourly-delays", "--json", *look).splitlines()]
+        self.assertEqual((told[0]["state"], told[-1]["state"]), ("asked", "done"))
+        self.assertEqual({task["state"] for task in told[-1]["tasks"]}, {"done"})
+        for origin in origins:
+            found = json.loads(self.say(KAPPA, "get", "hourly-delays", origin, *look))
+            self.assertEqual([e["value"]["flights"] for e in found["entries"]], [1, 1])
 
         jobs[0].send_signal(signal.SIGSTOP)
         still = f"pid {jobs[0].pid} on "
@@ -194,8 +201,7 @@ class OnKafka(WithBroker):
         self.assertIn('"flights":2', told)
         self.assertIn("its last snapshot", told)
         self.assertIn("plausible", self.say(KAPPA, "dead-letters", *look))
-        refused = self.say(KAPPA, "replay", "hourly-delays", *look, status=3)
-        self.assertIn("not replayed in place", refused)
+        self.assertIn("is not running", self.say(KAPPA, "replay", "hourly-delays", *look, status=1))
 
     def test_settings_come_from_environment_config_file_and_command_line(self):
         told = self.say(KAPPA, "topics", "--log", self.guarded, "--kafka-set", "security.protocol=SASL_PLAINTEXT",

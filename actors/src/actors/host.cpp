@@ -346,8 +346,7 @@ struct host::inside {
           {id, [this, i] { return tasks->actor(i); }, std::move(t.opener.check_rebuild)});
     }
     result<void> answering;
-    if (!options.replay_only && !log->places_tasks())
-      answering = answer_admin(std::nullopt);
+    if (!options.replay_only && !log->places_tasks()) answering = answer_admin(std::nullopt);
     detail::let_go_of_system();
     if (!answering) return answering;
     std::vector<const detail::step_pulse*> watched;

@@ -85,8 +85,8 @@ struct rebuild_state {
   bool erase = true;  // false: that is done, only tell when the replay is over
   caf::actor from;
 };
-/// Admin → task, where tasks move between processes: as runnable_task::order_rebuild. Lost while the
-/// task is not open: whoever asked sees that, and asks again.
+/// Admin → task, where tasks move between processes: as runnable_task::order_rebuild. Lost while
+/// the task is not open: whoever asked sees that, and asks again.
 struct order_rebuild {
   std::uint32_t order = 0;
 };

@@ -25,8 +25,7 @@ result<std::map<std::int32_t, replay_of_all::task>> replay_of_all::orders(genera
   for (const auto& p : *positions) {
     if (p.key.stage != stage_ || p.key.generation != g || !wanted(p.key.task.value)) continue;
     const auto meta = decode_metadata(p.value.metadata);
-    if (!meta)
-      return fail(errc::corrupt, p.key.text(), "the position's metadata is malformed");
+    if (!meta) return fail(errc::corrupt, p.key.text(), "the position's metadata is malformed");
     auto& t = all[p.key.task.value];
     t.ordered = std::max(t.ordered, meta->rebuild_ordered);
     t.done = std::max(t.done, meta->rebuild_done);
@@ -37,9 +36,9 @@ result<std::map<std::int32_t, replay_of_all::task>> replay_of_all::orders(genera
 // For as long as a round takes: what comes is a refusal.
 result<void> replay_of_all::ask_for_it(conversation& with) {
   const auto until = std::chrono::steady_clock::now() + one_round;
-  auto asked = with.ask(
-      admin::replay_request{.stage = stage_, .partition = partition_, .order = order_}, clock_(),
-      patience_with_status);
+  auto asked =
+      with.ask(admin::replay_request{.stage = stage_, .partition = partition_, .order = order_},
+               clock_(), patience_with_status);
   if (!asked) return fail(asked.error());
   for (;;) {
     auto reply = with.next(until);
@@ -91,7 +90,8 @@ result<std::optional<admin::replay_progress>> replay_of_all::follow(
       return fail(errc::unavailable, "app " + app_,
                   "has stopped: what was accepted of the replay goes on at its next start");
     }
-    if ((*status)->stages.empty()) return fail(errc::not_found, stage_, "the app has no such stage");
+    if ((*status)->stages.empty())
+      return fail(errc::not_found, stage_, "the app has no such stage");
     const auto& stage = (*status)->stages.front();
     if (partition_ >= static_cast<std::int32_t>(stage.tasks.size())) {
       return fail(errc::not_found, fmt::format("{}[{}]", stage_, partition_),

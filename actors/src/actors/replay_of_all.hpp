@@ -1,7 +1,7 @@
-// Has the state of a stage built anew where several processes run the app. An order is a number: the
-// processes commit it with the positions of the tasks that they have, and once more when the state is
-// built, so that whoever gets a task meanwhile knows, and everybody can see how far it is. Tasks that
-// nobody had when they were asked are asked again.
+// Has the state of a stage built anew where several processes run the app. An order is a number:
+// the processes commit it with the positions of the tasks that they have, and once more when the
+// state is built, so that whoever gets a task meanwhile knows, and everybody can see how far it is.
+// Tasks that nobody had when they were asked are asked again.
 //
 // Threading: one thread; blocks. Ownership: shares the log.
 #pragma once

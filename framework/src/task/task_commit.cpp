@@ -203,8 +203,8 @@ result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {
   flying_epoch flying;
   flying.number = number;
   std::vector<log_transaction::move> moves;
-  const auto metadata = encode_metadata(
-      {number, std::nullopt, all_ended() && !*due, order_, built_for_});
+  const auto metadata =
+      encode_metadata({number, std::nullopt, all_ended() && !*due, order_, built_for_});
   flying.order = order_;
   for (const auto& in : inputs_) {
     flying.positions.push_back(in->next());

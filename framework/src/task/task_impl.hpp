@@ -213,8 +213,8 @@ class task_impl final : public runnable_task {
   std::vector<std::uint32_t> flag_ended_;
   std::optional<timestamp> flag_advance_;
   bool flag_rebuild_ = false;  // there is something to be told of it
-  epoch_record record_;  // of the open epoch
-  step_origin origin_;   // of the step, or of the last one
+  epoch_record record_;        // of the open epoch
+  step_origin origin_;         // of the step, or of the last one
   std::deque<flying_epoch> in_flight_;
   std::optional<birth_record> birth_to_write_;
   std::vector<offset> durable_positions_;

@@ -83,10 +83,11 @@ class admin_client {
   [[nodiscard]] result<std::optional<admin::found>> get(const admin::get_request& what,
                                                         std::chrono::milliseconds patience) const;
   /// Where several processes may run the app (Kafka): builds the state of a stage anew (of one
-  /// partition, or -1: of all), wherever its tasks are and whoever gets them meanwhile. Blocks until
-  /// it is done; `tell` hears of it each second, and says whether to wait on. What was accepted is
-  /// carried out also when nobody waits. Nothing: nobody runs the app. errc::refused_start: the log
-  /// has no longer what it takes; errc::quarantined: a task keeps failing.
+  /// partition, or -1: of all), wherever its tasks are and whoever gets them meanwhile. Blocks
+  /// until it is done; `tell` hears of it each second, and says whether to wait on. What was
+  /// accepted is carried out also when nobody waits. Nothing: nobody runs the app.
+  /// errc::refused_start: the log has no longer what it takes; errc::quarantined: a task keeps
+  /// failing.
   [[nodiscard]] result<std::optional<admin::replay_progress>> replay(
       const std::string& stage, std::int32_t which,
       const std::function<bool(const admin::replay_progress&)>& tell) const;
