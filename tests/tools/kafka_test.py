@@ -201,7 +201,7 @@ class OnKafka(WithBroker):
         self.assertIn('"flights":2', told)
         self.assertIn("its last snapshot", told)
         self.assertIn("plausible", self.say(KAPPA, "dead-letters", *look))
-        self.assertIn("is not running", self.say(KAPPA, "replay", "hourly-delays", *look, status=1))
+        self.assertIn("is not running", self.say(KAPPA, "replay", "hourly-delays", *look, status=3))
 
     def test_settings_come_from_environment_config_file_and_command_line(self):
         told = self.say(KAPPA, "topics", "--log", self.guarded, "--kafka-set", "security.protocol=SASL_PLAINTEXT",
