@@ -169,9 +169,7 @@ struct host::inside {
   }
 
   [[nodiscard]] int lanes_wanted() const {
-    if (!log->places_tasks()) return 1;
-    return static_cast<int>(options.lanes != 0 ? options.lanes
-                                               : std::max(1u, std::thread::hardware_concurrency()));
+    return log->places_tasks() ? static_cast<int>(std::max<std::size_t>(1, options.lanes)) : 1;
   }
 
   result<std::shared_ptr<commit_lane>> open_lane(int number) {

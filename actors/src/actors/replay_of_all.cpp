@@ -16,6 +16,12 @@ namespace {
 constexpr std::chrono::milliseconds patience_with_status{5000};
 constexpr std::chrono::milliseconds one_round{1000};
 
+// Also when it is asked again; brokers that are away come back.
+bool stands(errc code) {
+  return code == errc::refused_start || code == errc::incompatible || code == errc::not_found ||
+         code == errc::invalid_argument || code == errc::corrupt;
+}
+
 }  // namespace
 
 result<std::map<std::int32_t, replay_of_all::task>> replay_of_all::orders(generation g) {
@@ -44,7 +50,9 @@ result<void> replay_of_all::ask_for_it(conversation& with) {
     auto reply = with.next(until);
     if (!reply) return fail(reply.error());
     if (!*reply) return {};
-    if (const auto* p = std::get_if<admin::problem>(&(*reply)->which)) return fail(error_of(*p));
+    const auto* const p = std::get_if<admin::problem>(&(*reply)->which);
+    if (p == nullptr) continue;
+    if (auto e = error_of(*p); stands(e.code)) return fail(std::move(e));
   }
 }
 
@@ -55,9 +63,10 @@ admin::replay_progress replay_of_all::progress_of(const admin::stage_status& sta
   bool accepted = true;
   bool done = true;
   for (const auto& s : stage.tasks) {
-    if (!wanted(s.partition)) continue;
+    // One that has committed nothing yet has nothing to be built from.
     const auto at = tasks.find(s.partition);
-    const auto of = at == tasks.end() ? task{} : at->second;
+    if (!wanted(s.partition) || at == tasks.end()) continue;
+    const auto of = at->second;
     auto& t = p.tasks.emplace_back();
     t.partition = s.partition;
     t.done = s.replayed;
@@ -102,7 +111,7 @@ result<std::optional<admin::replay_progress>> replay_of_all::follow(
     if (!tasks) return fail(tasks.error());
     if (order_ == 0) {
       order_ = 1;
-      for (const auto& [p, t] : *tasks) order_ = std::max(order_, t.ordered + 1);
+      for (const auto& [p, t] : *tasks) order_ = std::max({order_, t.ordered + 1, t.done + 1});
     }
     const auto progress = progress_of(stage, *tasks);
     if (progress.state == admin::replay_state::done) return std::optional{progress};

@@ -118,7 +118,7 @@ result<settled_producer*> outside_producer::producer(const sequenced_key& key) {
           [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
     }
     auto made = settled_producer::open(
-        around_, fmt::format("{}.{}.{}", group, to.topic, to.partition), {{to}, {{group, {to}}}});
+        around_, fmt::format("{}/{}/{}", group, to.topic, to.partition), {{to}, {{group, {to}}}});
     if (!made) return fail(made.error());
     found = sequenced_.emplace(key, sequenced{std::move(*made)}).first;
   }

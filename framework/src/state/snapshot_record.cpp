@@ -13,13 +13,15 @@ constexpr std::uint8_t format_without_rebuild = 1;
 bytes encode_snapshot(const snapshot_record& s) {
   bytes out;
   byte_writer w{out};
-  w.put(format_version).put(s.epoch.value);
+  // As before where there is nothing new to tell: a version of before reads it too.
+  w.put(s.rebuild != 0 ? format_version : format_without_rebuild).put(s.epoch.value);
   w.put(static_cast<std::uint32_t>(s.inputs.size()));
   for (std::size_t i = 0; i < s.inputs.size(); ++i)
     w.put_bytes(s.inputs[i]).put(s.positions[i].value);
   w.put(s.epochs_next.value);
   w.put(std::int64_t{s.real_watermark.time_since_epoch().count()});
-  w.put_bytes(s.clocks).put(s.late_records).put(std::uint8_t{s.replaying}).put(s.rebuild);
+  w.put_bytes(s.clocks).put(s.late_records).put(std::uint8_t{s.replaying});
+  if (s.rebuild != 0) w.put(s.rebuild);
   return out;
 }
 

@@ -44,9 +44,12 @@ timestamp get_time(byte_reader& r) { return timestamp{milliseconds{r.get<std::in
 bytes encode_metadata(const position_metadata& m) {
   bytes out;
   byte_writer w{out};
-  w.put(metadata_version).put(m.epoch.value);
+  // As before where there is nothing new to tell: a version of before may run in the same group.
+  const bool rebuilds = m.rebuild_ordered != 0 || m.rebuild_done != 0;
+  w.put(rebuilds ? metadata_version : metadata_without_rebuilds).put(m.epoch.value);
   put_optional(w, m.place);
-  w.put(std::uint8_t{m.ended}).put(m.rebuild_ordered).put(m.rebuild_done);
+  w.put(std::uint8_t{m.ended});
+  if (rebuilds) w.put(m.rebuild_ordered).put(m.rebuild_done);
   return out;
 }
 

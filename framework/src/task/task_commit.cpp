@@ -318,7 +318,7 @@ void task_impl::look_at_store() {
 bool task_impl::finished() const {
   if (rests()) return phase_ != task_phase::replaying;
   return phase_ != task_phase::replaying && all_ended() && !check_timers_ && !open_ &&
-         in_flight_.empty();
+         !flag_rebuild_ && in_flight_.empty();
 }
 
 task_progress task_impl::progress() const {

@@ -376,8 +376,8 @@ result<void> task_impl::open() {
     live_from_.push_back(plan->inputs[i].live_from);
     counters_.replay_total += static_cast<std::uint64_t>(live_from_[i] - inputs_[i]->next());
   }
-  order_ = committed_order_ = facts.rebuild_ordered;
-  built_for_ = snapshot ? snapshot->rebuild : order_;
+  built_for_ = snapshot ? snapshot->rebuild : facts.rebuild_ordered;
+  order_ = committed_order_ = std::max(facts.rebuild_ordered, built_for_);
   flag_rebuild_ = built_for_ > facts.rebuild_done;  // told with the first epoch
   durable_positions_ = live_from_;
   last_epoch_ = std::max({facts.committed_epoch.value_or(epoch_number{}),

@@ -571,7 +571,9 @@ void task_impl::advance_event_time(timestamp t) {
 }
 
 void task_impl::order_rebuild(std::uint32_t order) {
-  if (order <= order_) return;
+  // In a replay it could be committed only at its end, when the log may not have any more what was
+  // there when somebody looked: whoever asks asks again.
+  if (order <= order_ || phase_ == task_phase::replaying) return;
   order_ = order;
   flag_rebuild_ = true;
 }
