@@ -53,7 +53,8 @@ result<std::optional<savepoint>> newest_usable(savepoint_repository& in,
     const auto record = decode_snapshot(s.snapshot);
     if (!record || s.log_id != facts.log_id || record->inputs.size() != facts.inputs.size())
       continue;
-    if (record->rebuild < facts.rebuild_ordered) continue;  // of before the state was to be built anew
+    if (record->rebuild < facts.rebuild_ordered)
+      continue;  // of before the state was to be built anew
     auto with_it = facts;
     with_it.state_rebuild = record->rebuild;
     with_it.state_log_id = s.log_id;

@@ -243,6 +243,14 @@ void task_impl::committed(epoch_number e, const std::vector<offset>& bases) {
   ++counters_.epochs;
 }
 
+void task_impl::order_rebuild(std::uint32_t order) {
+  // In a replay it could be committed only at its end, when the log may not have any more what was
+  // there when somebody looked: whoever asks asks again.
+  if (order <= order_ || phase_ == task_phase::replaying) return;
+  order_ = order;
+  flag_rebuild_ = true;
+}
+
 // ── snapshots ─────────────────────────────────────────────────────────────────────────────────
 
 std::size_t task_impl::dirty_bytes() const {

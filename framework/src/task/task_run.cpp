@@ -570,14 +570,6 @@ void task_impl::advance_event_time(timestamp t) {
   if (moves) flag_advance_ = t;  // not known before the end of a replay; go_live asks again
 }
 
-void task_impl::order_rebuild(std::uint32_t order) {
-  // In a replay it could be committed only at its end, when the log may not have any more what was
-  // there when somebody looked: whoever asks asks again.
-  if (order <= order_ || phase_ == task_phase::replaying) return;
-  order_ = order;
-  flag_rebuild_ = true;
-}
-
 bool task_impl::all_ended() const {
   return std::all_of(inputs_.begin(), inputs_.end(),
                      [](const auto& in) { return in->clock().ended(); });

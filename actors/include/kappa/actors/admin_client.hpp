@@ -10,8 +10,8 @@
 //     if ((*reply)->last) break;
 //   }
 //
-// A replay that is asked for while no host runs is carried out at the next start; on Kafka the app must
-// run: `replay`.
+// A replay that is asked for while no host runs is carried out at the next start; on Kafka the app
+// must run: `replay`.
 //
 // Threading: a client from any thread, a call by one thread at a time. Ownership: both share the
 // log. Errors name the topic.
