@@ -65,6 +65,7 @@ class OfSeveralProcesses(WithBroker):
             self.addCleanup(job.wait, SECONDS)
             self.addCleanup(job.kill)
             jobs.append(job)
+        self.jobs = jobs
         for job in jobs:
             said = []
             for line in job.stderr:
@@ -81,6 +82,9 @@ class OfSeveralProcesses(WithBroker):
             answer = ask()
             if good(answer):
                 return answer
+            for job in self.jobs:
+                if job.poll() is not None:
+                    self.fail(f"a process ended with {job.returncode}: {job.stderr.read()}")
         self.fail(answer)
 
     def test_an_app_of_two_processes_is_looked_at_while_it_runs(self):
