@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "kappa/core/folders.hpp"
@@ -53,6 +54,13 @@ result<void> write_and_sync(const fs::path& file, std::string_view text) {
 }  // namespace
 
 result<void> write_whole_file(const fs::path& file, std::string_view text) {
+  const auto folder = file.has_parent_path() ? file.parent_path() : fs::path{"."};
+  // Several processes with the same flags end at the same moment: one after the other.
+  const descriptor place{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (place.number() < 0) return refused(folder);
+  while (::flock(place.number(), LOCK_EX) != 0) {
+    if (errno != EINTR) return refused(folder);
+  }
   const auto temporary = fs::path{file}.concat(".tmp");
   if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) return refused(temporary);
   auto done = write_and_sync(temporary, text);
@@ -61,7 +69,7 @@ result<void> write_whole_file(const fs::path& file, std::string_view text) {
     ::unlink(temporary.c_str());
     return done;
   }
-  return kappa::sync_folder(file.has_parent_path() ? file.parent_path() : fs::path{"."});
+  return kappa::sync_folder(folder);
 }
 
 }  // namespace flights
