@@ -18,7 +18,6 @@ kappa::host_options options_on(const pinned_broker& broker, const std::filesyste
   o.state = state;
   o.partitions = partitions;
   o.worker_threads = 1;  // they share a core
-  o.lanes = 1;
   o.session_timeout = 6s;
   return o;
 }

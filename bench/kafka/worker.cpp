@@ -62,7 +62,6 @@ int run_worker(const worker_options& o) {
   options.state = o.state;
   options.partitions = o.partitions;
   options.worker_threads = 1;
-  options.lanes = 1;
   options.session_timeout = 6s;
   if (o.standbys) options.standbys = kappa::host_options::all_others;
   kappa::host h{latest_app(o.app, input_of(o.app), output_of(o.app)), std::move(options)};

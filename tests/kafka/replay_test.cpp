@@ -5,11 +5,11 @@
 #include <fstream>
 #include <set>
 
+#include "actors/task_orders.hpp"
 #include "kafka/totals_app_support.hpp"
 #include "kappa/actors/admin_client.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
-#include "kappa/task/epoch.hpp"
 #include "kappa_paths.hpp"
 #include "support/child_process.hpp"
 #include "support/kafka_broker.hpp"
@@ -40,9 +40,8 @@ bool has_sums(event_log& log, const std::string& name, std::size_t count) {
 /// Tasks of the stage that have committed an order.
 std::set<partition> ordered(event_log& log, const std::string& name, const std::string& stage) {
   std::set<partition> all;
-  for (const auto& p : must(log.positions(name))) {
-    if (p.key.stage == stage && decode_metadata(p.value.metadata)->rebuild_ordered > 0)
-      all.insert(p.key.task);
+  for (const auto& [p, order] : must(detail::task_orders(log, name, stage, generation{1}))) {
+    if (order.ordered > 0) all.insert(p);
   }
   return all;
 }
@@ -110,6 +109,20 @@ BOOST_AUTO_TEST_CASE(each_process_builds_the_states_of_its_tasks_anew_and_writes
   replay(log, name);  // an order above the last
   must(first.stop());
   must(second.stop());
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_has_committed_nothing_is_not_said_to_be_replayed) {
+  const auto name = fresh_name();
+  const temporary_folder folder;
+  const auto log = log_on_kafka();
+  make_input(*log, name);
+  host h{sums_app(name), options_on(kafka_url(), folder.path())};
+  must(h.start());
+  BOOST_TEST_REQUIRE(eventually([&] { return running(h) == h.status().size(); }, 60s));
+  const auto refused = admin_client{log, name}.replay("sum", -1, [](const auto&) { return true; });
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == errc::refused_start));
+  must(h.stop());
 }
 
 BOOST_AUTO_TEST_CASE(a_state_of_before_the_replay_is_not_taken_where_the_task_comes_back_to) {

@@ -14,6 +14,7 @@
 #include "actors/messages.hpp"
 #include "actors/pending_replay.hpp"
 #include "actors/replay_progress.hpp"
+#include "actors/task_orders.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/core/failpoint.hpp"
 #include "kappa/log/for_each_record.hpp"
@@ -270,36 +271,25 @@ class admin_actor final : public caf::event_based_actor {
                   "where several processes run the app a replay needs an order: ask with kappa "
                   "replay, or admin_client::replay");
     }
-    auto positions = options_.log->positions(options_.topology->app_name());
-    if (!positions) return fail(positions.error());
+    const auto& app = options_.topology->app_name();
+    auto orders = task_orders(*options_.log, app, question.stage,
+                              options_.topology->find(question.stage)->generation);
+    if (!orders) return fail(orders.error());
     bool there = false;
-    bool has_run = false;
     std::vector<caf::actor> all;
     for (const auto& t : options_.tasks) {
       if (t.id.stage != question.stage) continue;
       if (question.partition >= 0 && t.id.partition.value != question.partition) continue;
       there = true;
-      std::optional<std::uint32_t> ordered;  // none: it has committed nothing yet
-      for (const auto& p : *positions) {
-        if (p.key.stage != t.id.stage || p.key.generation != t.id.generation ||
-            p.key.task != t.id.partition)
-          continue;
-        const auto meta = decode_metadata(p.value.metadata);
-        ordered = std::max(ordered.value_or(0), meta ? meta->rebuild_ordered : 0);
-      }
-      has_run = has_run || ordered.has_value();
+      const auto has = orders->find(t.id.partition);  // none: it has committed nothing yet
       const auto actor = t.actor();
-      if (!actor || !ordered || *ordered >= question.order) continue;
+      if (!actor || has == orders->end() || has->second.ordered >= question.order) continue;
       if (auto can = t.check_rebuild(); !can) return can;
       all.push_back(actor);
     }
     if (!there) {
       return fail(errc::not_found, fmt::format("{}[{}]", question.stage, question.partition),
                   "no such partition");
-    }
-    if (!has_run) {
-      return fail(errc::refused_start, question.stage,
-                  "it has committed nothing yet: there is nothing to rebuild the state from");
     }
     // All of them, once none is refused.
     for (const auto& actor : all)

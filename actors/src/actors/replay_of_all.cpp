@@ -8,6 +8,7 @@
 
 #include "actors/all_processes.hpp"
 #include "actors/conversation.hpp"
+#include "actors/task_orders.hpp"
 #include "kappa/actors/admin_client.hpp"
 
 namespace kappa::detail {
@@ -23,21 +24,6 @@ bool stands(errc code) {
 }
 
 }  // namespace
-
-result<std::map<std::int32_t, replay_of_all::task>> replay_of_all::orders(generation g) {
-  auto positions = log_->positions(app_);
-  if (!positions) return fail(positions.error());
-  std::map<std::int32_t, task> all;
-  for (const auto& p : *positions) {
-    if (p.key.stage != stage_ || p.key.generation != g || !wanted(p.key.task.value)) continue;
-    const auto meta = decode_metadata(p.value.metadata);
-    if (!meta) return fail(errc::corrupt, p.key.text(), "the position's metadata is malformed");
-    auto& t = all[p.key.task.value];
-    t.ordered = std::max(t.ordered, meta->rebuild_ordered);
-    t.done = std::max(t.done, meta->rebuild_done);
-  }
-  return all;
-}
 
 // For as long as a round takes: what comes is a refusal.
 result<void> replay_of_all::ask_for_it(conversation& with) {
@@ -56,15 +42,15 @@ result<void> replay_of_all::ask_for_it(conversation& with) {
   }
 }
 
-admin::replay_progress replay_of_all::progress_of(const admin::stage_status& stage,
-                                                  const std::map<std::int32_t, task>& tasks) const {
+admin::replay_progress replay_of_all::progress_of(
+    const admin::stage_status& stage, const std::map<partition, task_order>& tasks) const {
   admin::replay_progress p;
   p.stage = stage_;
   bool accepted = true;
   bool done = true;
   for (const auto& s : stage.tasks) {
     // One that has committed nothing yet has nothing to be built from.
-    const auto at = tasks.find(s.partition);
+    const auto at = tasks.find(partition{s.partition});
     if (!wanted(s.partition) || at == tasks.end()) continue;
     const auto of = at->second;
     auto& t = p.tasks.emplace_back();
@@ -107,8 +93,13 @@ result<std::optional<admin::replay_progress>> replay_of_all::follow(
                   fmt::format("no such partition; the stage has partitions 0 … {}",
                               static_cast<std::int32_t>(stage.tasks.size()) - 1));
     }
-    auto tasks = orders(generation{stage.generation});
+    auto tasks = task_orders(*log_, app_, stage_, generation{stage.generation});
     if (!tasks) return fail(tasks.error());
+    std::erase_if(*tasks, [&](const auto& t) { return !wanted(t.first.value); });
+    if (tasks->empty()) {
+      return fail(errc::refused_start, stage_,
+                  "it has committed nothing yet: there is nothing to rebuild the state from");
+    }
     if (order_ == 0) {
       order_ = 1;
       for (const auto& [p, t] : *tasks) order_ = std::max({order_, t.ordered + 1, t.done + 1});

@@ -13,11 +13,11 @@
 #include <optional>
 #include <string>
 
+#include "actors/task_orders.hpp"
 #include "kappa/admin.kappa.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/time.hpp"
 #include "kappa/log/event_log.hpp"
-#include "kappa/task/epoch.hpp"
 
 namespace kappa::detail {
 
@@ -38,16 +38,10 @@ class replay_of_all {
       const std::function<bool(const admin::replay_progress&)>& tell);
 
  private:
-  struct task {
-    std::uint32_t ordered = 0;
-    std::uint32_t done = 0;
-  };
   [[nodiscard]] bool wanted(std::int32_t p) const { return partition_ < 0 || p == partition_; }
-  /// What the log says of the stage's tasks, by partition.
-  [[nodiscard]] result<std::map<std::int32_t, task>> orders(generation g);
   [[nodiscard]] result<void> ask_for_it(conversation& with);
-  [[nodiscard]] admin::replay_progress progress_of(const admin::stage_status& stage,
-                                                   const std::map<std::int32_t, task>& tasks) const;
+  [[nodiscard]] admin::replay_progress progress_of(
+      const admin::stage_status& stage, const std::map<partition, task_order>& tasks) const;
 
   std::shared_ptr<event_log> log_;
   std::string app_;

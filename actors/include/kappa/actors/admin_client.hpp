@@ -85,7 +85,7 @@ class admin_client {
                                                         std::chrono::milliseconds patience) const;
   /// Where several processes may run the app (Kafka): builds the state of a stage anew (of one
   /// partition, or -1: of all), wherever its tasks are and whoever gets them meanwhile. Blocks
-  /// until it is done; `tell` hears of it each second, and says whether to wait on. What was
+  /// until it is done; `tell` hears of it now and then, and says whether to wait on. What was
   /// accepted is carried out also when nobody waits. Nothing: nobody runs the app.
   /// errc::refused_start: the log has no longer what it takes; errc::quarantined: a task keeps
   /// failing.
