@@ -25,12 +25,23 @@ class one_commit {
     must(log.make_room({name, "count", generation{1}, 1}));
   }
   void open() { under_way_ = std::make_unique<kafka_test::raw_transaction>(options_, name_); }
+  void open_behind_another() {
+    in_front_ = std::make_unique<kafka_test::raw_transaction>(options_, name_ + "/in front");
+    open();
+  }
   /// All of it but the end.
   void begin() {
+    if (in_front_) {
+      in_front_->append(name_, "in front");
+      base_ = offset{1};
+    }
     record_ = under_way_->append(name_, "the record");
     under_way_->move(offsets());
   }
-  void die() { under_way_.reset(); }
+  void die() {
+    under_way_.reset();
+    in_front_.reset();
+  }
   bool hangs(kafka::admin& ask) const {
     const auto ends = must(ask.ends({tp(name_)}));
     const auto found = must(kafka::look_at_offsets(ask, offsets()));
@@ -53,18 +64,28 @@ class one_commit {
     next.append(name_, "another");
     next.abort();
   }
+  void end_what_is_in_front() {
+    kafka_test::raw_transaction next{options_, name_ + "/in front"};
+    next.append(name_, "another");
+    next.abort();
+  }
   /// Whoever sent it finds out.
-  void settle(kafka::admin& ask) {
+  result<void> settle(kafka::admin& ask, std::chrono::milliseconds patience) {
     kafka::doubtful_commits doubts;
     std::vector<kafka::group_commit> commits;
     commits.push_back(offsets());
-    doubts.put(name_, {{{tp(name_), record_}},
-                       {offset{0}},
+    doubts.add(name_, {{{tp(name_), record_}},
+                       {base_},
                        std::make_shared<const decltype(commits)>(std::move(commits))});
-    const kafka::settled_producer::surroundings around{options_, ask, doubts, log_};
-    must(kafka::settled_producer::open(around, name_, {{tp(name_)}, {{group_, {task()}}}}));
-    BOOST_TEST(!doubts.find(name_));
+    auto options = options_;
+    options.transaction_timeout = patience;
+    const kafka::settled_producer::surroundings around{options, ask, doubts, log_};
+    auto opened = kafka::settled_producer::open(around, name_, {{tp(name_)}, {{group_, {task()}}}});
+    BOOST_TEST(doubts.of(name_).empty() == opened.has_value());
+    if (!opened) return fail(opened.error());
+    return {};
   }
+  void settle(kafka::admin& ask) { must(settle(ask, std::chrono::seconds{10})); }
   bool offset_is_there(kafka::admin& ask) const {
     return must(kafka::look_at_offsets(ask, offsets())) == kafka::fate_of_offsets::came_true;
   }
@@ -78,6 +99,8 @@ class one_commit {
   std::string name_;
   std::string group_;
   std::unique_ptr<kafka_test::raw_transaction> under_way_;
+  std::unique_ptr<kafka_test::raw_transaction> in_front_;  // in the topic, of another producer
+  offset base_{0};
   std::shared_ptr<const record_batch> record_;
 };
 
@@ -101,8 +124,9 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     one_commit offset_told{options, *log, fmt::format("offset-{}", restart)};
     one_commit record_gone{options, *log, fmt::format("gone-{}", restart)};
     one_commit none_told{options, *log, fmt::format("none-{}", restart)};
-    const std::array all{&record_told, &offset_told, &record_gone, &none_told};
-    for (auto* c : all) c->open();
+    one_commit hidden{options, *log, fmt::format("hidden-{}", restart)};
+    const std::array all{&record_told, &offset_told, &record_gone, &none_told, &hidden};
+    for (auto* c : all) c == &hidden ? c->open_behind_another() : c->open();
     for (auto* c : all) c->begin();  // at once: each has a second until it times out
     broker.kill_node(1);
     for (auto* c : all) c->die();
@@ -137,8 +161,65 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     none_told.settle(ask);
     BOOST_TEST(!none_told.offset_is_there(ask));
     BOOST_TEST(none_told.values().empty());
+
+    hidden.tell_of_the_offset(ask);
+    must_fail(hidden.settle(ask, std::chrono::milliseconds{300}), errc::unavailable, "hidden-");
+    hidden.end_what_is_in_front();
+    hidden.settle(ask);
+    BOOST_TEST(hidden.offset_is_there(ask));
+    BOOST_TEST(hidden.values() == std::vector<std::string>{"the record"},
+               boost::test_tools::per_element());
     return;
   }
+}
+
+// Whether it has come true cannot be seen, and is not waited for.
+BOOST_AUTO_TEST_CASE(a_commit_behind_anothers_transaction_is_remembered_until_it_is_seen) {
+  constexpr int most_commits = 100;
+  kappa::testing::kafka_broker broker;
+  kafka_log_options options;
+  options.brokers = broker.bootstrap();
+  const auto log = must(open_kafka_log(options));
+  const auto client = must(kafka::open_admin_client(options));
+  kafka::admin ask{*client};
+  for (const auto* name : {"free", "shared"}) {
+    topic_config c;
+    c.name = name;
+    must(log->create_topic(c));
+  }
+  kafka::doubtful_commits doubts;
+  const kafka::settled_producer::surroundings around{options, ask, doubts, *log};
+  const auto ours = must(kafka::settled_producer::open(around, "ours", {}));
+  const auto commit = [&] {
+    must(ours->send({{tp("free"), batch_of({"a"})}, {tp("shared"), batch_of({"a"})}}, false));
+    std::vector<kafka::group_commit> moved;
+    moved.push_back(kafka_test::moving("g", {"shared", partition{0}}, "at"));
+    must(ours->finish(std::move(moved)));
+  };
+  commit();
+  BOOST_TEST(doubts.of("ours").empty());
+
+  kafka_test::raw_transaction in_front{options, "another", std::chrono::seconds{60}};
+  in_front.append("shared", "in front");
+  commit();
+  commit();
+  const auto remembered = doubts.of("ours");
+  BOOST_TEST_REQUIRE(remembered.size() == 2);
+  for (const auto& [number, c] : remembered) {
+    // What was seen of it is not looked for again: positions move on, retention takes records.
+    BOOST_TEST_REQUIRE(c->appends.size() == 1);
+    BOOST_TEST(c->appends.front().to.topic == "shared");
+    BOOST_TEST(c->commits->empty());
+    BOOST_TEST(c->answered);
+  }
+
+  in_front.commit();
+  int commits = 0;
+  while (!doubts.of("ours").empty() && commits < most_commits) {
+    commit();
+    ++commits;
+  }
+  BOOST_TEST(commits < most_commits);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

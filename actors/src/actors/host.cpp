@@ -56,6 +56,10 @@ void init_caf() {
 // So that a task with much to do does not keep its thread from the others, and from queries.
 constexpr std::size_t messages_at_once = 8;
 
+// Each has a producer with threads of its own, and readers of what is committed wait for the
+// transactions of all.
+constexpr unsigned most_own_lanes = 4;
+
 // Whether the tasks of other processes have finished is looked for this often.
 constexpr std::chrono::milliseconds look_elsewhere{200};
 
@@ -169,7 +173,9 @@ struct host::inside {
   }
 
   [[nodiscard]] int lanes_wanted() const {
-    return log->places_tasks() ? static_cast<int>(std::max<std::size_t>(1, options.lanes)) : 1;
+    if (!log->places_tasks()) return 1;
+    if (options.lanes != 0) return static_cast<int>(options.lanes);
+    return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, most_own_lanes));
   }
 
   result<std::shared_ptr<commit_lane>> open_lane(int number) {
@@ -183,13 +189,11 @@ struct host::inside {
     return opened;
   }
 
-  // The first is open; there is no use in more of them than the largest stage has tasks.
+  // The first is open. Each is opened, also when there are fewer tasks: it ends what a former life
+  // of this process has left open in it.
   result<std::vector<std::shared_ptr<commit_lane>>> open_lanes(std::shared_ptr<commit_lane> first) {
-    std::int32_t useful = 1;
-    for (const auto& stage : topology->stages())
-      useful = std::max(useful, layout.at(stage.name).tasks);
     std::vector<std::shared_ptr<commit_lane>> all{std::move(first)};
-    for (int n = 1; n < std::min(lanes_wanted(), useful); ++n) {
+    for (int n = 1; n < lanes_wanted(); ++n) {
       auto next = open_lane(n);
       if (!next) return fail(next.error());
       all.push_back(std::move(*next));

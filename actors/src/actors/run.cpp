@@ -174,8 +174,10 @@ struct runner::inside {
         ->capture_default_str();
     cli.add_option("--threads", options.worker_threads, "Worker threads (0: one a processor)")
         ->capture_default_str();
-    cli.add_option("--lanes", options.lanes, "On Kafka: commits that may be under way at a time")
-        ->check(CLI::Range(1, 64))
+    cli.add_option("--lanes", options.lanes,
+                   "On Kafka: commits that may be under way at a time (0: one a processor, 4 at "
+                   "most)")
+        ->check(CLI::Range(0, 64))
         ->capture_default_str();
     cli.add_option("--http", http, "Serve queries, metrics and health at ADDRESS:PORT");
     time_option("--session-timeout", options.session_timeout,

@@ -38,24 +38,23 @@ result<void> see_offsets(admin& ask, const group_commit& sent, waiting_again& wa
   }
 }
 
-result<void> see_records(admin& ask, const sent_commit& sent, waiting_again& wait) {
-  std::vector<topic_partition> where;
-  std::vector<offset> begins;
-  for (const auto& [tp, first] : sent.begins()) {
-    where.push_back(tp);
-    begins.push_back(first);
-  }
-  while (!where.empty()) {
+result<record_begins> see_records(admin& ask, record_begins begins, waiting_again& wait) {
+  for (;;) {
+    std::vector<topic_partition> where;
+    for (const auto& [tp, first] : begins) where.push_back(tp);
+    if (where.empty()) return begins;
     auto ends = ask.settled_ends(where);
     if (!ends)
       return unknown(where.front().text(), "and it cannot be seen: " + ends.error().text());
-    // Before it another producer's is open: that says nothing of ours.
-    std::size_t held = 0;
-    while (held < where.size() && (*ends)[held] != begins[held]) ++held;
-    if (held == where.size()) return {};
-    if (!wait.once_more()) return unknown(where[held].text(), "and its records stay unsettled");
+    const topic_partition* held = nullptr;
+    for (std::size_t i = 0; i < where.size(); ++i) {
+      const auto first = begins.at(where[i]);
+      if ((*ends)[i] > first) begins.erase(where[i]);
+      if ((*ends)[i] == first) held = &where[i];
+    }
+    if (held == nullptr) return begins;
+    if (!wait.once_more()) return unknown(held->text(), "and its records stay unsettled");
   }
-  return {};
 }
 
 }  // namespace
@@ -85,12 +84,17 @@ result<fate_of_offsets> look_at_offsets(admin& ask, const group_commit& sent) {
   return fate_of_offsets::came_true;
 }
 
-result<void> see_commit(admin& ask, const sent_commit& sent) {
+result<record_begins> see_commit(admin& ask, const sent_commit& sent) {
   waiting_again wait{patience};
   for (const auto& c : *sent.commits) {
-    if (auto seen = see_offsets(ask, c, wait); !seen) return seen;
+    if (auto seen = see_offsets(ask, c, wait); !seen) return fail(seen.error());
   }
-  return see_records(ask, sent, wait);
+  return see_records(ask, sent.begins(), wait);
+}
+
+result<record_begins> see_records(admin& ask, record_begins begins) {
+  waiting_again wait{patience};
+  return see_records(ask, std::move(begins), wait);
 }
 
 }  // namespace kappa::kafka

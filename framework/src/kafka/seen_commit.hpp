@@ -7,6 +7,10 @@
 // seen and none of its partitions is held by it any more; else its outcome is unknown, like that of
 // one without an answer.
 //
+// Where another producer's transaction lies open in front of it, nobody can tell. It is not waited
+// for, since that may take as long as the brokers let a dead process's transaction lie: such a
+// commit counts too, but whoever sent it remembers it and looks again (settled_producer).
+//
 // Threading: plain functions; they block: for a round trip for each group and one more, as a rule.
 #pragma once
 
@@ -15,8 +19,10 @@
 
 namespace kappa::kafka {
 
-/// errc::indefinite: not seen, or not in time.
-[[nodiscard]] result<void> see_commit(admin& ask, const sent_commit& sent);
+/// Where others' transactions hide it. errc::indefinite: not seen, or not in time.
+[[nodiscard]] result<record_begins> see_commit(admin& ask, const sent_commit& sent);
+/// The same of records alone.
+[[nodiscard]] result<record_begins> see_records(admin& ask, record_begins begins);
 
 /// The tasks that it moves. (What has no metadata is for lag tools, and goes with its topic.)
 [[nodiscard]] std::vector<topic_partition> tasks_of(const group_commit& c);

@@ -1,10 +1,12 @@
 #include "kafka/settled_producer.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "kafka/seen_commit.hpp"
+#include "kafka/waiting_again.hpp"
 #include "kappa/log/for_each_record.hpp"
 
 namespace kappa::kafka {
@@ -18,6 +20,9 @@ constexpr std::chrono::milliseconds patience_with_others{200};
 constexpr std::chrono::milliseconds patience_with_aborts{500};
 // The same before what was taken away is sent again.
 constexpr std::chrono::seconds patience_before_sending_again{3};
+// Commits behind others' open transactions whose records are kept in memory. With one each 100 ms
+// they are those of longer than the brokers let a transaction lie, by default.
+constexpr std::size_t most_hidden = 256;
 
 }  // namespace
 
@@ -26,6 +31,7 @@ struct settled_producer::fate {
   std::set<topic_partition> held;  // by its records
   std::set<topic_partition> gone;  // aborted, by a completion that did not come to its end
   std::vector<std::string> unsettled_groups;
+  std::optional<topic_partition> hidden;  // there nobody can tell yet
   [[nodiscard]] bool is_torn() const {
     return some_is_true && !(held.empty() && gone.empty() && unsettled_groups.empty());
   }
@@ -68,11 +74,11 @@ result<bool> settled_producer::settle() {
   auto open = find_open(around_.ask, touched_);
   if (open) open = await_end(around_.ask, std::move(*open), patience_with_others);
   if (!open) return fail(open.error());
-  if (const auto doubt = around_.doubts.find(id_)) {
-    auto f = fate_of(*doubt);
+  for (const auto& [which, doubt] : around_.doubts.of(id_)) {
+    auto f = wait_for_fate(*doubt);
     if (!f) return fail(f.error());
     if (f->is_torn()) {
-      if (auto completed = complete(*doubt, *f); !completed) return fail(completed.error());
+      if (auto completed = complete(which, *doubt, *f); !completed) return fail(completed.error());
       return false;
     }
   }
@@ -87,6 +93,21 @@ result<bool> settled_producer::settle() {
   return true;
 }
 
+// What is hidden is so for as long as the brokers let another's transaction lie.
+result<settled_producer::fate> settled_producer::wait_for_fate(const sent_commit& c) {
+  waiting_again wait{around_.options.transaction_timeout};
+  for (;;) {
+    auto f = fate_of(c);
+    if (!f || !f->hidden) return f;
+    if (!wait.once_more()) {
+      return fail(errc::unavailable, f->hidden->text(),
+                  "another process's transaction lies open there, in front of a commit of which it "
+                  "is not known whether it came true: nothing can be sent before it ends",
+                  true);
+    }
+  }
+}
+
 result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
   fate f;
   f.some_is_true = c.answered;
@@ -94,7 +115,11 @@ result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
     auto settled = around_.ask.settled_ends({tp});
     if (!settled) return fail(settled.error());
     if (settled->front() == first) f.held.insert(tp);
-    if (settled->front() <= first) continue;  // before it: another producer's is open
+    if (settled->front() < first) f.hidden = tp;
+    if (settled->front() <= first) continue;
+    auto bounds = around_.log.bounds(tp);
+    if (!bounds) return fail(bounds.error());
+    if (bounds->earliest > first) continue;  // retention takes only what is over
     auto there = has_record_at(around_.log, tp, first, settled->front());
     if (!there) return fail(there.error());
     f.some_is_true |= *there;
@@ -110,7 +135,8 @@ result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
 }
 
 // What is open of it becomes true.
-result<void> settled_producer::complete(sent_commit c, const fate& f) {
+result<void> settled_producer::complete(doubtful_commits::number which_commit, sent_commit c,
+                                        const fate& f) {
   around_.options.log(log_level::warning,
                       "the brokers have told a part of a commit: the rest is made true",
                       {{"id", id_}});
@@ -143,11 +169,45 @@ result<void> settled_producer::complete(sent_commit c, const fate& f) {
   auto bases = producer_->prepare(touched);
   if (!bases) return fail(bases.error());
   for (std::size_t i = 0; i < which.size(); ++i) c.bases[which[i]] = (*bases)[i];
-  around_.doubts.put(id_, c);
+  around_.doubts.replace(id_, which_commit, c);
   if (auto committed = producer_->commit(); !committed) return committed;
-  if (auto seen = see_commit(around_.ask, c); !seen) return seen;
-  around_.doubts.forget(id_);
+  auto hidden = see_commit(around_.ask, c);
+  if (!hidden) return fail(hidden.error());
+  keep_hidden(which_commit, c, *hidden);
   return {};
+}
+
+void settled_producer::keep_hidden(doubtful_commits::number which, const sent_commit& c,
+                                   const record_begins& hidden) {
+  if (hidden.empty()) {
+    around_.doubts.forget(id_, which);
+  } else {
+    around_.doubts.replace(id_, which, c.only_in(hidden));
+  }
+}
+
+// Those before this one. One that is hidden hides those after it too, as a rule.
+void settled_producer::look_again_before(doubtful_commits::number newest) {
+  const auto all = around_.doubts.of(id_);
+  for (const auto& [which, c] : all) {
+    if (which == newest) break;
+    auto hidden = see_records(around_.ask, c->begins());
+    if (!hidden) {
+      // It hangs, though it was answered, and the next `send` makes it true.
+      producer_.reset();
+      return;
+    }
+    keep_hidden(which, *c, *hidden);
+    if (!hidden->empty()) break;
+  }
+  if (all.size() > most_hidden) {
+    around_.options.log(
+        log_level::warning,
+        "commits lie behind another process's open transaction for too long to be "
+        "remembered",
+        {{"id", id_}, {"where", all.begin()->second->begins().begin()->first.text()}});
+    around_.doubts.forget(id_, all.begin()->first);
+  }
 }
 
 result<std::vector<offset>> settled_producer::send(
@@ -169,18 +229,20 @@ result<std::vector<offset>> settled_producer::finish(std::vector<group_commit> c
   if (!bases) return bases;
   sent_commit sent{std::move(sent_), *bases,
                    std::make_shared<const std::vector<group_commit>>(std::move(commits))};
-  around_.doubts.put(id_, sent);
+  const auto which = around_.doubts.add(id_, sent);
   if (auto answered = producer_->commit(); !answered) {
-    if (!producer_->is_in_doubt()) around_.doubts.forget(id_);
+    if (!producer_->is_in_doubt()) around_.doubts.forget(id_, which);
     return fail(answered.error());
   }
   sent.answered = true;
-  around_.doubts.put(id_, sent);
-  if (auto seen = see_commit(around_.ask, sent); !seen) {
+  around_.doubts.replace(id_, which, sent);
+  auto hidden = see_commit(around_.ask, sent);
+  if (!hidden) {
     producer_.reset();
-    return fail(seen.error());
+    return fail(hidden.error());
   }
-  around_.doubts.forget(id_);
+  keep_hidden(which, sent, *hidden);
+  look_again_before(which);
   return bases;
 }
 

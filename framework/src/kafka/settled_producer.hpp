@@ -49,7 +49,11 @@ class settled_producer {
   struct fate;
   [[nodiscard]] result<bool> settle();
   [[nodiscard]] result<fate> fate_of(const sent_commit& c);
-  [[nodiscard]] result<void> complete(sent_commit c, const fate& f);
+  [[nodiscard]] result<fate> wait_for_fate(const sent_commit& c);
+  [[nodiscard]] result<void> complete(doubtful_commits::number which, sent_commit c, const fate& f);
+  void keep_hidden(doubtful_commits::number which, const sent_commit& c,
+                   const record_begins& hidden);
+  void look_again_before(doubtful_commits::number newest);
 
   surroundings around_;
   std::string id_;

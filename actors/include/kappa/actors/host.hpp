@@ -62,9 +62,9 @@ struct host_options {
   /// Kafka's choice.
   std::size_t standbys = 0;
   static constexpr std::size_t all_others = SIZE_MAX;
-  /// On Kafka: commits that may be under way at the same time, each of the tasks of its lane. No
-  /// more of them are made than the stage of most tasks has.
-  std::size_t lanes = 1;
+  /// On Kafka: commits that may be under way at the same time, each of the tasks of its lane. 0: as
+  /// many as processors, but no more than 4.
+  std::size_t lanes = 0;
   std::int32_t partitions = 4;     // of the topics that the app creates
   std::size_t worker_threads = 0;  // 0: as many as processors
   task_limits limits{};
