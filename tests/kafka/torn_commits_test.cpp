@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     BOOST_TEST(none_told.values().empty());
 
     hidden.tell_of_the_offset(ask);
-    must_fail(hidden.settle(ask, std::chrono::milliseconds{300}), errc::unavailable, "hidden-");
+    must_fail(hidden.settle(ask, std::chrono::seconds{1}), errc::unavailable, "hidden-");
     hidden.end_what_is_in_front();
     hidden.settle(ask);
     BOOST_TEST(hidden.offset_is_there(ask));
