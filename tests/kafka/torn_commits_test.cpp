@@ -70,32 +70,51 @@ class one_commit {
     next.abort();
   }
   /// Whoever sent it finds out.
-  result<void> settle(kafka::admin& ask, std::chrono::milliseconds patience) {
-    kafka::doubtful_commits doubts;
-    std::vector<kafka::group_commit> commits;
-    commits.push_back(offsets());
-    doubts.add(name_, {{{tp(name_), record_}},
-                       {base_},
-                       std::make_shared<const decltype(commits)>(std::move(commits))});
-    auto options = options_;
-    options.transaction_timeout = patience;
-    const kafka::settled_producer::surroundings around{options, ask, doubts, log_};
-    auto opened = kafka::settled_producer::open(around, name_, {{tp(name_)}, {{group_, {task()}}}});
-    BOOST_TEST(doubts.of(name_).empty() == opened.has_value());
-    if (!opened) return fail(opened.error());
-    return {};
+  void settle(kafka::admin& ask) {
+    must(open_its_producer(ask));
+    BOOST_TEST(doubts_.of(name_).empty());
   }
-  void settle(kafka::admin& ask) { must(settle(ask, std::chrono::seconds{10})); }
+  void cannot_be_settled(kafka::admin& ask) {
+    options_.transaction_timeout = std::chrono::seconds{1};
+    must_fail(open_its_producer(ask), errc::unavailable, name_);
+    BOOST_TEST(doubts_.of(name_).size() == 1);
+  }
+  /// What can be seen of it is true. The next commits find out about the rest.
+  void settle_behind_another(kafka::admin& ask) {
+    const auto producer = must(open_its_producer(ask));
+    const auto commit_elsewhere = [&] {
+      must(producer->send({{tp("elsewhere"), batch_of({"a"})}}, false));
+      must(producer->finish({}));
+    };
+    commit_elsewhere();
+    BOOST_TEST(doubts_.of(name_).size() == 1);
+    end_what_is_in_front();
+    commit_elsewhere();  // sees that it hangs
+    commit_elsewhere();
+    BOOST_TEST(doubts_.of(name_).empty());
+  }
   bool offset_is_there(kafka::admin& ask) const {
     return must(kafka::look_at_offsets(ask, offsets())) == kafka::fate_of_offsets::came_true;
   }
   std::vector<std::string> values() const { return values_of(log_, tp(name_)); }
 
  private:
+  result<std::unique_ptr<kafka::settled_producer>> open_its_producer(kafka::admin& ask) {
+    if (doubts_.of(name_).empty()) {
+      std::vector<kafka::group_commit> commits;
+      commits.push_back(offsets());
+      doubts_.add(name_, {{{tp(name_), record_}},
+                          {base_},
+                          std::make_shared<const decltype(commits)>(std::move(commits))});
+    }
+    return kafka::settled_producer::open({options_, ask, doubts_, log_}, name_,
+                                         {{tp(name_)}, {{group_, {task()}}}});
+  }
   topic_partition task() const { return {group_ + ".tasks", partition{0}}; }
   kafka::group_commit offsets() const { return kafka_test::moving(group_, task(), "of " + name_); }
-  const kafka_log_options& options_;
+  kafka_log_options options_;
   event_log& log_;
+  kafka::doubtful_commits doubts_;
   std::string name_;
   std::string group_;
   std::unique_ptr<kafka_test::raw_transaction> under_way_;
@@ -118,6 +137,9 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
   const auto log = must(open_kafka_log(options));
   const auto client = must(kafka::open_admin_client(options));
   kafka::admin ask{*client};
+  topic_config elsewhere;
+  elsewhere.name = "elsewhere";
+  must(log->create_topic(elsewhere));
   for (int restart = 0;; ++restart) {
     BOOST_TEST_REQUIRE(restart < most_restarts);
     one_commit record_told{options, *log, fmt::format("record-{}", restart)};
@@ -125,8 +147,10 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     one_commit record_gone{options, *log, fmt::format("gone-{}", restart)};
     one_commit none_told{options, *log, fmt::format("none-{}", restart)};
     one_commit hidden{options, *log, fmt::format("hidden-{}", restart)};
-    const std::array all{&record_told, &offset_told, &record_gone, &none_told, &hidden};
-    for (auto* c : all) c == &hidden ? c->open_behind_another() : c->open();
+    one_commit undecided{options, *log, fmt::format("undecided-{}", restart)};
+    const std::array all{&record_told, &offset_told, &record_gone, &none_told, &hidden, &undecided};
+    for (auto* c : {&record_told, &offset_told, &record_gone, &none_told}) c->open();
+    for (auto* c : {&hidden, &undecided}) c->open_behind_another();
     for (auto* c : all) c->begin();  // at once: each has a second until it times out
     broker.kill_node(1);
     for (auto* c : all) c->die();
@@ -163,12 +187,16 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
     BOOST_TEST(none_told.values().empty());
 
     hidden.tell_of_the_offset(ask);
-    must_fail(hidden.settle(ask, std::chrono::seconds{1}), errc::unavailable, "hidden-");
-    hidden.end_what_is_in_front();
-    hidden.settle(ask);
+    hidden.settle_behind_another(ask);
     BOOST_TEST(hidden.offset_is_there(ask));
     BOOST_TEST(hidden.values() == std::vector<std::string>{"the record"},
                boost::test_tools::per_element());
+
+    undecided.cannot_be_settled(ask);
+    undecided.end_what_is_in_front();
+    undecided.settle(ask);
+    BOOST_TEST(!undecided.offset_is_there(ask));
+    BOOST_TEST(undecided.values().empty());
     return;
   }
 }

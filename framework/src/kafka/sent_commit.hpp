@@ -21,7 +21,8 @@ struct sent_commit {
   std::vector<log_transaction::append> appends;
   std::vector<offset> bases;  // of `appends`
   std::shared_ptr<const std::vector<group_commit>> commits;
-  bool answered = false;  // then it is decided: what of it is not there has to come
+  bool answered = false;       // then it is decided: what of it is not there has to come
+  bool aborted_since = false;  // by its producer, so that what hung of it may be gone
 
   [[nodiscard]] record_begins begins() const {
     record_begins all;
@@ -40,7 +41,7 @@ struct sent_commit {
       left.bases.push_back(bases[i]);
     }
     left.commits = std::make_shared<const std::vector<group_commit>>();
-    left.answered = answered;
+    left.answered = true;  // by what was seen
     return left;
   }
 };

@@ -1,7 +1,7 @@
 #include "kafka/settled_producer.hpp"
 
-#include <algorithm>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,10 +28,12 @@ constexpr std::size_t most_hidden = 256;
 
 struct settled_producer::fate {
   bool some_is_true = false;
+  bool is_decided = true;
+  std::set<topic_partition> there;
   std::set<topic_partition> held;  // by its records
-  std::set<topic_partition> gone;  // aborted, by a completion that did not come to its end
+  std::set<topic_partition> gone;  // with an abort
+  record_begins hidden;            // behind others' transactions: nobody can tell yet
   std::vector<std::string> unsettled_groups;
-  std::optional<topic_partition> hidden;  // there nobody can tell yet
   [[nodiscard]] bool is_torn() const {
     return some_is_true && !(held.empty() && gone.empty() && unsettled_groups.empty());
   }
@@ -65,7 +67,6 @@ result<void> settled_producer::open_anew() {
     settled = *done;
   }
   producer_->aborts_are_seen();
-  around_.doubts.forget(id_);
   return {};
 }
 
@@ -74,14 +75,9 @@ result<bool> settled_producer::settle() {
   auto open = find_open(around_.ask, touched_);
   if (open) open = await_end(around_.ask, std::move(*open), patience_with_others);
   if (!open) return fail(open.error());
-  for (const auto& [which, doubt] : around_.doubts.of(id_)) {
-    auto f = wait_for_fate(*doubt);
-    if (!f) return fail(f.error());
-    if (f->is_torn()) {
-      if (auto completed = complete(which, *doubt, *f); !completed) return fail(completed.error());
-      return false;
-    }
-  }
+  auto changed = settle_doubts();
+  if (!changed) return fail(changed.error());
+  if (*changed) return false;
   if (open->none()) return true;
   if (auto aborted = abort_hanging(*producer_, *open); !aborted) return fail(aborted.error());
   open = await_end(around_.ask, std::move(*open), patience_with_aborts);
@@ -93,14 +89,50 @@ result<bool> settled_producer::settle() {
   return true;
 }
 
-// What is hidden is so for as long as the brokers let another's transaction lie.
-result<settled_producer::fate> settled_producer::wait_for_fate(const sent_commit& c) {
-  waiting_again wait{around_.options.transaction_timeout};
+// True: something was sent or aborted, so that another look is due.
+//
+// Newest first: nothing was aborted between those that are not marked so, so that what is there of
+// one tells the same of those before it.
+result<bool> settled_producer::settle_doubts() {
+  std::set<topic_partition> there;
+  std::optional<std::pair<doubtful_commits::number, fate>> torn;
+  const auto all = around_.doubts.of(id_);
+  for (auto at = all.rbegin(); at != all.rend(); ++at) {
+    const auto& [which, c] = *at;
+    auto f = wait_for_fate(*c, c->aborted_since ? std::set<topic_partition>{} : there);
+    if (!f) return fail(f.error());
+    if (!f->is_decided) {
+      // Its records that can be seen are no help to find out, and may be what another one in the
+      // same case waits for. Should it prove to be true, they are sent again.
+      if (auto aborted = abort_in(f->held); !aborted) return fail(aborted.error());
+      return true;
+    }
+    if (!c->aborted_since) there.insert(f->there.begin(), f->there.end());
+    if (f->is_torn()) {
+      auto left = *c;
+      left.aborted_since = true;
+      around_.doubts.replace(id_, which, std::move(left));
+      torn.emplace(which, std::move(*f));
+    } else {
+      keep_hidden(which, *c, f->some_is_true ? f->hidden : record_begins{}, true);
+    }
+  }
+  if (!torn) return false;
+  const auto& [oldest, f] = *torn;
+  if (auto done = complete(oldest, *around_.doubts.of(id_).at(oldest), f); !done)
+    return fail(done.error());
+  return true;
+}
+
+// What nobody can tell of is waited for, for as long as the brokers let another's transaction lie.
+result<settled_producer::fate> settled_producer::wait_for_fate(
+    const sent_commit& c, const std::set<topic_partition>& there) {
+  waiting_again wait{2 * around_.options.transaction_timeout};
   for (;;) {
-    auto f = fate_of(c);
-    if (!f || !f->hidden) return f;
+    auto f = fate_of(c, there);
+    if (!f || f->is_decided || !f->held.empty()) return f;
     if (!wait.once_more()) {
-      return fail(errc::unavailable, f->hidden->text(),
+      return fail(errc::unavailable, f->hidden.begin()->first.text(),
                   "another process's transaction lies open there, in front of a commit of which it "
                   "is not known whether it came true: nothing can be sent before it ends",
                   true);
@@ -108,30 +140,68 @@ result<settled_producer::fate> settled_producer::wait_for_fate(const sent_commit
   }
 }
 
-result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c) {
+// `there`: where it is known to be.
+result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c,
+                                                         const std::set<topic_partition>& there) {
   fate f;
   f.some_is_true = c.answered;
-  for (const auto& [tp, first] : c.begins()) {
-    auto settled = around_.ask.settled_ends({tp});
-    if (!settled) return fail(settled.error());
-    if (settled->front() == first) f.held.insert(tp);
-    if (settled->front() < first) f.hidden = tp;
-    if (settled->front() <= first) continue;
-    auto bounds = around_.log.bounds(tp);
-    if (!bounds) return fail(bounds.error());
-    if (bounds->earliest > first) continue;  // retention takes only what is over
-    auto there = has_record_at(around_.log, tp, first, settled->front());
-    if (!there) return fail(there.error());
-    f.some_is_true |= *there;
-    if (!*there) f.gone.insert(tp);
-  }
+  bool offsets_settled = !c.commits->empty();
   for (const auto& group : *c.commits) {
     auto found = look_at_offsets(around_.ask, group);
     if (!found) return fail(found.error());
     f.some_is_true |= *found == fate_of_offsets::came_true;
-    if (*found == fate_of_offsets::unsettled) f.unsettled_groups.push_back(group.group);
+    if (*found != fate_of_offsets::unsettled) continue;
+    f.unsettled_groups.push_back(group.group);
+    offsets_settled = false;
   }
+  const auto begins = c.begins();
+  std::vector<topic_partition> where;
+  for (const auto& [tp, first] : begins) {
+    if (!there.contains(tp)) where.push_back(tp);
+  }
+  auto ends = around_.ask.ends(where);
+  if (!ends) return fail(ends.error());
+  for (const auto& end : *ends) {
+    const auto first = begins.at(end.where);
+    if (end.written <= first) {
+      f.gone.insert(end.where);  // with a broker's disk
+    } else if (end.settled < first) {
+      f.hidden.emplace(end.where, first);
+    } else if (end.settled == first) {
+      f.held.insert(end.where);
+    } else {
+      auto found = was_at(end.where, first, end.settled);
+      if (!found) return fail(found.error());
+      (*found ? f.there : f.gone).insert(end.where);
+    }
+  }
+  f.some_is_true |= !f.there.empty();
+  f.is_decided = f.some_is_true || offsets_settled || f.hidden.empty();
   return f;
+}
+
+result<bool> settled_producer::was_at(const topic_partition& where, offset first, offset settled) {
+  auto bounds = around_.log.bounds(where);
+  if (!bounds) return fail(bounds.error());
+  if (bounds->earliest > first) return true;  // retention takes only what is over
+  return has_record_at(around_.log, where, first, settled);
+}
+
+result<void> settled_producer::abort_in(const std::set<topic_partition>& where) {
+  producer_reach reach;
+  reach.partitions.assign(where.begin(), where.end());
+  auto open = find_open(around_.ask, reach);
+  if (!open) return fail(open.error());
+  if (open->none()) return {};
+  if (auto aborted = abort_hanging(*producer_, *open); !aborted) return aborted;
+  open = await_end(around_.ask, std::move(*open), patience_before_sending_again);
+  if (!open) return fail(open.error());
+  if (!open->none()) {
+    return fail(errc::unavailable, open->text(), "what a broker has left open there does not end",
+                true);
+  }
+  producer_->aborts_are_seen();
+  return {};
 }
 
 // What is open of it becomes true.
@@ -140,26 +210,17 @@ result<void> settled_producer::complete(doubtful_commits::number which_commit, s
   around_.options.log(log_level::warning,
                       "the brokers have told a part of a commit: the rest is made true",
                       {{"id", id_}});
-  if (!f.held.empty()) {
-    // A commit that touches a partition would need a record there, which nobody has sent. So the
-    // records go, and come again.
-    producer_reach reach;
-    reach.partitions.assign(f.held.begin(), f.held.end());
-    auto open = find_open(around_.ask, reach);
-    if (!open) return fail(open.error());
-    if (auto aborted = abort_hanging(*producer_, *open); !aborted) return aborted;
-    open = await_end(around_.ask, std::move(*open), patience_before_sending_again);
-    if (!open) return fail(open.error());
-    if (!open->none()) {
-      return fail(errc::unavailable, open->text(), "what a broker has left open there does not end",
-                  true);
-    }
-    producer_->aborts_are_seen();
-  }
+  c.answered = true;  // decided, for whoever has to go on with it
+  // A commit that touches a partition would need a record there, which nobody has sent. So the
+  // records go, and come again. What is gone may have gone with a completion that broke off, and
+  // that may hang in its turn.
+  std::set<topic_partition> again_in = f.held;
+  again_in.insert(f.gone.begin(), f.gone.end());
+  if (auto aborted = abort_in(again_in); !aborted) return aborted;
   std::vector<std::size_t> which;
   std::vector<log_transaction::append> again;
   for (std::size_t i = 0; i < c.appends.size(); ++i) {
-    if (!f.held.contains(c.appends[i].to) && !f.gone.contains(c.appends[i].to)) continue;
+    if (!again_in.contains(c.appends[i].to)) continue;
     which.push_back(i);
     again.push_back(c.appends[i]);
   }
@@ -173,41 +234,52 @@ result<void> settled_producer::complete(doubtful_commits::number which_commit, s
   if (auto committed = producer_->commit(); !committed) return committed;
   auto hidden = see_commit(around_.ask, c);
   if (!hidden) return fail(hidden.error());
-  keep_hidden(which_commit, c, *hidden);
+  for (const auto& [tp, first] : f.hidden) hidden->emplace(tp, first);
+  keep_hidden(which_commit, c, *hidden, true);
   return {};
 }
 
 void settled_producer::keep_hidden(doubtful_commits::number which, const sent_commit& c,
-                                   const record_begins& hidden) {
+                                   const record_begins& hidden, bool aborted_since) {
   if (hidden.empty()) {
     around_.doubts.forget(id_, which);
-  } else {
-    around_.doubts.replace(id_, which, c.only_in(hidden));
+    return;
   }
+  auto left = c.only_in(hidden);
+  left.aborted_since = aborted_since;
+  around_.doubts.replace(id_, which, std::move(left));
 }
 
 // Those before this one. One that is hidden hides those after it too, as a rule.
 void settled_producer::look_again_before(doubtful_commits::number newest) {
-  const auto all = around_.doubts.of(id_);
-  for (const auto& [which, c] : all) {
+  for (const auto& [which, c] : around_.doubts.of(id_)) {
     if (which == newest) break;
-    auto hidden = see_records(around_.ask, c->begins());
+    auto hidden = still_hidden(*c);
     if (!hidden) {
-      // It hangs, though it was answered, and the next `send` makes it true.
+      // It hangs, though it was answered, or is gone: the next `send` makes it true.
       producer_.reset();
       return;
     }
-    keep_hidden(which, *c, *hidden);
+    keep_hidden(which, *c, *hidden, c->aborted_since);
     if (!hidden->empty()) break;
   }
-  if (all.size() > most_hidden) {
-    around_.options.log(
-        log_level::warning,
-        "commits lie behind another process's open transaction for too long to be "
-        "remembered",
-        {{"id", id_}, {"where", all.begin()->second->begins().begin()->first.text()}});
-    around_.doubts.forget(id_, all.begin()->first);
+  if (const auto left = around_.doubts.of(id_); left.size() > most_hidden) {
+    if (!std::exchange(said_too_many_, true)) {
+      around_.options.log(
+          log_level::warning,
+          "commits lie behind another process's open transaction for too long to be remembered",
+          {{"id", id_}, {"where", left.begin()->second->begins().begin()->first.text()}});
+    }
+    around_.doubts.forget(id_, left.begin()->first);
   }
+}
+
+result<record_begins> settled_producer::still_hidden(const sent_commit& c) {
+  if (!c.aborted_since) return see_records(around_.ask, c.begins());
+  auto f = fate_of(c, {});
+  if (!f) return fail(f.error());
+  if (f->is_torn()) return fail(errc::indefinite, id_, "a part of a commit is not there");
+  return std::move(f->hidden);
 }
 
 result<std::vector<offset>> settled_producer::send(
@@ -241,7 +313,7 @@ result<std::vector<offset>> settled_producer::finish(std::vector<group_commit> c
     producer_.reset();
     return fail(hidden.error());
   }
-  keep_hidden(which, sent, *hidden);
+  keep_hidden(which, sent, *hidden, false);
   look_again_before(which);
   return bases;
 }

@@ -1,5 +1,7 @@
 // A transactional id whose transactions are over when it says so: a commit counts once it is seen,
-// and after an abort nothing is sent before what the brokers may have left open of it is ended.
+// and after an abort nothing is sent before what the brokers may have left open of it is ended. Of
+// a commit that others' open transactions hide what can be seen counts; it is looked at again with
+// each later commit, and made true if it turns out not to be.
 //
 // It needs to know what it has sent to tell what became of it. A broker that dies while it tells
 // the partitions may leave a part of a commit true and the rest open: then the rest is made true,
@@ -11,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,18 +51,24 @@ class settled_producer {
   [[nodiscard]] result<void> open_anew();
   struct fate;
   [[nodiscard]] result<bool> settle();
-  [[nodiscard]] result<fate> fate_of(const sent_commit& c);
-  [[nodiscard]] result<fate> wait_for_fate(const sent_commit& c);
+  [[nodiscard]] result<bool> settle_doubts();
+  [[nodiscard]] result<fate> wait_for_fate(const sent_commit& c,
+                                           const std::set<topic_partition>& there);
+  [[nodiscard]] result<fate> fate_of(const sent_commit& c, const std::set<topic_partition>& there);
+  [[nodiscard]] result<bool> was_at(const topic_partition& where, offset first, offset settled);
+  [[nodiscard]] result<void> abort_in(const std::set<topic_partition>& where);
   [[nodiscard]] result<void> complete(doubtful_commits::number which, sent_commit c, const fate& f);
   void keep_hidden(doubtful_commits::number which, const sent_commit& c,
-                   const record_begins& hidden);
+                   const record_begins& hidden, bool aborted_since);
   void look_again_before(doubtful_commits::number newest);
+  [[nodiscard]] result<record_begins> still_hidden(const sent_commit& c);
 
   surroundings around_;
   std::string id_;
   producer_reach touched_;  // since all was over
   std::unique_ptr<transactional_producer> producer_;
   std::vector<log_transaction::append> sent_;
+  bool said_too_many_ = false;
 };
 
 }  // namespace kappa::kafka
