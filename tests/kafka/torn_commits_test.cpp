@@ -123,20 +123,27 @@ class one_commit {
   std::shared_ptr<const record_batch> record_;
 };
 
+struct own_broker {
+  kappa::testing::kafka_broker broker;
+  kafka_log_options options = [this] {
+    kafka_log_options o;
+    o.brokers = broker.bootstrap();
+    return o;
+  }();
+  const std::shared_ptr<event_log> log = must(open_kafka_log(options));
+  const std::unique_ptr<kafka::client> client = must(kafka::open_admin_client(options));
+  kafka::admin ask{*client};
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(unsettled_transactions)
 
 // A restart leaves transactions open in about each second case (hanging_test.cpp). One that is open
 // everywhere is then told of in part by the next one of its producer.
-BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_true) {
+BOOST_FIXTURE_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_true,
+                        own_broker) {
   constexpr int most_restarts = 12;
-  kappa::testing::kafka_broker broker;
-  kafka_log_options options;
-  options.brokers = broker.bootstrap();
-  const auto log = must(open_kafka_log(options));
-  const auto client = must(kafka::open_admin_client(options));
-  kafka::admin ask{*client};
   topic_config elsewhere;
   elsewhere.name = "elsewhere";
   must(log->create_topic(elsewhere));
@@ -202,14 +209,9 @@ BOOST_AUTO_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_comes_
 }
 
 // Whether it has come true cannot be seen, and is not waited for.
-BOOST_AUTO_TEST_CASE(a_commit_behind_anothers_transaction_is_remembered_until_it_is_seen) {
+BOOST_FIXTURE_TEST_CASE(a_commit_behind_anothers_transaction_is_remembered_until_it_is_seen,
+                        own_broker) {
   constexpr int most_commits = 100;
-  kappa::testing::kafka_broker broker;
-  kafka_log_options options;
-  options.brokers = broker.bootstrap();
-  const auto log = must(open_kafka_log(options));
-  const auto client = must(kafka::open_admin_client(options));
-  kafka::admin ask{*client};
   for (const auto* name : {"free", "shared"}) {
     topic_config c;
     c.name = name;

@@ -246,6 +246,9 @@ struct host::inside {
     auto first_lane = open_lane(0);
     if (!first_lane) return fail(first_lane.error());
     if (auto whole = check_copy_complete(*log, topology->app_name()); !whole) return whole;
+    // Before anybody asks for positions: what hangs of them only the lane that has left it can end.
+    auto commit_lanes = open_lanes(*first_lane);
+    if (!commit_lanes) return fail(commit_lanes.error());
     auto laid_out = lay_out(*topology, *log, {options.partitions});
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
@@ -286,8 +289,6 @@ struct host::inside {
       statuses.push_back(std::move(s));
     }
 
-    auto commit_lanes = open_lanes(std::move(*first_lane));
-    if (!commit_lanes) return fail(commit_lanes.error());
     init_caf();
     board = std::make_shared<detail::board>(std::move(statuses));
     config = std::make_unique<host_config>();
