@@ -147,7 +147,10 @@ BOOST_FIXTURE_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_com
   topic_config elsewhere;
   elsewhere.name = "elsewhere";
   must(log->create_topic(elsewhere));
-  for (int restart = 0;; ++restart) {
+  bool torn_done = false;
+  bool hidden_done = false;
+  bool undecided_done = false;
+  for (int restart = 0; !(torn_done && hidden_done && undecided_done); ++restart) {
     BOOST_TEST_REQUIRE(restart < most_restarts);
     one_commit record_told{options, *log, fmt::format("record-{}", restart)};
     one_commit offset_told{options, *log, fmt::format("offset-{}", restart)};
@@ -164,47 +167,58 @@ BOOST_FIXTURE_TEST_CASE(what_is_left_open_of_a_commit_that_came_true_in_part_com
     broker.start_node(1);
     broker.wait_usable();
     broker.wait_for_transactions();
-    if (!std::all_of(all.begin(), all.end(), [&](auto* c) { return c->hangs(ask); })) continue;
+    const auto hangs = [&](const auto* c) { return c->hangs(ask); };
+    const bool torn = !torn_done && std::all_of(all.begin(), all.begin() + 4, hangs);
+    const bool hides = !hidden_done && hangs(&hidden);
+    const bool is_undecided = !undecided_done && hangs(&undecided);
+    torn_done |= torn;
+    hidden_done |= hides;
+    undecided_done |= is_undecided;
 
-    record_told.tell_of_the_record();
-    BOOST_TEST(!record_told.offset_is_there(ask));
-    record_told.settle(ask);
-    BOOST_TEST(record_told.offset_is_there(ask));
-    BOOST_TEST(record_told.values() == (std::vector<std::string>{"the record", "another"}),
-               boost::test_tools::per_element());
+    if (torn) {
+      record_told.tell_of_the_record();
+      BOOST_TEST(!record_told.offset_is_there(ask));
+      record_told.settle(ask);
+      BOOST_TEST(record_told.offset_is_there(ask));
+      BOOST_TEST(record_told.values() == (std::vector<std::string>{"the record", "another"}),
+                 boost::test_tools::per_element());
 
-    offset_told.tell_of_the_offset(ask);
-    BOOST_TEST(offset_told.offset_is_there(ask));
-    BOOST_TEST(must(ask.settled_ends({tp("offset-" + std::to_string(restart))})).front() ==
-               offset{0});
-    offset_told.settle(ask);
-    BOOST_TEST(offset_told.offset_is_there(ask));
-    BOOST_TEST(offset_told.values() == std::vector<std::string>{"the record"},
-               boost::test_tools::per_element());
+      offset_told.tell_of_the_offset(ask);
+      BOOST_TEST(offset_told.offset_is_there(ask));
+      BOOST_TEST(must(ask.settled_ends({tp("offset-" + std::to_string(restart))})).front() ==
+                 offset{0});
+      offset_told.settle(ask);
+      BOOST_TEST(offset_told.offset_is_there(ask));
+      BOOST_TEST(offset_told.values() == std::vector<std::string>{"the record"},
+                 boost::test_tools::per_element());
 
-    record_gone.tell_of_the_offset(ask);
-    record_gone.abort_the_record();
-    record_gone.settle(ask);
-    BOOST_TEST(record_gone.offset_is_there(ask));
-    BOOST_TEST(record_gone.values() == std::vector<std::string>{"the record"},
-               boost::test_tools::per_element());
+      record_gone.tell_of_the_offset(ask);
+      record_gone.abort_the_record();
+      record_gone.settle(ask);
+      BOOST_TEST(record_gone.offset_is_there(ask));
+      BOOST_TEST(record_gone.values() == std::vector<std::string>{"the record"},
+                 boost::test_tools::per_element());
 
-    none_told.settle(ask);
-    BOOST_TEST(!none_told.offset_is_there(ask));
-    BOOST_TEST(none_told.values().empty());
+      none_told.settle(ask);
+      BOOST_TEST(!none_told.offset_is_there(ask));
+      BOOST_TEST(none_told.values().empty());
+    }
 
-    hidden.tell_of_the_offset(ask);
-    hidden.settle_behind_another(ask);
-    BOOST_TEST(hidden.offset_is_there(ask));
-    BOOST_TEST(hidden.values() == std::vector<std::string>{"the record"},
-               boost::test_tools::per_element());
+    if (hides) {
+      hidden.tell_of_the_offset(ask);
+      hidden.settle_behind_another(ask);
+      BOOST_TEST(hidden.offset_is_there(ask));
+      BOOST_TEST(hidden.values() == std::vector<std::string>{"the record"},
+                 boost::test_tools::per_element());
+    }
 
-    undecided.cannot_be_settled(ask);
-    undecided.end_what_is_in_front();
-    undecided.settle(ask);
-    BOOST_TEST(!undecided.offset_is_there(ask));
-    BOOST_TEST(undecided.values().empty());
-    return;
+    if (is_undecided) {
+      undecided.cannot_be_settled(ask);
+      undecided.end_what_is_in_front();
+      undecided.settle(ask);
+      BOOST_TEST(!undecided.offset_is_there(ask));
+      BOOST_TEST(undecided.values().empty());
+    }
   }
 }
 
