@@ -170,7 +170,10 @@ result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c,
     } else if (end.settled == first) {
       f.held.insert(end.where);
     } else {
-      auto found = was_at(end.where, first, end.settled);
+      auto bounds = around_.log.bounds(end.where);
+      if (!bounds) return fail(bounds.error());
+      if (bounds->earliest > first) continue;  // retention has taken what would have told
+      auto found = has_record_at(around_.log, end.where, first, end.settled);
       if (!found) return fail(found.error());
       (*found ? f.there : f.gone).insert(end.where);
     }
@@ -178,13 +181,6 @@ result<settled_producer::fate> settled_producer::fate_of(const sent_commit& c,
   f.some_is_true |= !f.there.empty();
   f.is_decided = f.some_is_true || offsets_settled || f.hidden.empty();
   return f;
-}
-
-result<bool> settled_producer::was_at(const topic_partition& where, offset first, offset settled) {
-  auto bounds = around_.log.bounds(where);
-  if (!bounds) return fail(bounds.error());
-  if (bounds->earliest > first) return true;  // retention takes only what is over
-  return has_record_at(around_.log, where, first, settled);
 }
 
 result<void> settled_producer::abort_in(const std::set<topic_partition>& where) {

@@ -55,7 +55,6 @@ class settled_producer {
   [[nodiscard]] result<fate> wait_for_fate(const sent_commit& c,
                                            const std::set<topic_partition>& there);
   [[nodiscard]] result<fate> fate_of(const sent_commit& c, const std::set<topic_partition>& there);
-  [[nodiscard]] result<bool> was_at(const topic_partition& where, offset first, offset settled);
   [[nodiscard]] result<void> abort_in(const std::set<topic_partition>& where);
   [[nodiscard]] result<void> complete(doubtful_commits::number which, sent_commit c, const fate& f);
   void keep_hidden(doubtful_commits::number which, const sent_commit& c,
