@@ -189,11 +189,11 @@ struct host::inside {
     return opened;
   }
 
-  // The first is open. Each is opened, also when there are fewer tasks: it ends what a former life
-  // of this process has left open in it.
-  result<std::vector<std::shared_ptr<commit_lane>>> open_lanes(std::shared_ptr<commit_lane> first) {
-    std::vector<std::shared_ptr<commit_lane>> all{std::move(first)};
-    for (int n = 1; n < lanes_wanted(); ++n) {
+  // Each, also when there are fewer tasks: it ends what a former life of this process has left open
+  // in it.
+  result<std::vector<std::shared_ptr<commit_lane>>> open_lanes() {
+    std::vector<std::shared_ptr<commit_lane>> all;
+    for (int n = 0; n < lanes_wanted(); ++n) {
       auto next = open_lane(n);
       if (!next) return fail(next.error());
       all.push_back(std::move(*next));
@@ -243,18 +243,16 @@ struct host::inside {
       return fail(errc::bad_config, "standbys",
                   "on " + log->name() + " one process has all tasks: there is nobody to follow");
     }
-    auto first_lane = open_lane(0);
-    if (!first_lane) return fail(first_lane.error());
-    if (auto whole = check_copy_complete(*log, topology->app_name()); !whole) return whole;
     // Before anybody asks for positions: what hangs of them only the lane that has left it can end.
-    auto commit_lanes = open_lanes(*first_lane);
+    auto commit_lanes = open_lanes();
     if (!commit_lanes) return fail(commit_lanes.error());
+    if (auto whole = check_copy_complete(*log, topology->app_name()); !whole) return whole;
     auto laid_out = lay_out(*topology, *log, {options.partitions});
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
     if (auto made = lay_out_admin(*topology, *log); !made) return made;
     auto told = detail::caught(topology->app_name(), [&] {
-      return publish_schemas(*topology, *log, **first_lane, options.clock());
+      return publish_schemas(*topology, *log, *commit_lanes->front(), options.clock());
     });
     if (!told) return told;
 
