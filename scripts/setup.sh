@@ -22,6 +22,7 @@ readonly rdkafka_packages=(libcurl4-openssl-dev libsasl2-dev liblz4-dev)
 
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/kappa
 work=       # the temporary folder, made when first needed
+memory=     # another one, of the tests, in memory
 child=      # process group of the command that run_logged waits for
 CAF_DIR=    # set when a CAF outside the cache is used; ./dev hands it to CMake
 
@@ -41,6 +42,10 @@ clean_up() {
   if [[ -n $work ]]; then
     rm -rf -- "$work"
     work=
+  fi
+  if [[ -n $memory ]]; then
+    rm -rf -- "$memory"
+    memory=
   fi
 }
 interrupted() {

@@ -107,14 +107,15 @@ BOOST_AUTO_TEST_CASE(state_is_readable_while_the_window_is_open_and_after_it_clo
 BOOST_AUTO_TEST_CASE(several_partitions_give_the_same_totals) {
   for (const int partitions : {1, 3, 8}) {
     driver d{hourly_app(), {.partitions = partitions}};
-    for (int i = 0; i < 200; ++i) {
+    // Few, each over minutes: with each one the shadows restart all tasks and replay all before it.
+    for (int i = 0; i < 42; ++i) {
       d.send("readings",
-             reading{"p" + std::to_string(i % 7), ts("2001-01-01T08:00") + i * 1min, 1});
+             reading{"p" + std::to_string(i % 7), ts("2001-01-01T08:00") + i * 5min, 1});
     }
     d.end_of_input();
     std::int64_t sum = 0;
     for (const auto& t : d.read<totals>("hourly-totals")) sum += t.sum;
-    BOOST_TEST(sum == 200);
+    BOOST_TEST(sum == 42);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/manual_host.hpp"
+#include "support/sanitizer.hpp"
 
 using namespace kappa;
 using namespace engine_test;
@@ -359,11 +360,7 @@ std::size_t resident_bytes() {
   return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr int many_windows = 50'000;
-#else
-constexpr int many_windows = 1'000'000;
-#endif
+constexpr int many_windows = kappa::test::sanitized ? 50'000 : 1'000'000;
 
 }  // namespace
 

@@ -24,7 +24,8 @@ GOOD = {
     "actors/include/kappa/caf.hpp": "#pragma once\n#include <caf/actor.hpp>\n",
     "actors/src/host/host.cpp": '#include <caf/all.hpp>\n\n#include "kappa/serialization/zero_copy.hpp"\n',
     "examples/one/main.cpp": "int main() {\n  // [body]\n  return 0;\n  // [/body]\n}\n",
-    "tests/log/log_test.cpp": '#include "lmdb/env.hpp"\n',
+    "tests/log/log_test.cpp":
+        '#include "lmdb/env.hpp"\n\nBOOST_AUTO_TEST_SUITE(suite)\n\nBOOST_AUTO_TEST_CASE(case) {}\n',
     "README.md": "<!-- from: examples/one/main.cpp#body -->\n```cpp\nreturn 0;\n```\n[docs](docs/a.md)\n",
     "docs/reliability.md": "".join(f"## {section}\n\n| rule | tests |\n|---|---|\n| a | `log: suite/case` |\n\n"
                                    for section in reliability.SECTIONS),
@@ -151,11 +152,13 @@ class house(unittest.TestCase):
     def test_reliability(self):
         good = GOOD["docs/reliability.md"]
         for row in ("| a | |", "| a | later |", "| a |", "| a | `log` |", "| `log: suite/case` | none |"):
-            text = good.replace("| a | `log: suite/case` |", row + "\n| b | `log: suite/other` |", 1)
+            text = good.replace("| a | `log: suite/case` |", row + "\n| b | `log: suite/case` |", 1)
             self.caught(reliability.check, "docs/reliability.md", text, ":5: a row without a test")
         text = good + "| part | what |\n|---|---|\n| a | |\n"  # not a table of rules
         self.assertEqual(self.findings(reliability.check, {"docs/reliability.md": text}), [])
         self.caught(reliability.check, "docs/reliability.md", good.replace("## Epochs", "## Others"), 'under "Epochs"')
+        for test in ("log: suite/renamed", "log: other/case", "state: suite/case"):
+            self.caught(reliability.check, "docs/reliability.md", good + f"See `{test}`.\n", "no such test")
 
     def test_scripts(self):
         self.caught(scripts.check, "dev", "#!/usr/bin/env bash\nrm $1/*\n", "SC2086")

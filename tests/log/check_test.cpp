@@ -22,6 +22,7 @@
 #include "log/log_rules.hpp"
 #include "log/log_tables.hpp"
 #include "support/child_process.hpp"
+#include "support/sanitizer.hpp"
 
 namespace {
 
@@ -73,7 +74,7 @@ BOOST_FIXTURE_TEST_CASE(a_flipped_byte_is_found_or_changes_nothing, damaged_log)
   const auto pages = pages_by_kind(rich_log());
   std::map<std::string, int> found;
   std::map<std::string, int> flips;
-  for (std::uint64_t seed = 0; seed < 1200; ++seed) {
+  for (std::uint64_t seed = 0; seed < kappa::test::repetitions(1200); ++seed) {
     std::mt19937_64 random{seed};
     auto kind = pages.begin();
     std::advance(kind, seed % pages.size());

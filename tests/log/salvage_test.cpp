@@ -19,6 +19,7 @@
 #include "log/log_tables.hpp"
 #include "log/salvage_support.hpp"
 #include "support/child_process.hpp"
+#include "support/sanitizer.hpp"
 
 namespace {
 
@@ -36,7 +37,7 @@ BOOST_FIXTURE_TEST_CASE(a_healthy_log_is_copied_whole, salvage_case) {
 BOOST_FIXTURE_TEST_CASE(a_flipped_byte_costs_what_it_lies_in_and_no_more, salvage_case) {
   auto pages = pages_by_kind(from);
   std::map<std::string, int> incomplete;
-  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+  for (std::uint64_t seed = 0; seed < kappa::test::repetitions(200); ++seed) {
     std::mt19937_64 random{seed};
     auto kind = pages.begin();
     std::advance(kind, seed % pages.size());
@@ -60,7 +61,7 @@ BOOST_FIXTURE_TEST_CASE(a_page_of_zeros_or_of_noise_costs_what_it_held_and_no_mo
   auto pages = pages_by_kind(from);
   pages.erase("meta");
   std::map<std::string, int> incomplete;
-  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+  for (std::uint64_t seed = 0; seed < kappa::test::repetitions(100); ++seed) {
     std::mt19937_64 random{seed};
     auto kind = pages.begin();
     std::advance(kind, seed % pages.size());
@@ -82,7 +83,7 @@ BOOST_FIXTURE_TEST_CASE(a_page_of_zeros_or_of_noise_costs_what_it_held_and_no_mo
 
 BOOST_FIXTURE_TEST_CASE(several_damaged_pages_cost_what_they_held_and_no_more, salvage_case) {
   const auto pages = pages_by_kind(from);
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+  for (std::uint64_t seed = 0; seed < kappa::test::repetitions(40); ++seed) {
     std::mt19937_64 random{seed};
     std::set<lmdb::page_number> spoilt;
     for (const auto* kind : {"branch", "leaf", "value"}) {

@@ -52,6 +52,11 @@ def archive(of_version):
     return cache() / f"kafka-{of_version}" / f"classes-{made_by}.jsa"
 
 
+def formatted(of_version):
+    """What the formatter has once made of a data folder. It may be missing: who formats one keeps it."""
+    return cache() / f"kafka-{of_version}" / "formatted"
+
+
 def command(of_version, options, main, *arguments):
     """The command line that runs a class of Kafka's."""
     path = os.pathsep.join(str(jar) for jar in jars(of_version))

@@ -1,10 +1,10 @@
 """One broker or three, from nothing to usable, and what tests do to them."""
 
-import base64
 import time
-import uuid
 
+import artifacts
 import certificates
+import ids
 import settings
 import wire
 from artifacts import Unusable
@@ -37,9 +37,7 @@ class Cluster:
         self.folder = folder
         self.check = check
         self.ports = Ports()
-        self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if self.id.startswith("-"):  # would be an option to the formatter
-            self.id = "K" + self.id[1:]
+        self.id = ids.new()
         jvm = [f"-Xmx{options.heap}m", f"-Xms{options.heap // 2}m", *options.jvm]
         if not options.full_speed:
             jvm.append("-XX:TieredStopAtLevel=1")
@@ -169,12 +167,7 @@ class Cluster:
         if new and any(node.running() for node in self.nodes.values()):
             lost = [node.number for node in new]
             self.until("waiting for another leader of the controllers", lambda: self.led_by_another(lost))
-        for node in new:
-            node.format(self.id, users)
-        for node in new:
-            self.until(f"formatting node {node.number}", lambda node=node: not node.running() or "still at it")
-            if node.process.wait() != 0:
-                raise Unusable(f"node {node.number} could not be formatted; the end of {node.log}:\n{tail(node.log)}")
+        self.format(new, users)
         for node in nodes:
             node.start()
 
@@ -184,6 +177,23 @@ class Cluster:
 
         for node in nodes:
             self.until(f"starting node {node.number}", lambda node=node: up(node))
+
+    def format(self, new, users):
+        """With users they are in what is formatted; without, one is as the other, and to start Java for it takes longer
+        than all else."""
+        formatted = artifacts.formatted(self.options.version)
+        if not users and formatted.exists():
+            for node in new:
+                node.format_as(formatted, self.id)
+            return
+        for node in new:
+            node.format(self.id, users)
+        for node in new:
+            self.until(f"formatting node {node.number}", lambda node=node: not node.running() or "still at it")
+            if node.process.wait() != 0:
+                raise Unusable(f"node {node.number} could not be formatted; the end of {node.log}:\n{tail(node.log)}")
+        if new and not users:
+            new[0].keep_format(formatted)
 
     def wait(self):
         def condition():

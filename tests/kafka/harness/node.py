@@ -2,16 +2,21 @@
 
 import ctypes
 import os
+import pathlib
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 
 import artifacts
+import ids
 import wire
 
 PR_SET_PDEATHSIG = 1
+META = "meta.properties"  # in a data folder that is formatted
 PROXY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "proxy.py")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -74,12 +79,29 @@ class Node:
             ["-Xmx128m", "-XX:TieredStopAtLevel=1"], "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c",
             self.settings, *users))
 
+    def format_as(self, formatted, cluster_id):
+        """What the formatter would do, of what it has done for another node."""
+        shutil.copytree(formatted, self.data)
+        own = {"node.id": self.number, "cluster.id": cluster_id, "directory.id": ids.new()}
+        lines = (formatted / META).read_text().splitlines()
+        found = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        (self.data / META).write_text("".join(f"{key}={own.get(key, value)}\n" for key, value in found.items()))
+
+    def keep_format(self, formatted):
+        """For format_as. Harnesses may do it at the same time."""
+        new = pathlib.Path(tempfile.mkdtemp(dir=formatted.parent, prefix=formatted.name + "."))
+        shutil.copytree(self.data, new, dirs_exist_ok=True)
+        try:
+            new.rename(formatted)
+        except OSError:  # another one was first
+            shutil.rmtree(new)
+
     def start(self):
         self.process = self.spawn(self.command(self.jvm, "kafka.Kafka", self.settings))
         self.paused = False
 
     def formatted(self):
-        return (self.data / "meta.properties").exists()
+        return (self.data / META).exists()
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -119,8 +141,24 @@ class Node:
         return ended
 
     def pause(self):
+        """Returns when each of its threads stands still: the signal comes to them one by one, and on a busy machine late."""
         self.signal(signal.SIGSTOP)
+        until = time.monotonic() + 30
+        while self.running() and not self.stands_still():
+            if time.monotonic() > until:
+                raise TimeoutError(f"node {self.number} has not stood still 30 s after SIGSTOP")
+            time.sleep(0.01)
         self.paused = True
+
+    def stands_still(self):
+        states = set()
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            try:
+                with open(f"/proc/{self.process.pid}/task/{thread}/stat") as stat:
+                    states.add(stat.read().rpartition(")")[2].split()[0])
+            except OSError:  # it has ended meanwhile
+                continue
+        return states == {"T"}
 
     def resume(self):
         self.signal(signal.SIGCONT)
