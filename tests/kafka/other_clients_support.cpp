@@ -205,11 +205,4 @@ std::unique_ptr<other_client> make_client(client_kind kind) {
   return std::make_unique<kcat_client>();
 }
 
-void grant(const std::string& brokers, const std::string& principal, const std::string& kind,
-           const std::string& name, const std::vector<std::string>& operations) {
-  lines arguments{"grant", brokers, principal, kind, name};
-  arguments.insert(arguments.end(), operations.begin(), operations.end());
-  (void)run(java(arguments));
-}
-
 }  // namespace kappa::test

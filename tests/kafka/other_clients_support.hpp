@@ -43,9 +43,4 @@ class other_client {
 enum class client_kind { java, python, kcat };
 [[nodiscard]] std::unique_ptr<other_client> make_client(client_kind kind);
 
-/// Allows `principal` ("User:alice") the operations ("DESCRIBE_CONFIGS") on the resource: kind
-/// TOPIC, GROUP, TRANSACTIONAL_ID or CLUSTER; a name that ends in * is a prefix.
-void grant(const std::string& brokers, const std::string& principal, const std::string& kind,
-           const std::string& name, const std::vector<std::string>& operations);
-
 }  // namespace kappa::test

@@ -6,10 +6,23 @@
 
 namespace kafka_test {
 
-raw_admin::raw_admin() {
+namespace {
+
+// The enumerator of that name.
+template <class Enum>
+Enum named(const std::string& name, Enum count, const char* (*name_of)(Enum)) {
+  int i = 0;
+  while (i < count && name != name_of(static_cast<Enum>(i))) ++i;
+  BOOST_REQUIRE_MESSAGE(i < count, "there is no " << name);
+  return static_cast<Enum>(i);
+}
+
+}  // namespace
+
+raw_admin::raw_admin() : raw_admin{kappa::testing::the_broker().bootstrap()} {}
+raw_admin::raw_admin(const std::string& brokers) {
   auto* conf = rd_kafka_conf_new();
-  rd_kafka_conf_set(conf, "bootstrap.servers", kappa::testing::the_broker().bootstrap().c_str(),
-                    nullptr, 0);
+  rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), nullptr, 0);
   client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
   BOOST_REQUIRE(client_ != nullptr);
 }
@@ -57,6 +70,25 @@ void raw_admin::delete_records(const std::string& topic, std::int32_t partition,
   ask([&](auto* answers) { rd_kafka_DeleteRecords(client_, &one, 1, nullptr, answers); });
   rd_kafka_DeleteRecords_destroy(one);
   rd_kafka_topic_partition_list_destroy(list);
+}
+
+void raw_admin::grant(const std::string& principal, const std::string& kind,
+                      const std::string& name, const std::vector<std::string>& operations) {
+  const bool is_prefix = name.size() > 1 && name.ends_with('*');
+  const auto what = is_prefix ? name.substr(0, name.size() - 1) : name;
+  std::vector<rd_kafka_AclBinding_t*> rights;
+  for (const auto& o : operations) {
+    rights.push_back(rd_kafka_AclBinding_new(
+        named(kind, RD_KAFKA_RESOURCE__CNT, rd_kafka_ResourceType_name), what.c_str(),
+        is_prefix ? RD_KAFKA_RESOURCE_PATTERN_PREFIXED : RD_KAFKA_RESOURCE_PATTERN_LITERAL,
+        principal.c_str(), "*", named(o, RD_KAFKA_ACL_OPERATION__CNT, rd_kafka_AclOperation_name),
+        RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, nullptr, 0));
+    BOOST_REQUIRE(rights.back() != nullptr);
+  }
+  ask([&](auto* answers) {
+    rd_kafka_CreateAcls(client_, rights.data(), rights.size(), nullptr, answers);
+  });
+  rd_kafka_AclBinding_destroy_array(rights.data(), rights.size());
 }
 
 }  // namespace kafka_test

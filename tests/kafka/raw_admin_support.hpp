@@ -1,4 +1,4 @@
-// What an operator does to topics with Kafka's own tools.
+// What an operator does to topics and rights with Kafka's own tools.
 //
 // Threading: one thread. Errors fail the test.
 #pragma once
@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace kafka_test {
 
 class raw_admin {
  public:
   raw_admin();  // on the shared brokers
+  explicit raw_admin(const std::string& brokers);
   ~raw_admin();
   raw_admin(const raw_admin&) = delete;
   raw_admin& operator=(const raw_admin&) = delete;
@@ -23,6 +25,10 @@ class raw_admin {
   void set(const std::string& topic, const std::string& setting, const std::string& value);
   /// All before `first`, as retention would.
   void delete_records(const std::string& topic, std::int32_t partition, std::int64_t first);
+  /// Allows `principal` ("User:alice") the operations ("DESCRIBE_CONFIGS") on the resource: kind
+  /// TOPIC, GROUP or TRANSACTIONAL_ID; a name that ends in * is a prefix, and * alone is all.
+  void grant(const std::string& principal, const std::string& kind, const std::string& name,
+             const std::vector<std::string>& operations);
 
  private:
   template <class Send>

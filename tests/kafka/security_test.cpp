@@ -3,7 +3,7 @@
 #include <map>
 #include <mutex>
 
-#include "kafka/other_clients_support.hpp"
+#include "kafka/raw_admin_support.hpp"
 #include "kappa/actors/admin_client.hpp"
 #include "kappa/kappa.hpp"
 #include "kappa/log/for_each_record.hpp"
@@ -14,7 +14,6 @@
 namespace {
 
 using namespace log_contract;
-using kappa::test::grant;
 using kappa::testing::kafka_broker;
 using settings = std::map<std::string, std::string>;
 
@@ -23,6 +22,11 @@ kafka_broker& guarded_broker() {
   static kafka_broker broker{
       {.listeners = {"tls", "mtls", "sasl_plain", "sasl_scram", "sasl_ssl"}, .acls = true}};
   return broker;
+}
+
+void grant(const std::string& principal, const std::string& kind, const std::string& name,
+           const std::vector<std::string>& operations) {
+  kafka_test::raw_admin{guarded_broker().bootstrap()}.grant(principal, kind, name, operations);
 }
 
 std::string file(const char* name) { return guarded_broker().file(name).string(); }
@@ -133,7 +137,7 @@ BOOST_AUTO_TEST_CASE(a_log_works_over_tls) {
 
 BOOST_AUTO_TEST_CASE(a_log_works_over_tls_with_a_certificate_of_its_own) {
   for (const auto* kind : {"TOPIC", "GROUP", "TRANSACTIONAL_ID"})
-    grant(guarded_broker().bootstrap(), "User:CN=client", kind, "*", {"ALL"});
+    grant("User:CN=client", kind, "*", {"ALL"});
   const auto mutual = with_ca({{"security.protocol", "SSL"},
                                {"ssl.certificate.location", file("client_certificate")},
                                {"ssl.key.location", file("client_key")}});
@@ -204,9 +208,8 @@ BOOST_AUTO_TEST_CASE(no_line_of_the_log_has_a_password_even_when_the_client_tell
 }
 
 BOOST_AUTO_TEST_CASE(a_right_that_is_missing_is_named_with_its_operation_and_resource) {
-  const auto admin = guarded_broker().bootstrap();
   const auto allow = [&](const char* kind, const char* name, std::vector<std::string> operations) {
-    grant(admin, "User:alice", kind, name, operations);
+    grant("User:alice", kind, name, operations);
   };
   const auto everything =
       std::vector<std::string>{"DESCRIBE", "DESCRIBE_CONFIGS", "CREATE", "READ", "WRITE"};
@@ -242,7 +245,7 @@ BOOST_AUTO_TEST_CASE(a_right_that_is_missing_is_named_with_its_operation_and_res
 // docs/how-to/kafka.md, "Rights"
 BOOST_AUTO_TEST_CASE(the_rights_that_the_documentation_lists_are_enough_for_an_app) {
   const auto allow = [](const char* kind, const char* name, std::vector<std::string> operations) {
-    grant(guarded_broker().bootstrap(), "User:bob", kind, name, operations);
+    grant("User:bob", kind, name, operations);
   };
   const std::vector<std::string> own{
       "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "CREATE", "READ", "WRITE"};
@@ -278,7 +281,7 @@ BOOST_AUTO_TEST_CASE(the_rights_that_the_documentation_lists_are_enough_for_an_a
   // And for who only looks at it.
   const auto allow_alice = [](const char* kind, const char* name,
                               std::vector<std::string> operations) {
-    grant(guarded_broker().bootstrap(), "User:alice", kind, name, operations);
+    grant("User:alice", kind, name, operations);
   };
   allow_alice("TOPIC", "kappa.topics", {"DESCRIBE", "DESCRIBE_CONFIGS", "READ"});
   allow_alice("TOPIC", "letters.*", {"DESCRIBE", "DESCRIBE_CONFIGS"});

@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "state/state_support.hpp"
+#include "support/sanitizer.hpp"
 
 using namespace kappa;
 using namespace kappa::test;
@@ -269,7 +270,7 @@ BOOST_AUTO_TEST_CASE(the_estimate_of_memory_is_honest) {
   };
   endless_store store;
   constexpr std::size_t budget = std::size_t{8} << 20;
-  constexpr int keys = 300'000;  // about ten budgets
+  constexpr int keys = kappa::test::repetitions(300'000);  // about ten budgets, or two
   const auto before = allocated();
   text_table t{store, 0, {.cache_bytes = budget}};
   std::size_t most = 0;

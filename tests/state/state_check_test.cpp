@@ -10,6 +10,7 @@
 #include "kappa/task/epoch.hpp"
 #include "lmdb/lmdb.hpp"
 #include "state/state_support.hpp"
+#include "support/sanitizer.hpp"
 
 namespace {
 
@@ -114,7 +115,7 @@ BOOST_FIXTURE_TEST_CASE(a_flipped_byte_is_found_or_changes_nothing_of_a_state, s
   const auto original = must(content(folder.path()));
   const auto restored = file();  // the owner's number has moved on
   int found = 0;
-  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+  for (std::uint64_t seed = 0; seed < kappa::test::repetitions(400); ++seed) {
     std::mt19937_64 random{seed};
     const auto at = random() % (seed % 4 == 0 ? 8192 : restored.size() / 2);
     write(at, bytes(1, static_cast<char>(restored[at] ^ (1 + random() % 255))));

@@ -10,6 +10,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "state/state_support.hpp"
+#include "support/sanitizer.hpp"
 
 using namespace kappa;
 using namespace kappa::test;
@@ -374,13 +375,13 @@ struct timer_trial {
 BOOST_AUTO_TEST_SUITE(state_models)
 
 BOOST_AUTO_TEST_CASE(a_keyed_table_is_as_its_model_through_steps_epochs_snapshots_and_crashes) {
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint64_t seed = 1; seed <= kappa::test::repetitions(15); ++seed) {
     BOOST_TEST_CONTEXT("seed " << seed) { keyed_trial{seed}.run(4000); }
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_timer_table_is_as_its_model_through_steps_snapshots_and_crashes) {
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint64_t seed = 1; seed <= kappa::test::repetitions(15); ++seed) {
     BOOST_TEST_CONTEXT("seed " << seed) { timer_trial{seed}.run(4000); }
   }
 }

@@ -1,7 +1,6 @@
-// Whether this build is slowed down by a sanitizer. A test that repeats one thing many times then does so less often.
+// Whether this build is slowed down by a sanitizer. A test that repeats one thing many times then
+// does so less often.
 #pragma once
-
-#include <cstdint>
 
 namespace kappa::test {
 
@@ -12,6 +11,6 @@ inline constexpr bool sanitized = false;
 #endif
 
 /// How often to do what is done `often` times in a build without.
-constexpr std::uint64_t repetitions(std::uint64_t often) { return sanitized ? often / 5 : often; }
+constexpr unsigned repetitions(unsigned often) { return sanitized ? often / 5 : often; }
 
 }  // namespace kappa::test

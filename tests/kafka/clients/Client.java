@@ -1,8 +1,7 @@
-// A Java client that knows nothing of Kappa, for tests: it writes and reads records as lines of text, and grants rights.
+// A Java client that knows nothing of Kappa, for tests: it writes and reads records as lines of text.
 //
 //   write BROKERS TOPIC COMPRESSION    standard input → records; prints "partition offset" of each
 //   read BROKERS TOPIC                 what is committed now → standard output
-//   grant BROKERS PRINCIPAL KIND NAME OPERATION…   as in ResourceType and AclOperation; NAME*: a prefix
 //
 // A record is: partition, offset, milliseconds, key, value, headers ("name=value" each), separated by tabs. Bytes are in
 // hexadecimal, "-" is null; a partition of "-" is the client's to choose, and offsets are not read.
@@ -10,17 +9,14 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.*;
 import java.util.stream.Collectors;
-import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.acl.*;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
-import org.apache.kafka.common.resource.*;
 import org.apache.kafka.common.serialization.*;
 
 public class Client {
@@ -28,7 +24,6 @@ public class Client {
         switch (words[0]) {
             case "write" -> write(words[1], words[2], words[3]);
             case "read" -> read(words[1], words[2]);
-            case "grant" -> grant(words);
             default -> throw new IllegalArgumentException(words[0]);
         }
     }
@@ -79,20 +74,6 @@ public class Client {
                     System.out.println(line);
                 }
             }
-        }
-    }
-
-    static void grant(String[] words) throws Exception {
-        var kind = ResourceType.valueOf(words[3]);
-        boolean prefix = words[4].endsWith("*") && words[4].length() > 1;  // "*" alone is all
-        String name = prefix ? words[4].substring(0, words[4].length() - 1) : words[4];
-        var what = new ResourcePattern(kind, name, prefix ? PatternType.PREFIXED : PatternType.LITERAL);
-        var rights = Arrays.stream(words).skip(5)
-            .map(o -> new AclBinding(what, new AccessControlEntry(
-                words[2], "*", AclOperation.valueOf(o), AclPermissionType.ALLOW)))
-            .collect(Collectors.toList());
-        try (var admin = Admin.create(Map.<String, Object>of("bootstrap.servers", words[1]))) {
-            admin.createAcls(rights).all().get();
         }
     }
 }
