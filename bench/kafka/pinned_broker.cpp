@@ -15,9 +15,6 @@ pinned_broker::pinned_broker() : cores_{cores()} {
   kappa::testing::kafka_broker_options o;
   o.full_speed = true;
   o.heap_mb = 1024;
-  // With one core, and a program that keeps all of the machine busy beside it, it may be late with
-  // its heartbeats; nothing here waits for it to be taken for dead.
-  o.settings = {"broker.session.timeout.ms=60000"};
   broker_.emplace(o);
   run_on({cores_.back()});
 }

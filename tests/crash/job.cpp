@@ -11,8 +11,6 @@ namespace kappa::crash {
 namespace {
 
 constexpr std::chrono::milliseconds look_every{2};
-constexpr std::uint64_t least_t1 = 50;
-constexpr std::uint64_t least_t2 = 10;
 
 }  // namespace
 

@@ -19,6 +19,10 @@ namespace kappa::crash {
 /// The job's exit code when it refuses to start.
 inline constexpr int refused = 3;
 
+/// Of commits and snapshots, for a run to count as a trial.
+inline constexpr std::uint64_t least_t1 = 50;
+inline constexpr std::uint64_t least_t2 = 10;
+
 /// What an undisturbed run of the same input left behind, and what is known of the input itself.
 struct reference {
   std::filesystem::path input;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -95,13 +96,22 @@ reference lab::undisturbed(const std::string& name, const std::filesystem::path&
     }
   }
 
-  job j{program, r, work_ / (name + "-undisturbed")};
-  const auto started = now_ns();
-  if (const auto status = j.run(); status != 0) {
-    throw std::runtime_error{
-        fmt::format("the undisturbed run ended with {}: {}", status, j.said())};
+  // A trial takes so many commits, and how many there are in a second is the disk's business: as
+  // slow as it takes for twice as many.
+  std::optional<job> made;
+  auto started = now_ns();
+  for (int tries = 1;; ++tries) {
+    made.emplace(program, r, work_ / (name + "-undisturbed"));
+    started = now_ns();
+    if (const auto status = made->run(); status != 0) {
+      throw std::runtime_error{
+          fmt::format("the undisturbed run ended with {}: {}", status, made->said())};
+    }
+    r.counts = made->counts();
+    if (tries == 4 || (r.counts.t1() >= 2 * least_t1 && r.counts.t2() >= 2 * least_t2)) break;
+    r.rate /= 2;
   }
-  r.counts = j.counts();
+  const auto& j = *made;
   const auto t1 = r.counts.of("log.after_commit");
   r.startup_ns = t1.first_ns - started;
   r.busy_ns = t1.last_ns - t1.first_ns;
