@@ -1,5 +1,8 @@
 #include "kafka/raw_admin_support.hpp"
 
+#include <chrono>
+#include <set>
+
 #include <boost/test/unit_test.hpp>
 
 #include "support/kafka_broker.hpp"
@@ -30,12 +33,18 @@ raw_admin::~raw_admin() { rd_kafka_destroy(client_); }
 
 template <class Send>
 void raw_admin::ask(Send&& send) {
+  ask(send, [](rd_kafka_event_t*) {});
+}
+
+template <class Send, class Look>
+void raw_admin::ask(Send&& send, Look&& look) {
   auto* answers = rd_kafka_queue_new(client_);
   send(answers);
   auto* answer = rd_kafka_queue_poll(answers, 30'000);
   BOOST_REQUIRE(answer != nullptr);
   BOOST_TEST_REQUIRE(rd_kafka_event_error(answer) == RD_KAFKA_RESP_ERR_NO_ERROR,
                      rd_kafka_event_error_string(answer));
+  look(answer);
   rd_kafka_event_destroy(answer);
   rd_kafka_queue_destroy(answers);
 }
@@ -76,19 +85,40 @@ void raw_admin::grant(const std::string& principal, const std::string& kind,
                       const std::string& name, const std::vector<std::string>& operations) {
   const bool is_prefix = name.size() > 1 && name.ends_with('*');
   const auto what = is_prefix ? name.substr(0, name.size() - 1) : name;
+  const auto resource = named(kind, RD_KAFKA_RESOURCE__CNT, rd_kafka_ResourceType_name);
+  const auto pattern =
+      is_prefix ? RD_KAFKA_RESOURCE_PATTERN_PREFIXED : RD_KAFKA_RESOURCE_PATTERN_LITERAL;
   std::vector<rd_kafka_AclBinding_t*> rights;
   for (const auto& o : operations) {
-    rights.push_back(rd_kafka_AclBinding_new(
-        named(kind, RD_KAFKA_RESOURCE__CNT, rd_kafka_ResourceType_name), what.c_str(),
-        is_prefix ? RD_KAFKA_RESOURCE_PATTERN_PREFIXED : RD_KAFKA_RESOURCE_PATTERN_LITERAL,
-        principal.c_str(), "*", named(o, RD_KAFKA_ACL_OPERATION__CNT, rd_kafka_AclOperation_name),
-        RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, nullptr, 0));
+    rights.push_back(
+        rd_kafka_AclBinding_new(resource, what.c_str(), pattern, principal.c_str(), "*",
+                                named(o, RD_KAFKA_ACL_OPERATION__CNT, rd_kafka_AclOperation_name),
+                                RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, nullptr, 0));
     BOOST_REQUIRE(rights.back() != nullptr);
   }
   ask([&](auto* answers) {
     rd_kafka_CreateAcls(client_, rights.data(), rights.size(), nullptr, answers);
   });
   rd_kafka_AclBinding_destroy_array(rights.data(), rights.size());
+
+  // It is the controller that has answered: the broker hears of them later, and tells what it
+  // knows.
+  std::set<rd_kafka_AclOperation_t> known;
+  auto* filter = rd_kafka_AclBindingFilter_new(resource, what.c_str(), pattern, principal.c_str(),
+                                               nullptr, RD_KAFKA_ACL_OPERATION_ANY,
+                                               RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, nullptr, 0);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+  while (known.size() < operations.size()) {
+    BOOST_REQUIRE(std::chrono::steady_clock::now() < end);
+    ask([&](auto* answers) { rd_kafka_DescribeAcls(client_, filter, nullptr, answers); },
+        [&](rd_kafka_event_t* answer) {
+          std::size_t n = 0;
+          const auto* const* found =
+              rd_kafka_DescribeAcls_result_acls(rd_kafka_event_DescribeAcls_result(answer), &n);
+          for (std::size_t i = 0; i < n; ++i) known.insert(rd_kafka_AclBinding_operation(found[i]));
+        });
+  }
+  rd_kafka_AclBinding_destroy(filter);
 }
 
 }  // namespace kafka_test

@@ -27,12 +27,15 @@ class raw_admin {
   void delete_records(const std::string& topic, std::int32_t partition, std::int64_t first);
   /// Allows `principal` ("User:alice") the operations ("DESCRIBE_CONFIGS") on the resource: kind
   /// TOPIC, GROUP or TRANSACTIONAL_ID; a name that ends in * is a prefix, and * alone is all.
+  /// Returns when it is so.
   void grant(const std::string& principal, const std::string& kind, const std::string& name,
              const std::vector<std::string>& operations);
 
  private:
   template <class Send>
   void ask(Send&& send);
+  template <class Send, class Look>
+  void ask(Send&& send, Look&& look);
   rd_kafka_t* client_;
 };
 
