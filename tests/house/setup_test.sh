@@ -118,4 +118,17 @@ ctest_gets() { # [KAPPA_WITHOUT_KAFKA]
 equal "with Kafka" "all" "$(ctest_gets)"
 equal "without Kafka" 'said: without the tests that need a Kafka broker|left out ^kafka$' "$(ctest_gets 1)"
 
+# ---- --log kafka, wherever it stands
+log_and_others() {
+  eval "$(sed -n '/^take_log_kafka() {/,/^}/p' dev)"
+  take_log_kafka "$@"
+  # shellcheck disable=SC2154 # take_log_kafka sets them
+  printf '%s %s' "$log_is_kafka" "${others[*]}"
+}
+equal "--log kafka first" "1 --faults 3" "$(log_and_others --log kafka --faults 3)"
+equal "--log kafka last" "1 --faults 3" "$(log_and_others --faults 3 --log kafka)"
+equal "--log=kafka" "1 --out x" "$(log_and_others --out --log=kafka x)"
+equal "another log" "0 --log memory: --rate 3" "$(log_and_others --log memory: --rate 3)"
+equal "nothing" "0 " "$(log_and_others)"
+
 exit $((failures > 0))

@@ -2,8 +2,10 @@
 // refused.
 #include <set>
 
+#include "kafka/raw_admin_support.hpp"
 #include "kafka/totals_app_support.hpp"
 #include "kappa/log/open_log.hpp"
+#include "support/kafka_broker.hpp"
 
 namespace {
 
@@ -201,6 +203,54 @@ BOOST_AUTO_TEST_CASE(positions_that_are_gone_are_not_taken_for_a_first_start) {
   BOOST_TEST(name_of(h.failure()->code) == name_of(errc::refused_start), h.failure()->text());
   (void)h.stop();
   BOOST_TEST(lines_of(*log, name + "-sums").size() == 200U);
+}
+
+// They are for Kafka's own tools: the tasks' positions are elsewhere.
+BOOST_AUTO_TEST_CASE(offsets_of_the_inputs_that_are_deleted_under_a_running_app_change_nothing) {
+  const auto name = fresh_name();
+  const temporary_folder folder;
+  const auto log = log_on_kafka();
+  make_input(*log, name);
+  send(*log, name, 0, 200);
+  host h{totals_app(name), options_on(kafka_url(), folder.path())};
+  must(h.start());
+  BOOST_TEST_REQUIRE(has_taken_in(*log, name, 200));
+  raw_admin tools;
+  const auto group = name + ".sum.g1";
+  const auto input = name + "-readings";
+  const auto is_at_the_end = [&](std::int32_t p) {
+    return tools.committed(group, input, p) ==
+           must(log->bounds({input, partition{p}})).latest.value;
+  };
+  for (std::int32_t p = 0; p < partitions; ++p) {
+    BOOST_TEST_REQUIRE(eventually([&] { return is_at_the_end(p); }));
+    tools.delete_committed(group, input, p);
+    BOOST_TEST(tools.committed(group, input, p) == RD_KAFKA_OFFSET_INVALID);
+  }
+  send(*log, name, 200, 100);
+  BOOST_TEST(has_taken_in(*log, name, 300));
+  for (std::int32_t p = 0; p < partitions; ++p)
+    BOOST_TEST(eventually([&] { return is_at_the_end(p); }));
+  must(h.stop());
+  check_counts(*log, name + "-sums");
+  check_counts(*log, name + "-letters");
+}
+
+BOOST_AUTO_TEST_CASE(a_session_time_out_that_the_brokers_do_not_take_is_refused) {
+  const kappa::testing::kafka_broker broker{{.settings = {"group.min.session.timeout.ms=6000"}}};
+  const auto url = "kafka://" + broker.bootstrap();
+  const auto name = fresh_name();
+  const temporary_folder folder;
+  make_input(*must(open_log({.url = url})), name);
+  auto options = options_on(url, folder.path());
+  options.session_timeout = 2s;
+  host h{totals_app(name), options};
+  must(h.start());
+  BOOST_TEST_REQUIRE(eventually([&] { return h.failure().has_value(); }));
+  BOOST_TEST(name_of(h.failure()->code) == name_of(errc::bad_config), h.failure()->text());
+  BOOST_TEST(h.failure()->text().find("group.min.session.timeout.ms") != std::string::npos,
+             h.failure()->text());
+  (void)h.stop();
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_address_is_told_by_what_the_connection_said) {

@@ -3,7 +3,10 @@
 //   kafka_helper LOG STATE NAME FLAG   runs app NAME until the end of its input; says "started".
 //                                      Stage "slow" stops at its next reading once FLAG is there;
 //                                      "quick" adds up wrongly if FLAG.wrong is there at the start
+//
+// KAPPA_TEST_GROUP_PROTOCOL: librdkafka's group.protocol.
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <iostream>
@@ -43,6 +46,8 @@ int run(const std::string& log, const std::string& state, const std::string& nam
   options.handler_limit = 10min;
   options.limits.commit_interval = 20ms;
   options.limits.snapshot_interval = 100ms;
+  if (const auto* protocol = std::getenv("KAPPA_TEST_GROUP_PROTOCOL"))
+    options.kafka_settings["group.protocol"] = protocol;
   host h{a, options};
   if (auto started = h.start(); !started) {
     std::cerr << started.error().text() << '\n';

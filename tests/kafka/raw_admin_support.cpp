@@ -81,6 +81,39 @@ void raw_admin::delete_records(const std::string& topic, std::int32_t partition,
   rd_kafka_topic_partition_list_destroy(list);
 }
 
+std::int64_t raw_admin::committed(const std::string& group, const std::string& topic,
+                                  std::int32_t partition) {
+  auto* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), partition);
+  auto* one = rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list);
+  std::int64_t found = RD_KAFKA_OFFSET_INVALID;
+  ask([&](auto* answers) { rd_kafka_ListConsumerGroupOffsets(client_, &one, 1, nullptr, answers); },
+      [&](rd_kafka_event_t* answer) {
+        std::size_t n = 0;
+        const auto* const* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+            rd_kafka_event_ListConsumerGroupOffsets_result(answer), &n);
+        BOOST_REQUIRE(n == 1U);
+        const auto* partitions = rd_kafka_group_result_partitions(groups[0]);
+        BOOST_REQUIRE(partitions != nullptr && partitions->cnt == 1);
+        found = partitions->elems[0].offset;
+      });
+  rd_kafka_ListConsumerGroupOffsets_destroy(one);
+  rd_kafka_topic_partition_list_destroy(list);
+  return found;
+}
+
+void raw_admin::delete_committed(const std::string& group, const std::string& topic,
+                                 std::int32_t partition) {
+  auto* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), partition);
+  auto* one = rd_kafka_DeleteConsumerGroupOffsets_new(group.c_str(), list);
+  ask([&](auto* answers) {
+    rd_kafka_DeleteConsumerGroupOffsets(client_, &one, 1, nullptr, answers);
+  });
+  rd_kafka_DeleteConsumerGroupOffsets_destroy(one);
+  rd_kafka_topic_partition_list_destroy(list);
+}
+
 void raw_admin::grant(const std::string& principal, const std::string& kind,
                       const std::string& name, const std::vector<std::string>& operations) {
   const bool is_prefix = name.size() > 1 && name.ends_with('*');

@@ -25,6 +25,10 @@ class raw_admin {
   void set(const std::string& topic, const std::string& setting, const std::string& value);
   /// All before `first`, as retention would.
   void delete_records(const std::string& topic, std::int32_t partition, std::int64_t first);
+  /// What a group has committed of one partition; -1001: nothing (librdkafka's "invalid").
+  [[nodiscard]] std::int64_t committed(const std::string& group, const std::string& topic,
+                                       std::int32_t partition);
+  void delete_committed(const std::string& group, const std::string& topic, std::int32_t partition);
   /// Allows `principal` ("User:alice") the operations ("DESCRIBE_CONFIGS") on the resource: kind
   /// TOPIC, GROUP or TRANSACTIONAL_ID; a name that ends in * is a prefix, and * alone is all.
   /// Returns when it is so.

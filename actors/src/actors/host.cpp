@@ -235,6 +235,7 @@ struct host::inside {
                               .kafka_settings = options.kafka_settings,
                               .instance_folder = slot ? slot->folder() : std::filesystem::path{},
                               .session_timeout = options.session_timeout,
+                              .replication = options.replication,
                               .log = options.log_to});
       if (!opened) return fail(opened.error());
       log = std::move(*opened);

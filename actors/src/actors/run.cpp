@@ -179,6 +179,10 @@ struct runner::inside {
                    "most)")
         ->check(CLI::Range(0, 64))
         ->capture_default_str();
+    cli.add_option("--replication", options.replication,
+                   "On Kafka: copies of the topics that it creates (0: as the brokers have it)")
+        ->check(CLI::Range(0, 99))
+        ->capture_default_str();
     cli.add_option("--http", http, "Serve queries, metrics and health at ADDRESS:PORT");
     time_option("--session-timeout", options.session_timeout,
                 "On Kafka: how long a process may be silent before others get its tasks");

@@ -65,6 +65,12 @@ meaning meaning_of(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
       return {errc::denied, false};
+    case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+    case RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED:
+    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+      return {errc::bad_config, false};
+    case RD_KAFKA_RESP_ERR_UNRELEASED_INSTANCE_ID:
+      return {errc::owned, false};
     case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
       return {errc::incompatible, false};
@@ -171,6 +177,11 @@ error error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view d
                : fmt::format("; the user that this program connects as needs {}",
                              needs.empty() ? usual_right(code) : needs);
     text += " (docs/how-to/kafka.md)";
+  }
+  if (code == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT) {
+    text +=
+        "; the brokers take group.min.session.timeout.ms (6 s if nobody has set it) … "
+        "group.max.session.timeout.ms: give --session-timeout in between";
   }
   if (m.code == errc::incompatible) text += fmt::format("; {}", needed_brokers);
   return {m.code, std::move(subject), std::move(text), m.retriable};
@@ -333,6 +344,12 @@ error client::with_reason(error e) const {
   const std::lock_guard lock{mutex_};
   if (!last_failure_.empty()) e.message += "; last: " + last_failure_;
   return e;
+}
+
+std::string client::member_id() const {
+  const std::unique_ptr<char, void (*)(char*)> id{rd_kafka_memberid(handle_),
+                                                  [](char* p) { rd_kafka_mem_free(nullptr, p); }};
+  return id ? id.get() : "";
 }
 
 error client::error_of(rd_kafka_resp_err_t code, std::string subject, std::string_view detail,

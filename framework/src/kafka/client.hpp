@@ -102,6 +102,9 @@ class client {
   [[nodiscard]] error error_of(const rd_kafka_error_t* e, std::string subject,
                                std::string_view needs = {}) const;
 
+  /// What the group calls this consumer; empty: it is in none.
+  [[nodiscard]] std::string member_id() const;
+
   using time_point = std::chrono::steady_clock::time_point;
   /// For one who waits for the brokers since then, asked now and then: they do not let this client
   /// in, or it does not trust them (a wrong password, a wrong authority), and longer waiting would

@@ -116,22 +116,36 @@ void group_member::serve() {
         if (rd_kafka_event_error_is_fatal(e.get()) != 0) {
           std::array<char, 512> why{};
           const auto code = rd_kafka_fatal_error(client_->get(), why.data(), why.size());
-          if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && !fenced_) {
-            fence(error_of(code, "group " + group_, why.data()));
+          auto found = error_of(code, "group " + group_, why.data());
+          if ((code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||
+               code == RD_KAFKA_RESP_ERR_UNRELEASED_INSTANCE_ID) &&
+              !fenced_) {
+            fence(std::move(found));
             return;
           }
-          failed(error_of(code, "group " + group_, why.data()));
+          failed(found);
         } else {
           const auto found = error_of(rd_kafka_event_error(e.get()), "group " + group_,
                                       rd_kafka_event_error_string(e.get()));
           client_->connection_error(rd_kafka_event_error(e.get()), found.message);
-          if (found.code == errc::denied) failed(found);
+          if (found.code == errc::denied || found.code == errc::bad_config) failed(found);
         }
         break;
       default:
         break;
     }
   }
+  check_identity();
+}
+
+// A session that ends while a revocation is answered is told by nobody: librdkafka joins anew,
+// under another id, and keeps what it had although others have been given it meanwhile.
+void group_member::check_identity() {
+  if (here_.empty() || fenced_) return;
+  const auto id = client_->member_id();
+  if (id.empty() || id == has_them_as_) return;
+  fence({errc::fenced, "group " + group_,
+         "its session has ended while it gave tasks up, and the others may be another's"});
 }
 
 // All its tasks are lost.
@@ -176,8 +190,14 @@ void group_member::given(const rd_kafka_topic_partition_list_t& partitions) {
   for (int i = 0; i < list->cnt; ++i) {
     if (topic_ != list->elems[i].topic) continue;
     const partition p{list->elems[i].partition};
+    if (here_.empty()) has_tasks_as(client_->member_id());
     if (here_.insert(p).second) listener_.given({stage_.stage, p});
   }
+}
+
+void group_member::has_tasks_as(std::string id) {
+  registry_.has_tasks_as(group_, id);
+  has_them_as_ = std::move(id);
 }
 
 void group_member::taken(const rd_kafka_topic_partition_list_t& partitions, bool lost) {

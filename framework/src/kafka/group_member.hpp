@@ -57,6 +57,8 @@ class group_member {
   void taken(const rd_kafka_topic_partition_list_t& partitions, bool lost);
   void finish_revocation();
   void fence(error e);
+  void check_identity();
+  void has_tasks_as(std::string id);
   void failed(const error& e);
 
   stage_tasks stage_;
@@ -71,6 +73,7 @@ class group_member {
   bool subscribed_otherwise_ = false;
   std::shared_ptr<revocation> revoking_;
   std::set<partition> here_;
+  std::string has_them_as_;  // the member id
   bool failed_ = false;
   std::optional<error> fenced_;
 };

@@ -23,24 +23,33 @@ class group_registry {
   void lost() { on_lost_(); }
   void joined(const std::string& group, client& member) {
     const std::lock_guard lock{mutex_};
-    members_[group] = &member;
+    members_[group] = {&member, {}};
   }
   void left(const std::string& group) {
     const std::lock_guard lock{mutex_};
-    members_[group] = nullptr;
+    members_[group] = {};
+  }
+  /// The member id under which this process has its tasks of that group; empty: it has none.
+  void has_tasks_as(const std::string& group, const std::string& id) {
+    const std::lock_guard lock{mutex_};
+    members_[group].has_tasks_as = id;
   }
   /// As of now: a new one with each rebalance. Null: this process is no member at the moment,
   /// though it was or wants to be; what it commits as nobody the brokers would take without
-  /// looking. Of a group that was never joined here: that of nobody, for tools while the app does
-  /// not run.
+  /// looking. Null too where it is another member by now than the one that was given the tasks: its
+  /// session has ended in between, and they may be another's. Of a group that was never joined
+  /// here: that of nobody, for tools while the app does not run.
   [[nodiscard]] group_metadata metadata_of(const std::string& group) const {
     const std::lock_guard lock{mutex_};
     const auto m = members_.find(group);
     if (m == members_.end())
       return group_metadata{rd_kafka_consumer_group_metadata_new(group.c_str())};
-    if (m->second == nullptr) return nullptr;
-    group_metadata now{rd_kafka_consumer_group_metadata(m->second->get())};
+    const auto& [of, has_tasks_as] = m->second;
+    if (of == nullptr) return nullptr;
+    group_metadata now{rd_kafka_consumer_group_metadata(of->get())};
     if (!now || generation_of(*now) < 0) return nullptr;
+    // After that: of one who becomes another only now, the brokers do not take it any more.
+    if (!has_tasks_as.empty() && has_tasks_as != of->member_id()) return nullptr;
     return now;
   }
 
@@ -59,9 +68,14 @@ class group_registry {
     return generation;
   }
 
+  struct entry {
+    client* of = nullptr;  // null: it was one
+    std::string has_tasks_as;
+  };
+
   std::function<void()> on_lost_;
   mutable std::mutex mutex_;
-  std::map<std::string, client*> members_;  // null: it was one
+  std::map<std::string, entry> members_;
 };
 
 }  // namespace kappa::kafka

@@ -15,6 +15,10 @@ constexpr std::chrono::seconds patience_with_leaving{5};
 // brokers that come and go more than once. Two of one name fence each other without end.
 constexpr std::size_t most_fences = 5;
 constexpr std::chrono::seconds within{60};
+// By KIP-848 a name is not another's to take while the session of who has it lasts: 45 s if nobody
+// has set it otherwise.
+constexpr std::chrono::seconds patience_with_former_self{120};
+constexpr std::chrono::seconds try_again{1};
 
 }  // namespace
 
@@ -41,6 +45,13 @@ result<std::unique_ptr<group_thread>> group_thread::join(const kafka_log_options
     e.member = std::move(*member);
     t->members_.push_back(std::move(e));
   }
+  const auto protocol = options.settings.find(group_protocol);
+  const bool brokers_own = protocol != options.settings.end() && protocol->second == "consumer";
+  options.log(
+      log_level::info, "the brokers place the tasks",
+      {{"process", t->process_},
+       {"session_timeout", brokers_own ? "the brokers' group.consumer.session.timeout.ms"
+                                       : fmt::format("{} ms", options.session_timeout.count())}});
   t->thread_ = std::thread{[raw = t.get()] { raw->run(); }};
   return t;
 }
@@ -51,13 +62,34 @@ group_thread::~group_thread() {
   if (thread_.joinable()) thread_.join();
 }
 
+// True: somebody has this name, and may be this process before it was killed.
+bool group_thread::waits_for_former_self(entry& e, const error& why) {
+  if (why.code != errc::owned) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - e.last_owned > within) e.owned_since = now;
+  e.last_owned = now;
+  if (now - e.owned_since > patience_with_former_self) return false;
+  e.join_at = now + try_again;
+  return true;
+}
+
 void group_thread::look_at(entry& e) {
-  if (!e.member) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (!e.member) {
+    if (!e.join_at || now < *e.join_at) return;
+    e.join_at.reset();
+    auto joined = e.join();
+    if (!joined) {
+      listener_->failed(joined.error());
+      return;
+    }
+    e.member = std::move(*joined);
+  }
   e.member->serve();
   if (!e.member->fenced()) return;
   auto why = *e.member->fenced();
   e.member.reset();
-  const auto now = std::chrono::steady_clock::now();
+  if (waits_for_former_self(e, why)) return;
   std::erase_if(e.fenced_at, [&](auto at) { return now - at > within; });
   e.fenced_at.push_back(now);
   if (e.fenced_at.size() < most_fences) {
@@ -68,7 +100,7 @@ void group_thread::look_at(entry& e) {
     }
     why = joined.error();
   }
-  if (why.code == errc::fenced) {
+  if (why.code == errc::fenced || why.code == errc::owned) {
     why.message +=
         "; another process has this one's identity: a copied state folder, or the same "
         "--instance twice";

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,7 +35,12 @@ class group_thread final : public membership {
     std::function<result<std::unique_ptr<group_member>>()> join;
     std::unique_ptr<group_member> member;
     std::vector<std::chrono::steady_clock::time_point> fenced_at;  // of late
+    // While somebody else has its name.
+    std::optional<std::chrono::steady_clock::time_point> join_at;
+    std::chrono::steady_clock::time_point owned_since{};
+    std::chrono::steady_clock::time_point last_owned{};
   };
+  [[nodiscard]] static bool waits_for_former_self(entry& e, const error& why);
   void look_at(entry& e);
 
   std::string process_;

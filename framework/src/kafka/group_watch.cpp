@@ -38,9 +38,7 @@ std::optional<group_watch::sight> group_watch::judge(
     }
   }
   if (owned.size() >= static_cast<std::size_t>(tasks_)) return sight::whole;
-  const std::unique_ptr<char, void (*)(char*)> me{rd_kafka_memberid(client_.get()),
-                                                  [](char* p) { rd_kafka_mem_free(nullptr, p); }};
-  return me && !members.empty() && *members.begin() == me.get() ? sight::gap : sight::nothing;
+  return !members.empty() && *members.begin() == client_.member_id() ? sight::gap : sight::nothing;
 }
 
 group_watch::sight group_watch::look() {

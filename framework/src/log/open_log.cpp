@@ -49,6 +49,7 @@ result<std::shared_ptr<event_log>> open_log(const open_log_options& options) {
     kafka.settings = options.kafka_settings;
     kafka.instance_folder = options.instance_folder;
     kafka.session_timeout = kafka.transaction_timeout = options.session_timeout;
+    kafka.replication = options.replication;
     kafka.log = options.log;
     return open_kafka_log(kafka);
 #else

@@ -25,7 +25,7 @@ WEIGHTS = {
 SHORT = {
     1: ["kill", "step kafka.before_commit:2", "step kafka.before_offsets:2", "step t1.after_commit:2",
         "step t2.before_commit:1", "freeze", "terminate", "step recover.live:1", "drop"],
-    3: ["group-coordinator", "kill", "transaction-coordinator", "terminate", "cut"],
+    3: ["group-coordinator", "kill", "transaction-coordinator", "terminate", "cut", "disk"],
 }
 # About, to choose a rate by which all of them fall inside the run. A broker takes longer to come back than a process.
 SECONDS_A_FAULT = {1: 1.6, 3: 4.5}

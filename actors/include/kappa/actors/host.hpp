@@ -48,6 +48,9 @@ struct host_options {
   /// On Kafka: how long a process may be silent before its tasks are given to others, and before
   /// its transactions are aborted. 1 s … 15 min; the brokers have bounds of their own.
   std::chrono::milliseconds session_timeout{10'000};
+  /// On Kafka: copies of the topics that it creates. 0: default.replication.factor of the brokers,
+  /// which is 1 if nobody has set it.
+  int replication = 0;
   /// Where copies of the states are put now and then, and where a state comes from when there is
   /// none here and the log alone would take long, or no longer has what it takes. Empty, and no
   /// `savepoint_repository`: there are none.

@@ -20,6 +20,7 @@ struct open_log_options {
   std::map<std::string, std::string> kafka_settings{};
   std::filesystem::path instance_folder{};
   std::chrono::milliseconds session_timeout{10'000};  // also of transactions
+  int replication = 0;  // copies of topics that are created; 0: what the brokers say
   log_sink log = no_log;
 };
 
