@@ -68,9 +68,10 @@ class Node:
         return artifacts.command(self.version, options, main, *map(str, arguments))
 
     def spawn(self, command):
-        """Output goes to the log. A session of its own: Ctrl-C in a terminal is the harness's to handle."""
+        """Output goes to the log. A process group of its own: Ctrl-C in a terminal is the harness's to handle. Not a session
+        of its own: Linux schedules each by itself (autogroup), and one beside busy others was seen to wait for minutes."""
         with open(self.log, "ab") as log:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
                                     preexec_fn=dies_with(os.getpid()))
 
     def format(self, cluster_id, users):
@@ -176,7 +177,7 @@ class Node:
 
     def start_proxy(self, kind):
         self.proxy = subprocess.Popen([sys.executable, "-B", PROXY, str(self.ports[kind])], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True, start_new_session=True,
+                                      stdout=subprocess.PIPE, text=True, process_group=0,
                                       preexec_fn=dies_with(os.getpid()))
         self.clients_ports[kind] = int(self.proxy.stdout.readline())
 
