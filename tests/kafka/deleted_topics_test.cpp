@@ -1,6 +1,7 @@
 // Topics that somebody deletes while the app runs. What is refused at a start: start_test.cpp.
 #include <atomic>
 
+#include "kafka/names.hpp"
 #include "kafka/raw_admin_support.hpp"
 #include "kafka/totals_app_support.hpp"
 
@@ -100,6 +101,18 @@ BOOST_AUTO_TEST_CASE(an_app_whose_output_is_deleted_ends_and_started_again_goes_
     BOOST_TEST_REQUIRE(std::stoi(l.substr(colon + 2)) == ++counts[l.substr(0, colon)], l);
   }
   check_counts(*a.log, a.name + "-letters");
+}
+
+BOOST_AUTO_TEST_CASE(an_app_whose_tasks_topic_is_deleted_ends_and_names_it) {
+  running_app a;
+  const auto tasks = kafka::tasks_topic(a.name, "by-letter", generation{1});
+  raw_admin{}.delete_topic(tasks);
+  BOOST_TEST_REQUIRE(eventually([&] { return a.app->failure().has_value(); }, 120s));
+  says(*a.app->failure(), {tasks, "deleted", "start over under another name"});
+  const auto finished = a.app->wait_finished(1ms);
+  BOOST_REQUIRE(!finished);
+  says(finished.error(), {tasks, "deleted"});
+  (void)a.app->stop();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

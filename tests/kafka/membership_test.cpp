@@ -50,23 +50,38 @@ class process final : public placement_listener {
     all_.add(-1);
     done();
   }
-  void failed(const error& e) override { BOOST_ERROR(e.text()); }
+  void failed(const error& e) override {
+    const std::lock_guard lock{mutex_};
+    failure_ = e.text();
+    failed_.notify_all();
+  }
+  /// Empty: it has not failed in that time.
+  std::string failure_within(std::chrono::seconds limit) {
+    std::unique_lock lock{mutex_};
+    (void)failed_.wait_for(lock, limit, [&] { return !failure_.empty(); });
+    return failure_;
+  }
 
  private:
   ownership& all_;
+  std::mutex mutex_;
+  std::condition_variable failed_;
+  std::string failure_;
   std::shared_ptr<event_log> log_;
   std::unique_ptr<membership> membership_;
 };
 
-/// A process under a static name that is killed when a rebalance wants tasks of it.
-class killed_in_between {
+/// A member under a static name, which goes as one that is killed.
+class bare_member {
  public:
-  killed_in_between(const kafka_log_options& options, const stage_tasks& stage) {
+  bare_member(const kafka_log_options& options, const stage_tasks& stage) {
     const auto group = kafka::group_of(stage.app, stage.stage, stage.generation);
     auto settings = must(kafka::config::create(options, "test"));
     for (const auto& [name, value] : std::map<std::string, std::string>{
              {"group.id", group},
-             {"group.instance.id", must(kafka::instance::open(options.instance_folder)).id()},
+             {"group.instance.id",
+              kafka::member_name(must(kafka::instance::open(options.instance_folder)).id(),
+                                 stage.fingerprint)},
              {"partition.assignment.strategy", "cooperative-sticky"},
              {"session.timeout.ms", std::to_string(options.session_timeout.count())},
              {"max.poll.interval.ms", std::to_string(options.session_timeout.count())},
@@ -83,28 +98,37 @@ class killed_in_between {
         RD_KAFKA_PARTITION_UA);
     BOOST_REQUIRE(rd_kafka_subscribe(consumer_, topics.get()) == 0);
   }
-  /// Until it has all tasks, or (`taken`) until some shall go.
-  void serve(bool taken) {
+  /// Until it was given so many tasks in all.
+  void be_given(std::int32_t count) {
+    until([&](rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* list) {
+      if (what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) return false;
+      const kafka::fault f{rd_kafka_incremental_assign(consumer_, list)};
+      BOOST_REQUIRE(!f);
+      count -= list->cnt;
+      return count <= 0;
+    });
+  }
+  /// Until some shall go, which it does not answer any more.
+  void be_asked_for_some() {
+    until([](rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* list) {
+      return what != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && list->cnt > 0;
+    });
+  }
+  ~bare_member() { rd_kafka_destroy_flags(consumer_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }
+
+ private:
+  template <class Done>
+  void until(Done&& done) {
     const kafka::queue events{rd_kafka_queue_get_consumer(consumer_)};
-    const auto until = std::chrono::steady_clock::now() + 90s;
-    while (std::chrono::steady_clock::now() < until) {
+    const auto end = std::chrono::steady_clock::now() + 90s;
+    while (std::chrono::steady_clock::now() < end) {
       const kafka::event e{rd_kafka_queue_poll(events.get(), 100)};
       if (!e || rd_kafka_event_type(e.get()) != RD_KAFKA_EVENT_REBALANCE) continue;
-      auto* const list = rd_kafka_event_topic_partition_list(e.get());
-      if (rd_kafka_event_error(e.get()) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-        const kafka::fault f{rd_kafka_incremental_assign(consumer_, list)};
-        BOOST_REQUIRE(!f);
-        if (!taken && list->cnt == tasks) return;
-      } else if (taken) {
-        BOOST_TEST(list->cnt > 0);
-        return;
-      }
+      if (done(rd_kafka_event_error(e.get()), rd_kafka_event_topic_partition_list(e.get()))) return;
     }
     BOOST_FAIL("the rebalance did not come");
   }
-  ~killed_in_between() { rd_kafka_destroy_flags(consumer_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }
 
- private:
   rd_kafka_t* consumer_ = nullptr;
 };
 
@@ -124,11 +148,33 @@ BOOST_AUTO_TEST_CASE(tasks_of_one_that_was_killed_between_two_rounds_find_an_own
   must(must(open_kafka_log(options))->make_room(stage));
 
   ownership all;
-  auto first = std::make_optional<killed_in_between>(killed, stage);
-  first->serve(false);
+  auto first = std::make_optional<bare_member>(killed, stage);
+  first->be_given(tasks);
   process other{options, stage, all};
-  first->serve(true);
+  first->be_asked_for_some();
   first.reset();
   process back{killed, stage, all};
   BOOST_TEST(all.wait_for(tasks), "some tasks have no owner");
+  for (auto* p : {&other, &back}) BOOST_TEST(p->failure_within(0s) == "");
+}
+
+// Who starts at the same time as another program has not seen it at the start.
+BOOST_AUTO_TEST_CASE(a_member_whose_group_gets_one_of_another_program_fails) {
+  temporary_folder folder;
+  kafka_log_options options;
+  options.brokers = kappa::testing::the_broker().bootstrap();
+  options.session_timeout = 6s;
+  options.instance_folder = folder.path() / "one";
+  stage_tasks stage{"mixed", "count", generation{1}, tasks, 0x17};
+  ownership all;
+  process one{options, stage, all};
+  BOOST_TEST_REQUIRE(all.wait_for(tasks));
+  stage.fingerprint = 0x18;
+  options.session_timeout = 15min;
+  options.instance_folder = folder.path() / "another";
+  bare_member another{options, stage};
+  another.be_given(tasks / 2);
+  const auto failure = one.failure_within(90s);
+  for (const auto* word : {"stage count", "fingerprint 0000000000000018", "under the name 'mixed'"})
+    BOOST_TEST(failure.find(word) != std::string::npos, failure);
 }

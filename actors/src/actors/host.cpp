@@ -396,7 +396,8 @@ struct host::inside {
     if (!log->places_tasks()) return {};
     std::vector<stage_tasks> stages;
     for (const auto& stage : topology->stages())
-      stages.push_back({stage.app, stage.name, stage.generation, layout.at(stage.name).tasks});
+      stages.push_back({stage.app, stage.name, stage.generation, layout.at(stage.name).tasks,
+                        stage.fingerprint});
     // Before it is seen among the processes: who sees it expects an answer.
     auto asked = log->bounds({topology->admin_topic(), partition{0}});
     if (!asked) return fail(asked.error());

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <tuple>
 
 #include <fmt/format.h>
 
+#include "kafka/names.hpp"
 #include "kafka/waiting_again.hpp"
 
 namespace kappa::kafka {
@@ -30,21 +32,24 @@ auto patiently(Look&& look) {
   }
 }
 
-member_description described(const rd_kafka_MemberDescription_t& m) {
+}  // namespace
+
+member_description described(const std::string& group, const rd_kafka_MemberDescription_t& m) {
   member_description out;
-  out.calls = rd_kafka_MemberDescription_client_id(&m);
-  const auto* name = rd_kafka_MemberDescription_group_instance_id(&m);
-  out.name = name != nullptr && *name != 0 ? name : out.calls;
+  out.group = group;
+  const auto* own = rd_kafka_MemberDescription_group_instance_id(&m);
+  const auto calls = parts_of_member_name(rd_kafka_MemberDescription_client_id(&m));
+  const auto name = own != nullptr && *own != 0 ? parts_of_member_name(own) : calls;
+  out.calls = calls.first;
+  std::tie(out.name, out.fingerprint) = name;
   out.host = rd_kafka_MemberDescription_host(&m);
   if (out.host.starts_with('/')) out.host.erase(0, 1);  // as Java writes an address without a name
-  const auto* list =
-      rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(&m));
+  const auto* assigned = rd_kafka_MemberDescription_assignment(&m);
+  const auto* list = assigned == nullptr ? nullptr : rd_kafka_MemberAssignment_partitions(assigned);
   for (int i = 0; list != nullptr && i < list->cnt; ++i)
     out.has.push_back({list->elems[i].topic, partition{list->elems[i].partition}});
   return out;
 }
-
-}  // namespace
 
 result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id) {
   if (rd_kafka_Uuid_most_significant_bits(&id) != 0 ||
@@ -513,7 +518,7 @@ result<std::vector<member_description>> admin::members_now(const std::vector<std
     }
     const auto count = rd_kafka_ConsumerGroupDescription_member_count(found[g]);
     for (std::size_t m = 0; m < count; ++m)
-      out.push_back(described(*rd_kafka_ConsumerGroupDescription_member(found[g], m)));
+      out.push_back(described(group, *rd_kafka_ConsumerGroupDescription_member(found[g], m)));
   }
   return out;
 }

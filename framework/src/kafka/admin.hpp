@@ -39,11 +39,15 @@ struct partition_end {
 };
 
 struct member_description {
+  std::string group;
   std::string name;   // its static one; without one what it calls itself
   std::string calls;  // what it calls itself; of one that came back under its static name: called
   std::string host;
+  std::optional<std::uint64_t> fingerprint;  // of the stage as its program has it
   std::vector<topic_partition> has;
 };
+[[nodiscard]] member_description described(const std::string& group,
+                                           const rd_kafka_MemberDescription_t& member);
 
 /// As text. errc::incompatible: none, and states and births know their topics by it.
 [[nodiscard]] result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kafka/names.hpp"
+#include "kafka/strangers.hpp"
 
 namespace kappa::kafka {
 
@@ -36,12 +37,14 @@ result<std::unique_ptr<group_member>> group_member::join(
   if (!c) return fail(c.error());
   const auto set = [&](const char* name, const std::string& value) { return c->set(name, value); };
   for (const auto& done :
-       {set("group.id", m->group_), set("client.id", instance), set("enable.auto.commit", "false"),
-        set("auto.offset.reset", "error"), set("allow.auto.create.topics", "false")}) {
+       {set("group.id", m->group_), set("client.id", member_name(instance, stage.fingerprint)),
+        set("enable.auto.commit", "false"), set("auto.offset.reset", "error"),
+        set("allow.auto.create.topics", "false")}) {
     if (!done) return fail(done.error());
   }
   if (!options.instance_folder.empty()) {
-    if (auto done = set("group.instance.id", instance_id); !done) return fail(done.error());
+    if (auto done = set("group.instance.id", member_name(instance_id, stage.fingerprint)); !done)
+      return fail(done.error());
   }
   const auto protocol = options.settings.find(group_protocol);
   if (protocol != options.settings.end()) {
@@ -71,7 +74,9 @@ result<std::unique_ptr<group_member>> group_member::join(
   m->events_.reset(rd_kafka_queue_get_consumer(rk));
   rd_kafka_queue_cb_event_enable(m->events_.get(), on_events, &m->wake_);
   if (auto done = m->subscribe(false); !done) return fail(done.error());
-  if (classic) m->watch_.emplace(*m->client_, m->group_, m->topic_, stage.tasks);
+  m->classic_ = classic;
+  m->watch_.emplace(*m->client_, stage, lingering(options));
+  m->topic_watch_.emplace(*m->client_, m->topic_);
   registry.joined(m->group_, *m->client_);
   return m;
 }
@@ -95,8 +100,12 @@ result<void> group_member::subscribe(bool otherwise) {
 }
 
 void group_member::watch() {
-  if (!watch_ || revoking_) return;
+  if (leaving_) return;
+  if (auto there = topic_watch_->look(); !there) failed(there.error());
+  if (revoking_) return;
   const auto seen = watch_->look();
+  if (seen == group_watch::sight::stranger) failed(watch_->stranger());
+  if (!classic_) return;
   const bool call = seen == group_watch::sight::gap ||
                     (seen == group_watch::sight::whole && subscribed_otherwise_);
   if (!call) return;
@@ -243,6 +252,7 @@ void group_member::finish_revocation() {
 }
 
 void group_member::leave() {
+  leaving_ = true;
   const fault ignored{rd_kafka_consumer_close_queue(client_->get(), events_.get())};
 }
 

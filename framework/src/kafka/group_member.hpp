@@ -18,6 +18,7 @@
 #include "kafka/client.hpp"
 #include "kafka/group_registry.hpp"
 #include "kafka/group_watch.hpp"
+#include "kafka/topic_watch.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/log/membership.hpp"
 
@@ -69,7 +70,10 @@ class group_member {
   std::function<void()> wake_;
   std::unique_ptr<client> client_;
   queue events_;
+  bool classic_ = true;
+  bool leaving_ = false;
   std::optional<group_watch> watch_;
+  std::optional<topic_watch> topic_watch_;
   bool subscribed_otherwise_ = false;
   std::shared_ptr<revocation> revoking_;
   std::set<partition> here_;

@@ -1,56 +1,73 @@
 #include "kafka/group_watch.hpp"
 
-#include <algorithm>
+#include <array>
 #include <set>
+#include <utility>
+
+#include "kafka/names.hpp"
+#include "kafka/strangers.hpp"
 
 namespace kappa::kafka {
 namespace {
 
-// Between two looks: while a gap may be, and for good.
-constexpr std::chrono::seconds soon{1};
-constexpr std::chrono::seconds later{10};
+constexpr std::chrono::seconds while_it_is_whole{10};
+// Who was seen longer ago may have been away since.
+constexpr std::chrono::seconds longest_between{15};
 
 }  // namespace
 
-void group_watch::ask() {
-  const admin_options options{
-      rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS)};
-  const char* names[] = {group_.c_str()};
-  answers_.reset(rd_kafka_queue_new(client_.get()));
-  rd_kafka_DescribeConsumerGroups(client_.get(), names, 1, options.get(), answers_.get());
+group_watch::group_watch(client& of, stage_tasks stage, std::chrono::milliseconds lingering)
+    : client_{of},
+      stage_{std::move(stage)},
+      group_{group_of(stage_.app, stage_.stage, stage_.generation)},
+      topic_{tasks_topic(stage_.app, stage_.stage, stage_.generation)},
+      lingering_{lingering},
+      question_{of, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS} {}
+
+bool group_watch::is_mixed(const std::vector<member_description>& members) {
+  const auto* const stranger = stranger_among(members, stage_);
+  const auto now = std::chrono::steady_clock::now();
+  if (stranger == nullptr) {
+    stranger_.reset();
+    return false;
+  }
+  if (!stranger_ || now - stranger_seen_ > longest_between) stranger_since_ = now;
+  stranger_seen_ = now;
+  stranger_ = two_programs(stage_, *stranger);
+  return now - stranger_since_ > lingering_;
 }
 
 std::optional<group_watch::sight> group_watch::judge(
-    const rd_kafka_ConsumerGroupDescription_t& group) const {
-  if (rd_kafka_ConsumerGroupDescription_error(&group) != nullptr ||
-      rd_kafka_ConsumerGroupDescription_state(&group) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE)
-    return std::nullopt;
-  std::set<std::int32_t> owned;
-  std::set<std::string> members;
+    const rd_kafka_ConsumerGroupDescription_t& group) {
+  const auto code = rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(&group));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  std::vector<member_description> members;
+  std::set<std::string> ids;
   const auto count = rd_kafka_ConsumerGroupDescription_member_count(&group);
   for (std::size_t m = 0; m < count; ++m) {
     const auto* member = rd_kafka_ConsumerGroupDescription_member(&group, m);
-    members.insert(rd_kafka_MemberDescription_consumer_id(member));
-    const auto* has = rd_kafka_MemberDescription_assignment(member);
-    const auto* partitions = has == nullptr ? nullptr : rd_kafka_MemberAssignment_partitions(has);
-    for (int i = 0; partitions != nullptr && i < partitions->cnt; ++i) {
-      if (topic_ == partitions->elems[i].topic) owned.insert(partitions->elems[i].partition);
+    members.push_back(described(group_, *member));
+    ids.insert(rd_kafka_MemberDescription_consumer_id(member));
+  }
+  if (is_mixed(members)) return sight::stranger;
+  if (rd_kafka_ConsumerGroupDescription_state(&group) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE)
+    return std::nullopt;
+  std::set<partition> owned;
+  for (const auto& m : members) {
+    for (const auto& at : m.has) {
+      if (at.topic == topic_) owned.insert(at.partition);
     }
   }
-  if (owned.size() >= static_cast<std::size_t>(tasks_)) return sight::whole;
-  return !members.empty() && *members.begin() == client_.member_id() ? sight::gap : sight::nothing;
+  if (owned.size() >= static_cast<std::size_t>(stage_.tasks)) return sight::whole;
+  return !ids.empty() && *ids.begin() == client_.member_id() ? sight::gap : sight::nothing;
 }
 
 group_watch::sight group_watch::look() {
-  const auto now = std::chrono::steady_clock::now();
-  if (!answers_) {
-    if (now >= next_) ask();
-    return sight::nothing;
-  }
-  const event answer{rd_kafka_queue_poll(answers_.get(), 0)};
+  const auto answer = question_.answer([this](auto* options, auto* answers) {
+    std::array<const char*, 1> names{group_.c_str()};
+    rd_kafka_DescribeConsumerGroups(client_.get(), names.data(), names.size(), options, answers);
+  });
   if (!answer) return sight::nothing;
-  answers_.reset();
-  next_ = now + soon;
   std::optional<sight> seen;
   if (rd_kafka_event_error(answer.get()) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     std::size_t n = 0;
@@ -58,7 +75,7 @@ group_watch::sight group_watch::look() {
         rd_kafka_event_DescribeConsumerGroups_result(answer.get()), &n);
     if (n == 1) seen = judge(*groups[0]);
   }
-  if (seen == sight::whole) next_ = now + later;
+  if (seen == sight::whole && !stranger_) question_.next_in(while_it_is_whole);
   const bool again = std::exchange(gap_seen_, seen == sight::gap);
   if (seen != sight::gap) return seen.value_or(sight::nothing);
   if (!again) return sight::nothing;

@@ -16,8 +16,11 @@
 #include "kafka/outside_producer.hpp"
 #include "kafka/reader.hpp"
 #include "kafka/settled_producer.hpp"
+#include "kafka/strangers.hpp"
 #include "kafka/task_positions.hpp"
 #include "kafka/topic_book.hpp"
+#include "kafka/topic_watch.hpp"
+#include "kafka/waiting_again.hpp"
 #include "kafka/writer.hpp"
 #include "log/app_lock.hpp"
 #include "log/log_rules.hpp"
@@ -37,14 +40,6 @@ std::optional<std::pair<std::string, generation>> stage_of_group(const std::stri
   const auto [last, bad] = std::from_chars(group.data() + g + 2, end, n);
   if (bad != std::errc{} || last != end) return std::nullopt;
   return std::pair{group.substr(app.size() + 1, g - app.size() - 1), generation{n}};
-}
-
-// Of an input, or of what a stage has noted down itself.
-error deleted_topic(const std::string& topic) {
-  return {errc::not_found, topic,
-          "it was deleted. What was made of it stands, but nothing can go on from there, also not "
-          "with a topic of that name that is made anew: start over under another name "
-          "(docs/how-to/kafka.md)"};
 }
 
 // How far this clock is ahead of another that was read meanwhile.
@@ -106,6 +101,9 @@ class kafka_log final : public event_log {
   result<std::unique_ptr<membership>> join(const std::vector<stage_tasks>& stages,
                                            const std::string& who_for_people,
                                            placement_listener& listener) override {
+    for (const auto& stage : stages) {
+      if (auto alone = check_strangers(stage); !alone) return fail(alone.error());
+    }
     return group_thread::join(options_, instance_.id(), who_for_people, stages, listener, groups_);
   }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
@@ -128,6 +126,7 @@ class kafka_log final : public event_log {
     return detail::check_partition(*topic, tp);
   }
   result<void> check_clock();
+  result<void> check_strangers(const stage_tasks& stage);
   result<std::optional<detail::app_lock>> take(const writer_options& options);
   result<std::unique_ptr<settled_producer>> open_producer(const writer_options& options, int lane);
   result<void> end_former_lanes(const writer_options& options);
@@ -184,6 +183,22 @@ result<void> kafka_log::check_clock() {
           std::chrono::duration_cast<std::chrono::seconds>(std::chrono::abs(apart)).count(),
           apart > milliseconds{0} ? "ahead of" : "behind",
           std::chrono::duration_cast<std::chrono::seconds>(options_.clock_tolerance).count()));
+}
+
+// One that has been stopped is a member until its session ends.
+result<void> kafka_log::check_strangers(const stage_tasks& stage) {
+  waiting_again wait{lingering(options_)};
+  for (bool told = false;; told = true) {
+    auto members = ask_.members({group_of(stage.app, stage.stage, stage.generation)});
+    if (!members) return fail(members.error());
+    const auto* const stranger = stranger_among(*members, stage);
+    if (stranger == nullptr) return {};
+    if (!told) {
+      options_.log(log_level::info, "another program has this stage: waiting whether it is gone",
+                   {{"stage", stage.stage}, {"process", stranger->calls}});
+    }
+    if (!wait.once_more()) return fail(two_programs(stage, *stranger));
+  }
 }
 
 // Nothing where there is no folder to hold: then the brokers say whether somebody has the app.

@@ -3,7 +3,11 @@
 // Threading: plain functions.
 #pragma once
 
+#include <charconv>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -33,6 +37,23 @@ namespace kappa::kafka {
   std::vector<topic_partition> all;
   for (std::int32_t n = 0; n < t.partitions; ++n) all.push_back({t.name, partition{n}});
   return all;
+}
+/// What a member of a stage's group calls itself: who it is, and which program (0: it does not
+/// say). A name of its own for each program: the brokers keep what a static member said of itself
+/// first.
+[[nodiscard]] inline std::string member_name(const std::string& who, std::uint64_t fingerprint) {
+  return fingerprint == 0 ? who : fmt::format("{}.{:016x}", who, fingerprint);
+}
+/// The two parts of it; no fingerprint: it is none.
+[[nodiscard]] inline std::pair<std::string, std::optional<std::uint64_t>> parts_of_member_name(
+    const std::string& name) {
+  const auto dot = name.rfind('.');
+  std::uint64_t fingerprint = 0;
+  if (dot == std::string::npos || name.size() - dot != 17) return {name, std::nullopt};
+  const auto* const end = name.data() + name.size();
+  const auto [last, bad] = std::from_chars(name.data() + dot + 1, end, fingerprint, 16);
+  if (bad != std::errc{} || last != end) return {name, std::nullopt};
+  return {name.substr(0, dot), fingerprint};
 }
 /// The group that holds how far an outside producer is.
 [[nodiscard]] inline std::string producer_group(const std::string& producer) {

@@ -54,6 +54,7 @@ struct stage_tasks {
   std::string stage;
   kappa::generation generation{1};
   std::int32_t tasks = 1;
+  std::uint64_t fingerprint = 0;  // stage_spec's, by which two programs of one name are told apart
 };
 
 /// Whose position: (app, stage, generation, task, input).
@@ -222,8 +223,10 @@ class event_log {
   /// whoever has the app's writer has them all.
   [[nodiscard]] virtual bool places_tasks() const = 0;
   /// Takes part in running these stages of one app as `instance` (for people: "pid 4711"); each
-  /// must have room. errc::invalid_argument where the log places no tasks. Blocks shortly: tasks
-  /// are given later. The listener must outlive the membership, which must go before the log.
+  /// must have room. errc::invalid_argument where the log places no tasks; errc::refused_start
+  /// while a process of another program runs one of them. Blocks shortly, or, if there is one, for
+  /// as long as a session: it may have just ended. Tasks are given later. The listener must outlive
+  /// the membership, which must go before the log.
   [[nodiscard]] virtual result<std::unique_ptr<membership>> join(
       const std::vector<stage_tasks>& stages, const std::string& instance,
       placement_listener& listener) = 0;
