@@ -206,6 +206,19 @@ LOG_CONTRACT(what_was_read_outlives_its_reader) {
   BOOST_TEST(*batch.records()[1].value == "b");
 }
 
+LOG_CONTRACT(what_is_read_at_a_time_is_bounded_with_its_headers) {
+  const auto topic = f.create("orders");
+  for (int i = 0; i < 16; ++i) {
+    record_batch b;
+    b.add(at(i), "k", "v", {{"trace", std::string(50'000, 't')}});
+    must(f.log().append(tp(topic), b));
+  }
+  const auto reader = must(f.log().open_reader(tp(topic)));
+  const auto read = read_at_hand(f.log(), *reader, offset{0}, 160'000).records().size();
+  BOOST_TEST(read >= 1U);
+  BOOST_TEST(read <= 4U);
+}
+
 LOG_CONTRACT(reading_at_the_end_gives_nothing_and_past_it_is_refused) {
   const auto topic = f.create("orders");
   must(f.log().append(tp(topic), *batch_of({"a"})));

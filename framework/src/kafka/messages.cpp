@@ -68,24 +68,19 @@ char* put(char* at, bytes_view what) {
   return at + what.size();
 }
 
-struct message_headers {
-  const rd_kafka_headers_t* all = nullptr;
-  std::size_t bytes = 0;  // in our form
-};
-
 // Writes the message at `at`, which has room for it, and gives where it ends.
-char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta,
-            const message_headers& headers) {
+char* write(char* at, const incoming& in, std::uint32_t delta) {
+  const auto& m = *in.of;
   const auto key = key_of(m);
   const auto value = value_of(m);
   wire_record_head head;
-  head.size = static_cast<std::uint32_t>(detail::record_bytes(key, value, headers.bytes));
+  head.size = static_cast<std::uint32_t>(in.bytes);
   head.offset_delta = delta;
   rd_kafka_timestamp_type_t type{};
   head.time_ms = rd_kafka_message_timestamp(&m, &type);
   head.value_size = value ? static_cast<std::int32_t>(value->size()) : -1;
   head.key_size = key ? static_cast<std::int32_t>(key->size()) : -1;
-  head.headers_size = static_cast<std::uint32_t>(headers.bytes);
+  head.headers_size = static_cast<std::uint32_t>(in.header_bytes);
   char* const end = at + head.size;
   char* const begin = at;
   at += sizeof head;
@@ -96,7 +91,7 @@ char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta,
     at = padded;
   }
   if (key) at = put(at, *key);
-  for_each_header(headers.all, [&](bytes_view name, bytes_view content) {
+  for_each_header(in.headers, [&](bytes_view name, bytes_view content) {
     if (is_time(name, content)) {
       head.time_ms = time_of(content);
       return;
@@ -113,33 +108,35 @@ char* write(char* at, const rd_kafka_message_t& m, std::uint32_t delta,
 
 }  // namespace
 
-result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,
-                            detail::buffer_pool& buffers, offset from, offset next) {
+incoming::incoming(message m) : of{std::move(m)} {
+  if (of->err != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  headers = headers_of(*of);
+  header_bytes = bytes_of(headers);
+  bytes = detail::record_bytes(key_of(*of), value_of(*of), header_bytes);
+}
+
+result<read_batch> to_batch(std::span<const incoming* const> messages, detail::buffer_pool& buffers,
+                            offset from, offset next) {
   std::size_t total = 0;
-  std::vector<message_headers> headers;
-  headers.reserve(messages.size());
   for (const auto* m : messages) {
-    const auto* const all = headers_of(*m);
-    const message_headers h{all, bytes_of(all)};
-    const auto size = detail::record_bytes(key_of(*m), value_of(*m), h.bytes);
-    if (size > std::numeric_limits<std::int32_t>::max()) {
+    if (m->bytes > std::numeric_limits<std::int32_t>::max()) {
       return fail(errc::too_large,
-                  fmt::format("{}[{}]@{}", rd_kafka_topic_name(m->rkt), m->partition, m->offset),
+                  fmt::format("{}[{}]@{}", rd_kafka_topic_name(m->of->rkt), m->of->partition,
+                              m->of->offset),
                   "the record is over 2 GiB");
     }
-    headers.push_back(h);
-    total += size;
+    total += m->bytes;
   }
   auto buffer = buffers.take(total);
   // Offset deltas are 32 bits: where a gap is wider, another frame begins.
   std::vector<read_batch::frame> frames;
   char* at = buffer.get();
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const auto& m = *messages[i];
+  for (const auto* m : messages) {
+    const auto at_offset = m->of->offset;
     if (frames.empty() ||
-        m.offset - frames.back().base.value > std::numeric_limits<std::uint32_t>::max())
-      frames.push_back({at, at, offset{m.offset}});
-    at = write(at, m, static_cast<std::uint32_t>(m.offset - frames.back().base.value), headers[i]);
+        at_offset - frames.back().base.value > std::numeric_limits<std::uint32_t>::max())
+      frames.push_back({at, at, offset{at_offset}});
+    at = write(at, *m, static_cast<std::uint32_t>(at_offset - frames.back().base.value));
     frames.back().end = at;
   }
   return read_batch{std::move(buffer), std::move(frames), from, next};

@@ -15,9 +15,21 @@ namespace kappa::kafka {
 /// The time of a record that Kafka cannot carry as one, milliseconds, little-endian i64.
 inline constexpr bytes_view time_header = "kappa.time";
 
+using message = std::unique_ptr<rd_kafka_message_t, destroyer<rd_kafka_message_destroy>>;
+
+/// A message that has come, or an error in its place.
+struct incoming {
+  explicit incoming(message m);
+
+  message of;
+  const rd_kafka_headers_t* headers = nullptr;  // null: none
+  std::size_t header_bytes = 0;                 // in our form
+  std::size_t bytes = 0;                        // of all of it, likewise
+};
+
 /// The messages (at least one, in offset order, none an error) as one batch; `next` is where to
 /// read on. errc::too_large: one cannot be had in our form.
-[[nodiscard]] result<read_batch> to_batch(std::span<const rd_kafka_message_t* const> messages,
+[[nodiscard]] result<read_batch> to_batch(std::span<const incoming* const> messages,
                                           detail::buffer_pool& buffers, offset from, offset next);
 
 /// Hands the record to the producer without a copy of its value, which must live until it was

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "kafka/messages.hpp"
 #include "log/log_rules.hpp"
 
 namespace kappa::kafka {
@@ -92,8 +91,8 @@ result<void> reader::pull(std::size_t max_bytes) {
       } else if (error_of(m->err, {}, {}).retriable) {
         continue;  // the client tries again by itself
       }
-      waiting_bytes_ += sizeof(detail::wire_record_head) + m->len + m->key_len;
-      waiting_.push_back(std::move(m));
+      waiting_.emplace_back(std::move(m));
+      waiting_bytes_ += waiting_.back().bytes;
     }
   }
   return {};
@@ -102,23 +101,21 @@ result<void> reader::pull(std::size_t max_bytes) {
 result<read_batch> reader::read(offset from, std::size_t max_bytes) {
   if (auto started = start(from); !started) return fail(started.error());
   if (auto pulled = pull(max_bytes); !pulled) return fail(pulled.error());
-  std::vector<const rd_kafka_message_t*> taken;
+  std::vector<const incoming*> taken;
   std::size_t bytes = 0;
-  std::size_t given_back = 0;
   for (const auto& m : waiting_) {
-    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) break;
-    const auto size = sizeof(detail::wire_record_head) + m->len + m->key_len;
-    if (!taken.empty() && bytes + size > max_bytes) break;
-    taken.push_back(m.get());
-    bytes += size;
-    given_back += size;
+    if (m.of->err != RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    if (!taken.empty() && bytes + m.bytes > max_bytes) break;
+    taken.push_back(&m);
+    bytes += m.bytes;
   }
   if (taken.empty()) {
     if (!waiting_.empty()) {
-      const auto e = lease_.of().error_of(
-          waiting_.front()->err, fmt::format("{}@{}", where_.text(), from),
-          bytes_view{static_cast<const char*>(waiting_.front()->payload), waiting_.front()->len},
-          "Read on topic " + where_.topic);
+      const auto& failed = *waiting_.front().of;
+      const auto e =
+          lease_.of().error_of(failed.err, fmt::format("{}@{}", where_.text(), from),
+                               bytes_view{static_cast<const char*>(failed.payload), failed.len},
+                               "Read on topic " + where_.topic);
       stop();  // the next read starts anew, and finds out whether it is still so
       return fail(e);
     }
@@ -126,11 +123,11 @@ result<read_batch> reader::read(offset from, std::size_t max_bytes) {
     return read_batch{nullptr, {}, from, next_};
   }
   const bool all = taken.size() == waiting_.size();
-  const auto next = all ? at_hand_ : offset{taken.back()->offset} + 1;
+  const auto next = all ? at_hand_ : offset{taken.back()->of->offset} + 1;
   auto batch = to_batch(taken, *buffers_, from, next);
   if (!batch) return fail(batch.error());
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken.size()));
-  waiting_bytes_ -= given_back;
+  waiting_bytes_ -= bytes;
   next_ = next;
   return batch;
 }

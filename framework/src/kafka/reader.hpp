@@ -14,12 +14,11 @@
 
 #include "kafka/admin.hpp"
 #include "kafka/fetch_pool.hpp"
+#include "kafka/messages.hpp"
 #include "kappa/log/event_log.hpp"
 #include "log/buffer_pool.hpp"
 
 namespace kappa::kafka {
-
-using message = std::unique_ptr<rd_kafka_message_t, destroyer<rd_kafka_message_destroy>>;
 
 /// Who is called when a reader's queue is not empty any more.
 class bells {
@@ -76,7 +75,7 @@ class reader final : public log_reader {
   std::shared_ptr<bells> bells_ = std::make_shared<bells>();
   topic_handle topic_;
   queue queue_;  // null: not started
-  std::deque<message> waiting_;
+  std::deque<incoming> waiting_;
   std::size_t waiting_bytes_ = 0;
   offset next_;     // of the next read that goes on
   offset at_hand_;  // behind what waits
