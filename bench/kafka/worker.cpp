@@ -52,7 +52,7 @@ void worker_options::add_to(CLI::App& cli) {
   cli.add_option("--app", app)->required();
   cli.add_option("--partitions", partitions)->required();
   cli.add_option("--protocol", protocol);
-  cli.add_flag("--standbys", standbys);
+  cli.add_option("--standbys", standbys);
 }
 
 int run_worker(const worker_options& o) {
@@ -63,7 +63,7 @@ int run_worker(const worker_options& o) {
   options.partitions = o.partitions;
   options.worker_threads = 1;
   options.session_timeout = 6s;
-  if (o.standbys) options.standbys = kappa::host_options::all_others;
+  options.standbys = o.standbys;
   kappa::host h{latest_app(o.app, input_of(o.app), output_of(o.app)), std::move(options)};
   must(h.start());
   constexpr int look_again_ms = 5;

@@ -25,7 +25,7 @@ struct worker_options {
   std::string app;
   std::int32_t partitions = 1;
   std::string protocol = "classic";
-  bool standbys = false;  // all processes follow all tasks
+  std::size_t standbys = 0;  // of each task
 
   void add_to(CLI::App& cli);
 };

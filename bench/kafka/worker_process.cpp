@@ -11,11 +11,19 @@ namespace bench::kafka {
 namespace {
 
 std::vector<std::string> arguments_of(const worker_options& o) {
-  std::vector<std::string> all{"worker",     "--log",          o.log,
-                               "--state",    o.state.string(), "--app",
-                               o.app,        "--partitions",   std::to_string(o.partitions),
-                               "--protocol", o.protocol};
-  if (o.standbys) all.emplace_back("--standbys");
+  std::vector<std::string> all{"worker",
+                               "--log",
+                               o.log,
+                               "--state",
+                               o.state.string(),
+                               "--app",
+                               o.app,
+                               "--partitions",
+                               std::to_string(o.partitions),
+                               "--protocol",
+                               o.protocol,
+                               "--standbys",
+                               std::to_string(o.standbys)};
   return all;
 }
 
