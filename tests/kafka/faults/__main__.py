@@ -114,6 +114,8 @@ def main():
     faults = ", ".join(f"{n} {name}" for name, n in sorted(run.counts.items()))
     of = " on three brokers" if arguments.brokers == 3 else ""
     say(f"seed {arguments.seed}{of}: {faults}; {sum(j.starts for j in run.jobs)} starts, {time.monotonic() - began:.0f} s")
+    for line in sorted(run.refusals):
+        say("  started again after: " + line)
     for line in went_wrong + found[:SHOWN]:
         say("  " + line)
     say(f"  {len(found)} findings" if found else

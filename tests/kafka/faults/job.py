@@ -48,6 +48,10 @@ class Job:
         """A process that was told to stop ends with 0 as well, but has no results yet."""
         return self.process.poll() == 0 and os.path.exists(os.path.join(self.out, "hourly-delays.csv"))
 
+    def last_words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return [line.strip() for line in log if line.strip()][-1]
+
     def signal(self, number):
         if self.runs():
             self.process.send_signal(number)

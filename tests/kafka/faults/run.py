@@ -10,6 +10,7 @@ from job import Job
 PROCESSES = 3
 LAST_TOPIC = "flights.schemas"  # that the app makes at its first start
 SESSION_SECONDS = 6
+COULD_NOT_START = 3  # exit code
 # Steps at which a process kills itself: around T1 and inside it, around T2, in recovery. How often they are passed tells how
 # late the kill may come.
 STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commit": 30, "t1.after_commit": 30, "epoch.close": 30,
@@ -57,6 +58,7 @@ class Run:
         self.due = []  # (when, what to do): the second half of a fault
         self.counts = {}
         self.bugs = []  # ends that nobody asked for
+        self.refusals = set()  # of starts, while the brokers are away, full or cut off
         self.diary = open(os.path.join(folder, "diary"), "w", buffering=1, encoding="utf-8")
 
     def note(self, what):
@@ -217,8 +219,11 @@ class Run:
                 self.count(f"killed at {at}")
             elif status < 0:
                 self.bugs.append(f"process {job.number} was ended by signal {-status} (see log-{job.number})")
-            elif status > 0:
+            elif status == COULD_NOT_START:
                 self.count(f"exit code {status}")
+                self.refusals.add(job.last_words())
+            elif status > 0:
+                self.bugs.append(f"process {job.number} ended by itself with {status}: {job.last_words()}")
             self.note(f"{job.number} ended with {status} {at or ''}")
             self.start_later(self.rest() if at else 0.5, job)
 
