@@ -142,6 +142,8 @@ BOOST_AUTO_TEST_CASE(a_copied_state_folder_is_found_out_and_the_older_process_en
   (void)first.stop();
   BOOST_TEST_REQUIRE(eventually([&] { return running(second) == second.status().size(); }));
   must(second.stop());
+  check_counts(*log, name + "-sums");
+  check_counts(*log, name + "-letters");
 }
 
 // ── starts that are refused ──

@@ -2,16 +2,11 @@
 #include <csignal>
 
 #include "kafka/totals_app_support.hpp"
-#include "kappa_paths.hpp"
-#include "support/child_process.hpp"
 #include "support/kafka_broker.hpp"
 
 namespace {
 
 using namespace kafka_test;
-using kappa::testing::child_process;
-
-const auto program = std::filesystem::path{test_paths::binary_dir} / "tests/kafka/kafka_helper";
 
 BOOST_AUTO_TEST_SUITE(brokers_own_protocol)
 
@@ -25,21 +20,17 @@ BOOST_AUTO_TEST_CASE(a_process_that_is_killed_and_started_again_at_once_goes_on)
   const temporary_folder folder;
   const auto log = log_on_kafka();
   make_input(*log, name);
-  const std::vector<std::string> arguments{kafka_url(), (folder.path() / "state").string(), name,
-                                           (folder.path() / "flag").string()};
   const std::vector<std::string> environment{"KAPPA_TEST_GROUP_PROTOCOL=consumer"};
   send(*log, name, 0, 200);
-  child_process killed{program, arguments, environment};
-  BOOST_TEST_REQUIRE((killed.line() == "started"));
+  const auto killed = start_helper(name, folder.path(), environment);
   BOOST_TEST_REQUIRE(has_taken_in(*log, name, 200));
-  killed.kill(SIGKILL);
-  BOOST_TEST(killed.wait() == -SIGKILL);
+  killed->kill(SIGKILL);
+  BOOST_TEST(killed->wait() == -SIGKILL);
   send(*log, name, 200, 100);
-  child_process next{program, arguments, environment};
-  BOOST_TEST_REQUIRE((next.line() == "started"));
+  const auto next = start_helper(name, folder.path(), environment);
   BOOST_TEST(has_taken_in(*log, name, 300));
-  next.end_input();
-  BOOST_TEST(next.wait() == 0);
+  next->end_input();
+  BOOST_TEST(next->wait() == 0);
   check_counts(*log, name + "-sums");
   check_counts(*log, name + "-letters");
 }

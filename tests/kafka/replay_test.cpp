@@ -10,8 +10,6 @@
 #include "kappa/actors/admin_client.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
-#include "kappa_paths.hpp"
-#include "support/child_process.hpp"
 #include "support/kafka_broker.hpp"
 
 namespace {
@@ -162,25 +160,17 @@ BOOST_AUTO_TEST_CASE(what_was_accepted_is_carried_out_also_when_the_process_dies
     BOOST_TEST_CONTEXT(point) {
       const auto name = fresh_name();
       const temporary_folder folder;
-      const auto flag = folder.path() / "flag";
+      const auto flag = flag_in(folder.path());
       make_input(*log, name);
-      const auto helper = [&](const std::vector<std::string>& environment) {
-        return std::make_unique<kappa::testing::child_process>(
-            std::filesystem::path{test_paths::binary_dir} / "tests/kafka/kafka_helper",
-            std::vector<std::string>{kafka_url(), folder.path() / "state", name, flag},
-            environment);
-      };
       std::ofstream{flag.string() + ".wrong"} << "yes";
-      auto running_one = helper({});
-      BOOST_TEST_REQUIRE((running_one->line() == "started"));
+      auto running_one = start_helper(name, folder.path());
       send(*log, name, 0, before);
       BOOST_TEST_REQUIRE(has_sums(*log, name, before));
       running_one->end_input();
       BOOST_TEST_REQUIRE(running_one->wait() == 0);
       std::filesystem::remove(flag.string() + ".wrong");
 
-      running_one = helper({"KAPPA_FAILPOINT=" + point});
-      BOOST_TEST_REQUIRE((running_one->line() == "started"));
+      running_one = start_helper(name, folder.path(), {"KAPPA_FAILPOINT=" + point});
       const admin_client client{log, name};
       auto asked = client.replay("quick", -1, [](const auto&) { return true; });
       BOOST_TEST(!asked.has_value());  // it has stopped
@@ -188,8 +178,7 @@ BOOST_AUTO_TEST_CASE(what_was_accepted_is_carried_out_also_when_the_process_dies
       const auto accepted = ordered(*log, name, "quick");  // it died before all had
       BOOST_TEST(!accepted.empty());
 
-      running_one = helper({});
-      BOOST_TEST_REQUIRE((running_one->line() == "started"));
+      running_one = start_helper(name, folder.path());
       send(*log, name, before, keys);
       BOOST_TEST_REQUIRE(has_sums(*log, name, before + keys));
       running_one->end_input();

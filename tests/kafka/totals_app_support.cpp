@@ -4,6 +4,7 @@
 
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/open_log.hpp"
+#include "kappa_paths.hpp"
 #include "support/kafka_broker.hpp"
 
 namespace kafka_test {
@@ -61,6 +62,18 @@ host_options options_on(const std::string& log, const std::filesystem::path& sta
 
 std::string kafka_url() { return "kafka://" + the_broker().bootstrap(); }
 std::shared_ptr<event_log> log_on_kafka() { return must(open_log({.url = kafka_url()})); }
+
+std::filesystem::path flag_in(const std::filesystem::path& folder) { return folder / "flag"; }
+
+std::unique_ptr<kappa::testing::child_process> start_helper(
+    const std::string& name, const std::filesystem::path& folder,
+    const std::vector<std::string>& environment) {
+  auto helper = std::make_unique<kappa::testing::child_process>(
+      std::filesystem::path{test_paths::binary_dir} / "tests/kafka/kafka_helper",
+      std::vector<std::string>{kafka_url(), folder / "state", name, flag_in(folder)}, environment);
+  BOOST_TEST_REQUIRE((helper->line() == "started"));
+  return helper;
+}
 
 std::vector<std::string> lines_of(event_log& log, const std::string& topic) {
   std::vector<std::string> all;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/actors_support.hpp"
+#include "support/child_process.hpp"
 
 namespace kafka_test {
 
@@ -26,6 +27,13 @@ void send(event_log& log, const std::string& name, int from, int count);
 
 [[nodiscard]] std::string kafka_url();
 [[nodiscard]] std::shared_ptr<event_log> log_on_kafka();
+
+/// kafka_helper of that app, which says "started": a process to be killed. State and `flag_in` are
+/// in the folder.
+[[nodiscard]] std::unique_ptr<kappa::testing::child_process> start_helper(
+    const std::string& name, const std::filesystem::path& folder,
+    const std::vector<std::string>& environment = {});
+[[nodiscard]] std::filesystem::path flag_in(const std::filesystem::path& folder);
 
 /// key=value lines of a topic, partition by partition in order.
 [[nodiscard]] std::vector<std::string> lines_of(event_log& log, const std::string& topic);
