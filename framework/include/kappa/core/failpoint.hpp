@@ -1,8 +1,8 @@
 // Named places at which a test kills the process or makes a step fail.
 //
-// Compiled out unless KAPPA_FAILPOINTS is set, so that an installed Kappa has none. The list of
-// names is the enumeration of every step of commit, snapshot, append, replay and ingest: a test
-// fails when a name has no crash trial.
+// Compiled out unless the CMake option KAPPA_FAILPOINTS is on, so that an installed Kappa has none.
+// The list of names is the enumeration of every step of commit, snapshot, append, replay and
+// ingest: a test fails when a name has no crash trial.
 //
 // Threading: `hit` may be called from any thread. Armed from the environment:
 //   KAPPA_FAILPOINT=name[:n]     SIGKILL at the n-th hit (default 1)
@@ -17,6 +17,8 @@
 #include <functional>
 #include <string_view>
 #include <vector>
+
+#include "kappa/core/failpoints_compiled.hpp"
 
 namespace kappa::failpoint {
 
