@@ -18,6 +18,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HARNESS = os.path.join(HERE, "../kafka/harness")
+sys.path.append(os.path.join(HERE, "../support"))
 SECONDS = 300
 ROWS = 6000
 RATE = 4000  # rows a second of a job that is to be killed, so that it has committed by then
@@ -182,10 +183,6 @@ class OnKafka(Copies):
         cls.broker.wait(SECONDS)
         cls.broker.stdout.close()
 
-    def tool(self, name, *words):
-        subprocess.run([sys.executable, "-B", HARNESS, "tool", f"org.apache.kafka.tools.{name}", "--bootstrap-server",
-                        self.bootstrap, *words], check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
-
     def write(self, topic, partition, *lines):
         subprocess.run(["kcat", "-q", "-b", self.bootstrap, "-P", "-t", topic, "-p", str(partition), "-K:", "-H",
                         "from=kcat"], input="".join(line + "\n" for line in lines), text=True, check=True,
@@ -229,8 +226,9 @@ class OnKafka(Copies):
         self.check_results("back")
 
     def test_records_of_other_clients_come_over_as_they_are(self):
-        self.tool("TopicCommand", "--create", "--topic", "orders", "--partitions", "3", "--config",
-                  "retention.ms=86400000")
+        from kafka_topics import Topics  # of Debian's Python, which only this needs
+        topics = Topics(self.bootstrap)
+        topics.create("orders", 3, retention_ms=86400000)
         for n in range(30):
             self.write("orders", n % 3, f"k{n}:v{n}", f"k{n}:")
         new = "lmdb:" + self.path("new")
@@ -241,15 +239,14 @@ class OnKafka(Copies):
         (topic,) = json.loads(self.out)
         self.assertEqual((topic["retention_ms"], len(topic["partitions"])), (86400000, 3))
         # A topic that is there and keeps no times, and one with other partitions.
-        self.tool("TopicCommand", "--delete", "--topic", "orders")
-        self.tool("TopicCommand", "--create", "--topic", "orders", "--partitions", "3", "--config",
-                  "message.timestamp.type=LogAppendTime")
+        topics.delete("orders")
+        topics.create("orders", 3, message_timestamp_type="LogAppendTime")
         self.assertIn("make it anew with CreateTime", self.copy(new, self.kafka, "--topic", "orders", status=3))
-        self.tool("TopicCommand", "--create", "--topic", "bills", "--partitions", "2")
+        topics.create("bills", 2)
         self.write("bills", 0, "a:1")
         self.copy(self.kafka, new, "--topic", "bills")
-        self.tool("TopicCommand", "--delete", "--topic", "bills")
-        self.tool("TopicCommand", "--create", "--topic", "bills", "--partitions", "5")
+        topics.delete("bills")
+        topics.create("bills", 5)
         self.assertIn("the number of partitions", self.copy(new, self.kafka, "--topic", "bills", status=3))
 
 

@@ -16,6 +16,10 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HARNESS = os.path.join(HERE, "../kafka/harness")
+sys.path.append(os.path.join(HERE, "../support"))
+
+from kafka_topics import Topics  # noqa: E402
+
 PASSWORD = "alice-secret"  # the harness's
 SECONDS = 120
 KAPPA = FLIGHTS = None
@@ -144,10 +148,8 @@ class OnKafka(WithBroker):
     def setUpClass(cls):
         super().setUpClass()
         cls.guarded = "kafka://" + cls.state["listeners"]["sasl_scram"]
-        tool = [sys.executable, "-B", HARNESS, "tool", "org.apache.kafka.tools.TopicCommand", "--bootstrap-server",
-                cls.state["bootstrap"], "--create", "--partitions", "2", "--topic"]
         for topic in ("orders", "followed"):
-            subprocess.run([*tool, topic], check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
+            Topics(cls.state["bootstrap"]).create(topic, 2)
 
     def write(self, topic, *lines, partition=0):
         subprocess.run(["kcat", "-q", "-b", self.state["bootstrap"], "-P", "-t", topic, "-p", str(partition), "-K:"],
