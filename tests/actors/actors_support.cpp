@@ -9,9 +9,12 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
   std::condition_variable never;
   std::unique_lock lock{mutex};
   const auto until = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
+  // Some conditions read whole topics of a broker: asked without a pause, they take the time of
+  // what they wait for.
+  for (auto pause = 1ms; !condition();
+       pause = std::min(2 * pause, std::chrono::milliseconds{100})) {
     if (std::chrono::steady_clock::now() > until) return false;
-    never.wait_for(lock, 1ms);
+    never.wait_for(lock, pause);
   }
   return true;
 }
