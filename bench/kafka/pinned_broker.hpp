@@ -25,8 +25,7 @@ class pinned_broker {
   /// For --log.
   [[nodiscard]] std::string url() const { return "kafka://" + address(); }
   [[nodiscard]] std::shared_ptr<kappa::event_log> open_log() const;
-  /// Whether brokers of its version place tasks themselves (KIP-848).
-  [[nodiscard]] bool has_own_protocol() const { return !broker_->version().starts_with("3."); }
+  [[nodiscard]] bool has_own_protocol() const { return broker_->has_own_protocol(); }
 
  private:
   std::vector<int> cores_;

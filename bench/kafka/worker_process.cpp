@@ -11,20 +11,11 @@ namespace bench::kafka {
 namespace {
 
 std::vector<std::string> arguments_of(const worker_options& o) {
-  std::vector<std::string> all{"worker",
-                               "--log",
-                               o.log,
-                               "--state",
-                               o.state.string(),
-                               "--app",
-                               o.app,
-                               "--partitions",
-                               std::to_string(o.partitions),
-                               "--protocol",
-                               o.protocol,
-                               "--standbys",
-                               std::to_string(o.standbys)};
-  return all;
+  // clang-format off
+  return {"worker", "--log", o.log, "--state", o.state.string(), "--app", o.app,
+          "--partitions", std::to_string(o.partitions), "--protocol", o.protocol,
+          "--standbys", std::to_string(o.standbys)};
+  // clang-format on
 }
 
 }  // namespace

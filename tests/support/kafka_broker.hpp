@@ -63,6 +63,8 @@ class kafka_broker {
   [[nodiscard]] const std::string& bootstrap(const std::string& listener = "plaintext") const;
   [[nodiscard]] const std::vector<node>& nodes() const { return nodes_; }
   [[nodiscard]] const std::string& version() const { return version_; }
+  /// Whether its version has the brokers' own group protocol (KIP-848).
+  [[nodiscard]] bool has_own_protocol() const { return !version_.starts_with("3."); }
   [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
   /// Where all of it lies; removed at the end.
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }

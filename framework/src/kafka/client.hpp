@@ -63,6 +63,10 @@ inline constexpr int request_timeout_ms = 30'000;
 /// The setting that chooses how groups are placed: "classic", or "consumer" for the brokers' own
 /// way (KIP-848).
 inline constexpr const char* group_protocol = "group.protocol";
+[[nodiscard]] inline bool brokers_place_tasks(const kafka_log_options& options) {
+  const auto chosen = options.settings.find(group_protocol);
+  return chosen != options.settings.end() && chosen->second == "consumer";
+}
 
 /// A configuration in the making.
 class config {

@@ -51,8 +51,8 @@ result<std::unique_ptr<group_member>> group_member::join(
     if (auto done = set(group_protocol, protocol->second); !done) return fail(done.error());
   }
   // By their own protocol the brokers say how long a session is, and who assigns what.
-  const bool classic = protocol == options.settings.end() || protocol->second != "consumer";
-  if (classic) {
+  m->classic_ = !brokers_place_tasks(options);
+  if (m->classic_) {
     const auto session = options.session_timeout.count();
     for (const auto& done :
          {set("partition.assignment.strategy", "cooperative-sticky"),
@@ -74,7 +74,6 @@ result<std::unique_ptr<group_member>> group_member::join(
   m->events_.reset(rd_kafka_queue_get_consumer(rk));
   rd_kafka_queue_cb_event_enable(m->events_.get(), on_events, &m->wake_);
   if (auto done = m->subscribe(false); !done) return fail(done.error());
-  m->classic_ = classic;
   m->watch_.emplace(*m->client_, stage, lingering(options));
   m->topic_watch_.emplace(*m->client_, m->topic_);
   registry.joined(m->group_, *m->client_);

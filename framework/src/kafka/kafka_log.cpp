@@ -101,9 +101,7 @@ class kafka_log final : public event_log {
   result<std::unique_ptr<membership>> join(const std::vector<stage_tasks>& stages,
                                            const std::string& who_for_people,
                                            placement_listener& listener) override {
-    for (const auto& stage : stages) {
-      if (auto alone = check_strangers(stage); !alone) return fail(alone.error());
-    }
+    if (auto alone = check_strangers(stages); !alone) return fail(alone.error());
     return group_thread::join(options_, instance_.id(), who_for_people, stages, listener, groups_);
   }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
@@ -126,7 +124,7 @@ class kafka_log final : public event_log {
     return detail::check_partition(*topic, tp);
   }
   result<void> check_clock();
-  result<void> check_strangers(const stage_tasks& stage);
+  result<void> check_strangers(const std::vector<stage_tasks>& stages);
   result<std::optional<detail::app_lock>> take(const writer_options& options);
   result<std::unique_ptr<settled_producer>> open_producer(const writer_options& options, int lane);
   result<void> end_former_lanes(const writer_options& options);
@@ -186,18 +184,24 @@ result<void> kafka_log::check_clock() {
 }
 
 // One that has been stopped is a member until its session ends.
-result<void> kafka_log::check_strangers(const stage_tasks& stage) {
+result<void> kafka_log::check_strangers(const std::vector<stage_tasks>& stages) {
+  std::vector<std::string> groups;
+  for (const auto& stage : stages)
+    groups.push_back(group_of(stage.app, stage.stage, stage.generation));
   waiting_again wait{lingering(options_)};
   for (bool told = false;; told = true) {
-    auto members = ask_.members({group_of(stage.app, stage.stage, stage.generation)});
+    auto members = ask_.members(groups);
     if (!members) return fail(members.error());
-    const auto* const stranger = stranger_among(*members, stage);
-    if (stranger == nullptr) return {};
+    const auto mixed = std::find_if(stages.begin(), stages.end(), [&](const stage_tasks& stage) {
+      return stranger_among(*members, stage) != nullptr;
+    });
+    if (mixed == stages.end()) return {};
+    const auto& stranger = *stranger_among(*members, *mixed);
     if (!told) {
       options_.log(log_level::info, "another program has this stage: waiting whether it is gone",
-                   {{"stage", stage.stage}, {"process", stranger->calls}});
+                   {{"stage", mixed->stage}, {"process", stranger.calls}});
     }
-    if (!wait.once_more()) return fail(two_programs(stage, *stranger));
+    if (!wait.once_more()) return fail(two_programs(*mixed, stranger));
   }
 }
 

@@ -11,16 +11,19 @@
 #include <fmt/format.h>
 
 #include "kafka/admin.hpp"
+#include "kafka/names.hpp"
 #include "kappa/log/kafka_log.hpp"
 
 namespace kappa::kafka {
 
-/// Null: there is none. Who does not say which program it is, is none.
+/// Among members of any groups, one of the stage's. Null: there is none. Who does not say which
+/// program it is, is none.
 [[nodiscard]] inline const member_description* stranger_among(
     const std::vector<member_description>& members, const stage_tasks& stage) {
   if (stage.fingerprint == 0) return nullptr;
+  const auto group = group_of(stage.app, stage.stage, stage.generation);
   for (const auto& m : members) {
-    if (m.fingerprint && *m.fingerprint != stage.fingerprint) return &m;
+    if (m.group == group && m.fingerprint && *m.fingerprint != stage.fingerprint) return &m;
   }
   return nullptr;
 }
@@ -31,8 +34,7 @@ namespace kappa::kafka {
 [[nodiscard]] inline std::chrono::milliseconds lingering(const kafka_log_options& options) {
   constexpr std::chrono::milliseconds longer{2000};
   constexpr std::chrono::milliseconds most{60'000};
-  const auto protocol = options.settings.find(group_protocol);
-  if (protocol != options.settings.end() && protocol->second == "consumer") return most;
+  if (brokers_place_tasks(options)) return most;
   return std::min(options.session_timeout, most) + longer;
 }
 
