@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "kappa/core/parse_number.hpp"
+
 namespace kappa::detail {
 namespace {
 

@@ -3,7 +3,6 @@
 // Ownership: the parts point into the text. Threading: plain values.
 #pragma once
 
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -33,11 +32,5 @@ struct description {
 
 /// Nothing when it is not of this form: written by another version of Kappa, or no schema.
 [[nodiscard]] std::optional<description> parse_description(std::string_view text);
-
-template <class T>
-[[nodiscard]] bool parse_number(std::string_view text, T& v) {
-  const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
-  return !text.empty() && r.ec == std::errc{} && r.ptr == text.data() + text.size();
-}
 
 }  // namespace kappa::detail

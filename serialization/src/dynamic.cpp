@@ -8,6 +8,7 @@
 #include "dynamic_struct.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/json_traits.hpp"
+#include "kappa/core/parse_number.hpp"
 #include "kappa/stream/window.hpp"
 
 namespace kappa {
@@ -61,7 +62,7 @@ struct codec_reader final : dynamic_type::reader {
                   "the key must be a time like 2001-01-01T08:00:00Z");
     } else {
       T number{};
-      if (detail::parse_number(text, number)) return encoded(number);
+      if (parse_number(text, number)) return encoded(number);
       return fail(errc::invalid_argument, std::string{text}, "the key must be an integer");
     }
   }
@@ -148,7 +149,7 @@ reader_ptr make_wrapped(const std::string& name, std::string_view text, int leve
   const auto head = text.substr(0, line_end);
   const auto space = head.find(' ');
   std::size_t key_bytes = 0;
-  if (space == std::string_view::npos || !detail::parse_number(head.substr(space + 1), key_bytes)) {
+  if (space == std::string_view::npos || !parse_number(head.substr(space + 1), key_bytes)) {
     return nullptr;
   }
   const auto wrapper = head.substr(0, space);

@@ -1,11 +1,13 @@
 #include "dynamic_struct.hpp"
 
+#include <charconv>
 #include <limits>
 #include <map>
 #include <string_view>
 #include <vector>
 
 #include "description.hpp"
+#include "kappa/core/parse_number.hpp"
 #include "kappa/core/time.hpp"
 #include "kappa/serialization/json.hpp"
 #include "kappa/serialization/wire_reader.hpp"

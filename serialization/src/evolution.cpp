@@ -10,13 +10,13 @@
 #include <fmt/format.h>
 
 #include "description.hpp"
+#include "kappa/core/parse_number.hpp"
 
 namespace kappa {
 namespace {
 
 using detail::described_field;
 using detail::described_struct;
-using detail::parse_number;
 
 bool inside(std::string_view& type, std::string_view prefix, std::string_view suffix) {
   if (!type.starts_with(prefix) || !type.ends_with(suffix)) return false;

@@ -1,6 +1,5 @@
 #include "kappa/serialization/json.hpp"
 
-#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -9,6 +8,7 @@
 #include <boost/json/basic_parser_impl.hpp>
 
 #include "kappa/core/json_traits.hpp"
+#include "kappa/core/parse_number.hpp"
 #include "kappa/serialization/base64.hpp"
 
 namespace kappa {
@@ -36,12 +36,6 @@ const char* kind_name(const boost::json::value& v) {
       return "an object";
   }
   return "something";
-}
-
-template <class T>
-bool parse_number(std::string_view text, T& v) {
-  const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
-  return r.ec == std::errc{} && r.ptr == text.data() + text.size() && !text.empty();
 }
 
 /// Builds the tree as boost::json::parser does, except for floats: its own are off by one in the

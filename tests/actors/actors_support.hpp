@@ -16,6 +16,7 @@
 #include "engine/small_types.hpp"
 #include "kappa/kappa.hpp"
 #include "kappa/testing/driver.hpp"
+#include "support/must.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -33,15 +34,7 @@ using kappa::test::temporary_folder;
 [[nodiscard]] bool eventually(const std::function<bool()>& condition,
                               std::chrono::milliseconds limit = 30s);
 
-template <class T>
-T must(result<T> r) {
-  if (!r) BOOST_FAIL(r.error().text());
-  return std::move(*r);
-}
-inline void must(result<void> r) {
-  if (!r) BOOST_FAIL(r.error().text());
-}
-
+using kappa::test::must;
 using kappa::test::refused;
 
 /// Holds commits back, and decides their fate one by one.

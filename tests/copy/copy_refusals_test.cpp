@@ -9,8 +9,6 @@ using namespace copy_test;
 
 namespace {
 
-constexpr std::int32_t partitions = 2;
-
 std::shared_ptr<memory_log> played_log(const std::string& id = "old") {
   auto log = memory_log::create(id);
   manual_host h{shop(), partitions, log};

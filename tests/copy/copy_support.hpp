@@ -17,6 +17,8 @@ namespace copy_test {
 using namespace kappa;
 using namespace engine_test;
 
+inline constexpr std::int32_t partitions = 2;
+
 /// After each transaction one offset of each partition that it wrote is unused.
 class marking_log final : public kappa::test::forwarding_log {
  public:

@@ -13,7 +13,6 @@ using kappa::test::copy_ends_at;
 namespace {
 
 constexpr int steps = 40;
-constexpr std::int32_t partitions = 2;
 
 std::shared_ptr<memory_log> new_log(const std::string& id) { return memory_log::create(id); }
 

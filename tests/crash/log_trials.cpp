@@ -11,9 +11,12 @@
 
 #include "crash/lab.hpp"
 #include "kappa/log/embedded_log.hpp"
+#include "support/must.hpp"
 
 namespace kappa::crash {
 namespace {
+
+using test::must;
 
 constexpr std::int64_t batches = 300;
 constexpr std::int64_t batch_records = 8;
@@ -24,12 +27,6 @@ std::string value_at(std::int64_t offset) {
   auto v = fmt::format("record {} ", offset);
   v.resize(150, static_cast<char>('a' + offset % 26));
   return v;
-}
-
-template <class T>
-T must(result<T> r) {
-  if (!r) throw std::runtime_error{r.error().text()};
-  if constexpr (!std::is_void_v<T>) return std::move(*r);
 }
 
 }  // namespace

@@ -19,21 +19,14 @@
 #include "kappa/task/commit_lane.hpp"
 #include "kappa/task/layout.hpp"
 #include "kappa/task/task.hpp"
+#include "support/must.hpp"
 #include "support/refused.hpp"
 
 namespace engine_test {
 
 using namespace kappa;
 
-template <class T>
-T must(result<T> r) {
-  if (!r) throw std::runtime_error{r.error().text()};
-  return std::move(*r);
-}
-inline void must(result<void> r) {
-  if (!r) throw std::runtime_error{r.error().text()};
-}
-
+using kappa::test::must;
 using kappa::test::refused;
 
 using picture = std::map<std::string, std::vector<std::string>>;

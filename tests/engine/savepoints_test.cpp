@@ -14,13 +14,10 @@ using namespace engine_test;
 
 namespace {
 
-constexpr int steps = story_steps;
-constexpr std::int32_t partitions = story_partitions;
-
 /// A shop whose tasks know a repository.
 struct shop_with_savepoints {
   explicit shop_with_savepoints(std::shared_ptr<memory_log> log = memory_log::create())
-      : host{shop(), partitions, std::move(log)} {
+      : host{shop(), story_partitions, std::move(log)} {
     host.adjust = [this](task_options& o) { o.savepoints = repository; };
     host.open();
   }
@@ -76,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_lost_state_comes_from_the_newest_savepoint_and_the_result
   s.repository.reset();
   BOOST_TEST(s.replayed_after_loss() > some);  // all of it
   s.host.settle();
-  play(s.host, 30, steps, false);
+  play(s.host, 30, story_steps, false);
   end(s.host);
   BOOST_TEST(same(whole_story(), s.host.picture()));
 }
@@ -169,7 +166,7 @@ BOOST_AUTO_TEST_CASE(where_retention_has_passed_the_start_only_a_savepoint_helps
   shop_with_savepoints s;
   s.play_and_take(0, 15);
   const auto before = s.host.picture();
-  for (std::int32_t p = 0; p < partitions; ++p) {
+  for (std::int32_t p = 0; p < story_partitions; ++p) {
     const topic_partition in{"left", partition{p}};
     s.host.log().truncate_before(in, must(s.host.log().bounds(in)).latest);
   }

@@ -13,9 +13,6 @@ using namespace engine_test;
 
 namespace {
 
-constexpr int steps = story_steps;
-constexpr std::int32_t partitions = story_partitions;
-
 /// Lets something happen at each question that tells where a task is.
 class asked_log final : public kappa::test::forwarding_log {
  public:
@@ -68,7 +65,7 @@ class standbys {
   void take_over() {
     h_.delete_state();
     for (const auto& stage : h_.topology().stages()) {
-      for (std::int32_t p = 0; p < partitions; ++p) {
+      for (std::int32_t p = 0; p < story_partitions; ++p) {
         const auto from = folder_.path() / stage.name / std::to_string(p);
         const auto to = h_.folder_of(stage.name, p);
         std::filesystem::create_directories(to.parent_path());
@@ -119,9 +116,9 @@ void skip_offsets(manual_host& h, int i) {
 BOOST_AUTO_TEST_SUITE(standbys_of_tasks)
 
 BOOST_AUTO_TEST_CASE(who_takes_over_has_nothing_to_replay_and_goes_on_as_the_other_would) {
-  for (const int at : {1, 7, 16, 33, steps}) {
+  for (const int at : {1, 7, 16, 33, story_steps}) {
     BOOST_TEST_CONTEXT("taken over after step " << at) {
-      manual_host h{shop(), partitions};
+      manual_host h{shop(), story_partitions};
       h.open();
       standbys others{h};
       for (int i = 0; i < at; ++i) {
@@ -131,7 +128,7 @@ BOOST_AUTO_TEST_CASE(who_takes_over_has_nothing_to_replay_and_goes_on_as_the_oth
         BOOST_TEST(h.log_end() == end);
       }
       others.take_over();
-      play(h, at, steps, false);
+      play(h, at, story_steps, false);
       end(h);
       BOOST_TEST(same(whole_story(), h.picture()));
     }
@@ -143,7 +140,7 @@ BOOST_AUTO_TEST_CASE(who_takes_over_has_nothing_to_replay_and_goes_on_as_the_oth
 BOOST_AUTO_TEST_CASE(what_is_committed_while_it_looks_is_left_for_the_next_time) {
   for (int every = 1; every <= 4; ++every) {
     BOOST_TEST_CONTEXT("a commit at each " << every << ". question") {
-      manual_host h{hours_and_pairs(), partitions};
+      manual_host h{hours_and_pairs(), story_partitions};
       h.open();
       standbys others{h};
       int asked = 0;
@@ -158,7 +155,7 @@ BOOST_AUTO_TEST_CASE(what_is_committed_while_it_looks_is_left_for_the_next_time)
           }
         }
       };
-      for (; step < steps; ++step) {
+      for (; step < story_steps; ++step) {
         for (int n = 0; n < 12; ++n) {
           const std::string place{static_cast<char>('a' + n % 3)};
           const reading r{place, minute(step * 20 + n), n + step};
@@ -169,7 +166,7 @@ BOOST_AUTO_TEST_CASE(what_is_committed_while_it_looks_is_left_for_the_next_time)
         others.catch_up();
         h.settle(2);
       }
-      BOOST_TEST(meanwhile > steps);
+      BOOST_TEST(meanwhile > story_steps);
       others.log().asked = [] {};
       others.catch_up();
       const auto before = h.picture();
@@ -180,9 +177,9 @@ BOOST_AUTO_TEST_CASE(what_is_committed_while_it_looks_is_left_for_the_next_time)
 }
 
 BOOST_AUTO_TEST_CASE(one_that_is_stopped_goes_on_the_next_time) {
-  manual_host h{shop(), partitions};
+  manual_host h{shop(), story_partitions};
   h.open();
-  play(h, 0, steps, false);
+  play(h, 0, story_steps, false);
   standbys others{h};
   for (std::size_t i = 0; i < others.size(); ++i) {
     others.at(i).stop();
@@ -197,9 +194,9 @@ BOOST_AUTO_TEST_CASE(one_that_is_stopped_goes_on_the_next_time) {
 // The brokers may keep it waiting for long: by then the task may run here, and must not be fenced
 // from its own state.
 BOOST_AUTO_TEST_CASE(one_that_is_stopped_while_it_asks_the_log_leaves_the_state_alone) {
-  manual_host h{shop(), partitions};
+  manual_host h{shop(), story_partitions};
   h.open();
-  play(h, 0, steps, false);
+  play(h, 0, story_steps, false);
   standbys others{h};
   for (std::size_t i = 0; i < others.size(); ++i) {
     bool asked = false;
@@ -215,7 +212,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_stopped_while_it_asks_the_log_leaves_the_state_
 }
 
 BOOST_AUTO_TEST_CASE(a_task_that_has_committed_nothing_cannot_be_followed_yet) {
-  manual_host h{shop(), partitions};
+  manual_host h{shop(), story_partitions};
   h.open();
   standbys others{h};
   for (std::size_t i = 0; i < others.size(); ++i)

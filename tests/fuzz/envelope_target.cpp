@@ -40,7 +40,7 @@ void envelope(bytes_view in) {
       headers(s.rest());
       break;
     case 1:
-      if (const auto r = decode_schema(s.rest())) {
+      if (const auto r = decode_schema_reference(s.rest())) {
         kappa::envelope e;
         e.schema = *r;
         bytes written;

@@ -70,7 +70,7 @@ class mute_process final : public placement_listener {
     options.instance_folder = folder;
     options.session_timeout = 6s;
     log_ = must(open_kafka_log(options));
-    membership_ = must(log_->join({{app, "sum", generation{1}, partitions}}, "mute", *this));
+    membership_ = must(log_->join({{app, "sum", generation{1}, totals_partitions}}, "mute", *this));
   }
   void given(const task_place& task) override {
     const std::lock_guard lock{mutex_};
@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(many_ask_at_once_and_each_is_answered_by_the_process_that_h
   for (const auto& line : a.last_sums()) {  // "a12: 10 60"
     const auto colon = line.find(": ");
     const auto space = line.rfind(' ');
-    const auto p = partition_of(encoded(line.substr(0, colon)), partitions);
+    const auto p = partition_of(encoded(line.substr(0, colon)), totals_partitions);
     if (++of_task[p] > 2) continue;
     askers.push_back(
         {line.substr(0, colon),
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(many_ask_at_once_and_each_is_answered_by_the_process_that_h
                      line.substr(space + 1)),
          p});
   }
-  BOOST_TEST(askers.size() == 2u * partitions);
+  BOOST_TEST(askers.size() == 2u * totals_partitions);
   for (auto& each : askers) {
     each.thread = std::thread{[&] {  // as a tool of its own
       auto log = open_log({.url = kafka_url()});
@@ -212,7 +212,7 @@ BOOST_AUTO_TEST_CASE(a_process_that_does_not_answer_is_named_and_its_tasks_are_t
   BOOST_TEST_REQUIRE(eventually([&] { return running(a.first) == a.first.status().size(); }, 90s));
   BOOST_TEST_REQUIRE(a.has_sums(records));
   const mute_process mute{a.name, a.folder.path() / "mute"};
-  BOOST_TEST_REQUIRE(eventually([&] { return mute.has().size() == partitions / 2; }, 90s));
+  BOOST_TEST_REQUIRE(eventually([&] { return mute.has().size() == totals_partitions / 2; }, 90s));
   send(*a.log, a.name, records, records);
   std::optional<admin::status> s;
   BOOST_TEST_REQUIRE(eventually(
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(a_process_that_does_not_answer_is_named_and_its_tasks_are_t
   BOOST_TEST(committed > 0);
   for (const auto& line : a.last_sums()) {
     const auto key = line.substr(0, line.find(": "));
-    if (!mutes.contains(partition_of(encoded(key), partitions))) continue;
+    if (!mutes.contains(partition_of(encoded(key), totals_partitions))) continue;
     // On a busy machine the other one is late, too.
     const auto told = [&] {
       return refused(a.client.get({.stage = "sum", .key = key}, 5s), errc::timed_out,
@@ -264,7 +264,9 @@ BOOST_AUTO_TEST_CASE(where_no_process_answers_all_is_told_from_the_log) {
   must(a.first.stop());
   const mute_process mute{a.name, a.folder.path() / "mute"};
   BOOST_TEST_REQUIRE(eventually(
-      [&] { return mute.has().size() == partitions && must(a.log->processes(a.name)).size() == 1; },
+      [&] {
+        return mute.has().size() == totals_partitions && must(a.log->processes(a.name)).size() == 1;
+      },
       90s));
   const auto s = must(a.client.status("sum", 2s));
   BOOST_REQUIRE(s.has_value());
@@ -288,7 +290,7 @@ BOOST_AUTO_TEST_CASE(a_key_whose_task_moves_is_asked_for_until_a_process_has_it)
   const auto of_second = a.second.status();
   const auto lines = a.last_sums();
   const auto moves = std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
-    const auto p = partition_of(encoded(line.substr(0, line.find(": "))), partitions);
+    const auto p = partition_of(encoded(line.substr(0, line.find(": "))), totals_partitions);
     return task_of(of_second, "sum", p.value).health == task_health::running;
   });
   BOOST_TEST_REQUIRE((moves != lines.end()));

@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(a_compacted_input_is_refused) {
   const temporary_folder folder;
   topic_config c;
   c.name = name + "-readings";
-  c.partitions = partitions;
+  c.partitions = totals_partitions;
   c.compacted = true;
   must(log_on_kafka()->create_topic(c));
   host h{totals_app(name), options_on(kafka_url(), folder.path())};
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(positions_that_are_gone_are_not_taken_for_a_first_start) {
     must(h.stop());
   }
   // As if the group's offsets had expired. Its member is known for the session time-out.
-  for (std::int32_t p = 0; p < partitions; ++p) {
+  for (std::int32_t p = 0; p < totals_partitions; ++p) {
     const position_key key{name, "sum", generation{1}, partition{p}, name + "-readings"};
     BOOST_TEST_REQUIRE(eventually([&] { return log->forget_position(key).has_value(); }, 60s));
   }
@@ -224,14 +224,14 @@ BOOST_AUTO_TEST_CASE(offsets_of_the_inputs_that_are_deleted_under_a_running_app_
     return tools.committed(group, input, p) ==
            must(log->bounds({input, partition{p}})).latest.value;
   };
-  for (std::int32_t p = 0; p < partitions; ++p) {
+  for (std::int32_t p = 0; p < totals_partitions; ++p) {
     BOOST_TEST_REQUIRE(eventually([&] { return is_at_the_end(p); }));
     tools.delete_committed(group, input, p);
     BOOST_TEST(tools.committed(group, input, p) == RD_KAFKA_OFFSET_INVALID);
   }
   send(*log, name, 200, 100);
   BOOST_TEST(has_taken_in(*log, name, 300));
-  for (std::int32_t p = 0; p < partitions; ++p)
+  for (std::int32_t p = 0; p < totals_partitions; ++p)
     BOOST_TEST(eventually([&] { return is_at_the_end(p); }));
   must(h.stop());
   check_counts(*log, name + "-sums");

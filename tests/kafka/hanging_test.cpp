@@ -11,7 +11,7 @@ namespace {
 using namespace log_contract;
 using namespace std::chrono_literals;
 
-const stage_tasks stage{"hanging", "count", generation{1}, 1};
+const stage_tasks hanging_stage{"hanging", "count", generation{1}, 1};
 
 }  // namespace
 
@@ -29,24 +29,26 @@ BOOST_AUTO_TEST_CASE(
   auto log = must(open_kafka_log(options));
   topic_config c;
   c.name = "out";
-  c.owner = stage.app;
+  c.owner = hanging_stage.app;
   must(log->create_topic(c));
-  must(log->make_room(stage));
+  must(log->make_room(hanging_stage));
   {
     // The writer of that app's last life.
     const auto instance = must(kafka::instance::open(options.instance_folder)).id();
-    kafka_test::raw_transaction before{options, stage.app + "." + instance + ".0"};
+    kafka_test::raw_transaction before{options, hanging_stage.app + "." + instance + ".0"};
     before.append("out", "aborted");
     before.move(kafka_test::moving(
-        kafka::group_of(stage.app, stage.stage, stage.generation),
-        {kafka::tasks_topic(stage.app, stage.stage, stage.generation), partition{0}}, "aborted"));
+        kafka::group_of(hanging_stage.app, hanging_stage.stage, hanging_stage.generation),
+        {kafka::tasks_topic(hanging_stage.app, hanging_stage.stage, hanging_stage.generation),
+         partition{0}},
+        "aborted"));
     broker.kill_node(1);
   }
   broker.start_node(1);
   broker.wait_usable();
 
-  const auto writer = must(log->open_writer({stage.app, "a test"}));
-  BOOST_TEST(!must(log->position(key_of(stage.app, stage.stage, "in"))));
+  const auto writer = must(log->open_writer({hanging_stage.app, "a test"}));
+  BOOST_TEST(!must(log->position(key_of(hanging_stage.app, hanging_stage.stage, "in"))));
   log_transaction tx;
   tx.appends.push_back({tp("out"), batch_of({"committed"})});
   must(writer->commit(tx));

@@ -26,8 +26,8 @@ const std::string all_bytes = [] {
   return s;
 }();
 
-struct world {
-  world() {
+struct clients_world {
+  clients_world() {
     options.brokers = brokers;
     log = must(open_kafka_log(options));
   }
@@ -100,7 +100,7 @@ std::vector<plain_record> shapes(bool text) {
 BOOST_AUTO_TEST_SUITE(interop)
 
 BOOST_AUTO_TEST_CASE(records_of_java_python_and_kcat_are_read_as_they_are_in_every_compression) {
-  world w;
+  clients_world w;
   for (const auto kind : all_clients) {
     const auto client = make_client(kind);
     for (const auto* compression : compressions) {
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(records_of_java_python_and_kcat_are_read_as_they_are_in_eve
 }
 
 BOOST_AUTO_TEST_CASE(our_appends_and_commits_are_read_by_java_python_and_kcat) {
-  world w;
+  clients_world w;
   const auto plain = w.topic("ours-plain");
   const auto committed = w.topic("ours-committed", 1, "shop");
   auto wanted = shapes(true);
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(our_appends_and_commits_are_read_by_java_python_and_kcat) {
 }
 
 BOOST_AUTO_TEST_CASE(a_key_belongs_to_the_partition_that_java_chooses) {
-  world w;
+  clients_world w;
   constexpr std::int32_t partitions = 7;
   const auto topic = w.topic("keys-of-java", partitions);
   std::vector<plain_record> written;
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_key_belongs_to_the_partition_that_java_chooses) {
 }
 
 BOOST_AUTO_TEST_CASE(an_app_takes_what_each_of_them_has_written_and_they_read_what_it_writes) {
-  world w;
+  clients_world w;
   const auto lines = w.topic("lines", 2);
   for (const auto kind : all_clients) {
     const auto client = make_client(kind);

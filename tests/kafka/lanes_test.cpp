@@ -46,7 +46,7 @@ class held_commit {
 
 std::vector<offset> committed_ends(event_log& log, const std::string& topic) {
   std::vector<offset> all;
-  for (std::int32_t p = 0; p < partitions; ++p)
+  for (std::int32_t p = 0; p < totals_partitions; ++p)
     all.push_back(must(log.bounds({topic, partition{p}})).latest);
   return all;
 }
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_commit_that_takes_long_holds_up_the_tasks_of_its_lane_onl
   make_input(*log, name);
   auto options = options_on(kafka_url(), folder.path());
   options.session_timeout = 60s;  // and so that of the transaction that is held up
-  options.lanes = partitions;
+  options.lanes = totals_partitions;
   host h{totals_app(name), options};
   must(h.start());
   BOOST_TEST_REQUIRE(eventually([&] { return running(h) == h.status().size(); }));
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(a_commit_that_takes_long_holds_up_the_tasks_of_its_lane_onl
       const auto now = committed_ends(*log, name + "-sums");
       int grown = 0;
       for (std::size_t p = 0; p < now.size(); ++p) grown += now[p] > before[p] ? 1 : 0;
-      return grown == partitions - 1;
+      return grown == totals_partitions - 1;
     }));
     held.let_go();
     BOOST_TEST_REQUIRE(has_taken_in(*log, name, 400));

@@ -16,7 +16,7 @@ namespace {
 using namespace log_contract;
 using namespace std::chrono_literals;
 
-constexpr std::int32_t tasks = 4;
+constexpr std::int32_t task_count = 4;
 
 /// The tasks that all listeners together have.
 class ownership {
@@ -144,17 +144,17 @@ BOOST_AUTO_TEST_CASE(tasks_of_one_that_was_killed_between_two_rounds_find_an_own
   auto killed = options;
   killed.instance_folder = folder.path() / "killed";
   options.instance_folder = folder.path() / "other";
-  const stage_tasks stage{"between-rounds", "count", generation{1}, tasks};
+  const stage_tasks stage{"between-rounds", "count", generation{1}, task_count};
   must(must(open_kafka_log(options))->make_room(stage));
 
   ownership all;
   auto first = std::make_optional<bare_member>(killed, stage);
-  first->be_given(tasks);
+  first->be_given(task_count);
   process other{options, stage, all};
   first->be_asked_for_some();
   first.reset();
   process back{killed, stage, all};
-  BOOST_TEST(all.wait_for(tasks), "some tasks have no owner");
+  BOOST_TEST(all.wait_for(task_count), "some tasks have no owner");
   for (auto* p : {&other, &back}) BOOST_TEST(p->failure_within(0s) == "");
 }
 
@@ -165,15 +165,15 @@ BOOST_AUTO_TEST_CASE(a_member_whose_group_gets_one_of_another_program_fails) {
   options.brokers = kappa::testing::the_broker().bootstrap();
   options.session_timeout = 6s;
   options.instance_folder = folder.path() / "one";
-  stage_tasks stage{"mixed", "count", generation{1}, tasks, 0x17};
+  stage_tasks stage{"mixed", "count", generation{1}, task_count, 0x17};
   ownership all;
   process one{options, stage, all};
-  BOOST_TEST_REQUIRE(all.wait_for(tasks));
+  BOOST_TEST_REQUIRE(all.wait_for(task_count));
   stage.fingerprint = 0x18;
   options.session_timeout = 15min;
   options.instance_folder = folder.path() / "another";
   bare_member another{options, stage};
-  another.be_given(tasks / 2);
+  another.be_given(task_count / 2);
   const auto failure = one.failure_within(90s);
   for (const auto* word : {"stage count", "fingerprint 0000000000000018", "under the name 'mixed'"})
     BOOST_TEST(failure.find(word) != std::string::npos, failure);

@@ -7,6 +7,7 @@
 #include "kafka/transactional_producer.hpp"
 #include "kappa/log/kafka_log.hpp"
 #include "log/log_fixtures.hpp"
+#include "support/must.hpp"
 
 namespace kafka_test {
 
@@ -14,7 +15,7 @@ class raw_transaction {
  public:
   raw_transaction(const kappa::kafka_log_options& options, const std::string& id,
                   std::chrono::milliseconds timeout = std::chrono::seconds{1}) {
-    using log_contract::must;
+    using kappa::test::must;
     auto settings = must(kappa::kafka::config::create(options, "test"));
     must(settings.set("transactional.id", id));
     must(settings.set("transaction.timeout.ms", std::to_string(timeout.count())));

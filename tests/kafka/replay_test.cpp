@@ -46,7 +46,7 @@ std::set<partition> ordered(event_log& log, const std::string& name, const std::
 
 std::set<partition> all_of_them() {
   std::set<partition> all;
-  for (std::int32_t p = 0; p < partitions; ++p) all.insert(partition{p});
+  for (std::int32_t p = 0; p < totals_partitions; ++p) all.insert(partition{p});
   return all;
 }
 
@@ -63,7 +63,7 @@ void check_last_sums(event_log& log, const std::string& name, int count,
   }
   BOOST_TEST(last.size() == expected.size());
   for (const auto& [key, t] : expected) {
-    if (of.contains(partition_of(encoded(key), partitions)))
+    if (of.contains(partition_of(encoded(key), totals_partitions)))
       BOOST_TEST(last[key] == fmt::format("{} {}", t.count, t.sum), key);
   }
 }
@@ -77,7 +77,7 @@ void replay(const std::shared_ptr<event_log>& log, const std::string& name) {
   }));
   BOOST_REQUIRE(done.has_value());
   BOOST_TEST((done->state == admin::replay_state::done));
-  BOOST_TEST(done->tasks.size() == std::size_t{partitions});
+  BOOST_TEST(done->tasks.size() == std::size_t{totals_partitions});
   BOOST_TEST(told > 0);
 }
 

@@ -77,9 +77,9 @@ BOOST_AUTO_TEST_CASE(an_input_that_was_made_anew_is_refused) {
 
 BOOST_AUTO_TEST_CASE(an_input_that_has_more_partitions_now_is_refused) {
   const ended_app a;
-  raw_admin{}.add_partitions(a.input(), partitions + 1);
-  BOOST_TEST_REQUIRE(
-      eventually([&] { return must(a.log->find_topic(a.input()))->partitions == partitions + 1; }));
+  raw_admin{}.add_partitions(a.input(), totals_partitions + 1);
+  BOOST_TEST_REQUIRE(eventually(
+      [&] { return must(a.log->find_topic(a.input()))->partitions == totals_partitions + 1; }));
   says(a.refusal(), errc::bad_config, {"topic " + a.input(), "has 5 partitions", "has run with 4"});
 }
 
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_topic_of_the_app_that_is_compacted_now_is_refused) {
 BOOST_AUTO_TEST_CASE(input_that_was_deleted_unprocessed_is_refused) {
   const ended_app a;
   send(*a.log, a.name, 200, 200);
-  for (std::int32_t p = 0; p < partitions; ++p) {
+  for (std::int32_t p = 0; p < totals_partitions; ++p) {
     const topic_partition tp{a.input(), partition{p}};
     raw_admin{}.delete_records(tp.topic, p, must(a.log->bounds(tp)).latest.value);
   }
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(input_that_was_deleted_unprocessed_is_refused) {
 
 BOOST_AUTO_TEST_CASE(a_state_that_retention_has_made_impossible_to_rebuild_is_refused) {
   const ended_app a;
-  for (std::int32_t p = 0; p < partitions; ++p) raw_admin{}.delete_records(a.input(), p, 1);
+  for (std::int32_t p = 0; p < totals_partitions; ++p) raw_admin{}.delete_records(a.input(), p, 1);
   {  // What is processed may go while there is a state.
     host h{totals_app(a.name), a.options()};
     must(h.start());

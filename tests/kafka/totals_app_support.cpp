@@ -41,8 +41,8 @@ void send(event_log& log, const std::string& name, int from, int count) {
   for (int i = from; i < from + count; ++i) {
     const reading r{fmt::format("{}{}", static_cast<char>('a' + i % 7), i % 50),
                     ts("2001-01-01T00:00Z") + milliseconds{i}, i % 13};
-    batches[partition_of(encoded(r.place), partitions)].add(r.at, bytes_view{r.place},
-                                                            bytes_view{encoded(r)});
+    batches[partition_of(encoded(r.place), totals_partitions)].add(r.at, bytes_view{r.place},
+                                                                   bytes_view{encoded(r)});
   }
   for (const auto& [p, batch] : batches) must(log.append({name + "-readings", p}, batch));
 }
@@ -51,7 +51,7 @@ host_options options_on(const std::string& log, const std::filesystem::path& sta
   host_options o;
   o.log = log;
   o.state = state;
-  o.partitions = partitions;
+  o.partitions = totals_partitions;
   o.worker_threads = 2;
   o.session_timeout = 6s;
   o.limits.commit_interval = 20ms;

@@ -14,14 +14,14 @@ namespace kafka_test {
 
 using namespace actors_test;
 
-inline constexpr std::int32_t partitions = 4;
+inline constexpr std::int32_t totals_partitions = 4;
 
 /// Names of its own for each test: the brokers are shared.
 [[nodiscard]] std::string fresh_name();
 /// Sums by place, straight from a topic; and the totals by the first letter, behind a change of
 /// key.
 [[nodiscard]] app totals_app(const std::string& name);
-void make_input(event_log& log, const std::string& name, std::int32_t count = partitions);
+void make_input(event_log& log, const std::string& name, std::int32_t count = totals_partitions);
 void send(event_log& log, const std::string& name, int from, int count);
 [[nodiscard]] host_options options_on(const std::string& log, const std::filesystem::path& state);
 

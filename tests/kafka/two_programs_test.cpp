@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(the_second_is_refused_until_the_first_is_gone) {
   // The first is a member until its session ends.
   host second{another_app(name), options};
   must(second.start());
-  BOOST_TEST(eventually([&] { return running(second) == partitions; }, 60s));
+  BOOST_TEST(eventually([&] { return running(second) == totals_partitions; }, 60s));
   must(second.stop());
 }
 

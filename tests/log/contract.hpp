@@ -19,6 +19,7 @@
 
 #include "kappa/log/event_log.hpp"
 #include "kappa/log/wait_and_read.hpp"
+#include "support/must.hpp"
 
 namespace log_contract {
 
@@ -99,12 +100,7 @@ inline bool add_suite(const char* log_name, const make_fixture& make) {
 
 // ---- helpers
 
-/// The value, or the test fails with the error.
-template <class T>
-T must(result<T> r) {
-  BOOST_REQUIRE_MESSAGE(r, (r ? std::string{} : r.error().text()));
-  if constexpr (!std::is_void_v<T>) return std::move(*r);
-}
+using kappa::test::must;
 
 /// Checks that it failed, and how; `mentions` must be in the error's text.
 template <class T>

@@ -246,7 +246,6 @@ std::map<std::string, std::vector<lmdb::page_number>> pages_by_kind(
 
 std::uint64_t used_place(const std::string& file, const std::string& kind, lmdb::page_number page,
                          std::mt19937_64& random) {
-  constexpr std::uint64_t page_bytes = 4096;
   const auto begin = page * page_bytes;
   if (kind == "meta") return begin + random() % 152;
   if (kind != "leaf" && kind != "branch") return begin + random() % page_bytes;

@@ -18,6 +18,9 @@
 
 namespace log_contract {
 
+/// Of the logs that are spoilt here.
+inline constexpr std::uint64_t page_bytes = 4096;
+
 /// All that a log says.
 struct log_content {
   std::string id;

@@ -14,8 +14,6 @@
 
 namespace log_contract {
 
-inline constexpr std::uint64_t page_bytes = 4096;
-
 /// A copy of the rich log to spoil, its original content, and what lies in which page of it.
 struct salvage_case {
   salvage_case()

@@ -225,11 +225,11 @@ void life::snapshot(owner& o, sim_task& t) {
     return;
   }
   if (faults_on_ && faults_.snapshot_failures && dice_.one_in(3)) return;  // tried again later
-  result<void> written;
-  const bool alive = survives([&] { written = t.task->store()->commit(*t.delta); });
-  if (alive && !written) {
-    if (o.overtaken && !o.perhaps_lost.contains(t.id)) wrong(written.error().text());
-    return failed(o, std::nullopt, written.error());
+  result<void> committed;
+  const bool alive = survives([&] { committed = t.task->store()->commit(*t.delta); });
+  if (alive && !committed) {
+    if (o.overtaken && !o.perhaps_lost.contains(t.id)) wrong(committed.error().text());
+    return failed(o, std::nullopt, committed.error());
   }
   if (alive && o.lost.contains(t.id)) wrong("an owner that was overtaken has written a snapshot");
   // A process that ends in a T2 may have written it.

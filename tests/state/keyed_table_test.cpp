@@ -14,7 +14,7 @@ using namespace kappa::test;
 
 namespace {
 
-using table = keyed_table<sums>;
+using sums_table = keyed_table<sums>;
 using text_table = keyed_table<std::string>;
 
 template <class T, class F>
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_SUITE(keyed_table_claims)
 
 BOOST_AUTO_TEST_CASE(an_absent_key_is_null_and_an_edit_makes_it) {
   map_store store;
-  table t{store, 0};
+  sums_table t{store, 0};
   BOOST_TEST(must(t.find("a")) == nullptr);
   bool made = false;
   step(t, 1, [&] { must(t.edit("a", &made))->count = 7; });
@@ -408,7 +408,7 @@ BOOST_AUTO_TEST_CASE(a_scan_stops_when_told_and_keeps_to_its_bounds) {
 BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_decoded_names_itself) {
   map_store store;
   commit(store, 1, {delta_of({{"a", "short"}})});
-  table t{store, 0};
+  sums_table t{store, 0};
   BOOST_TEST(refused(t.find("a"), errc::decode, {"map 0 a", "16 bytes"}));
   BOOST_TEST(refused(t.find("a"), errc::decode, {"map 0 a"}));  // and it was not cached
 }

@@ -15,6 +15,7 @@
 #include "kappa/state/keyed_table.hpp"
 #include "kappa/state/state_store.hpp"
 #include "kappa/state/timer_table.hpp"
+#include "support/must.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -58,16 +59,6 @@ void commit(state_store& store, std::uint64_t epoch, std::vector<frozen_delta> t
 [[nodiscard]] std::map<bytes, std::optional<bytes>> contents(const frozen_delta& delta);
 /// Keys from..to-1 in decimal, all with `value`.
 [[nodiscard]] frozen_delta numbered(int from, int to, bytes_view value);
-
-/// The value of a result that must be good.
-template <class T>
-T must(result<T> r) {
-  if (!r) BOOST_FAIL(r.error().text());
-  return std::move(*r);
-}
-inline void must(result<void> r) {
-  if (!r) BOOST_FAIL(r.error().text());
-}
 
 /// A value without memory of its own, as most are.
 struct sums {

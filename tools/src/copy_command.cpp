@@ -39,7 +39,7 @@ result<std::shared_ptr<event_log>> open_target(const common_options& common,
   return open_log(options);
 }
 
-std::string json_of(const copy_report& r) {
+std::string json_of_copy(const copy_report& r) {
   std::string text;
   json_writer out{text};
   const auto names = [&](const char* name, const std::vector<std::string>& all) {
@@ -63,7 +63,7 @@ std::string json_of(const copy_report& r) {
   return text + "\n";
 }
 
-std::string text_of(const copy_report& r, const std::string& to) {
+std::string text_of_copy(const copy_report& r, const std::string& to) {
   auto text = fmt::format(
       "{} topics, {} partitions: {} records copied{}, {} positions\n", r.topics, r.partitions,
       r.records, r.found == 0 ? "" : fmt::format(", {} were there already", r.found), r.positions);
@@ -98,7 +98,8 @@ int copy(const common_options& common, const copy_arguments& a) {
     const bool there = report.error().code == errc::already_exists;
     return there ? complain(report.error(), exit_refused) : complain(report.error());
   }
-  return put(common.json ? json_of(*report) : text_of(*report, a.to)) ? exit_done : exit_failed;
+  return put(common.json ? json_of_copy(*report) : text_of_copy(*report, a.to)) ? exit_done
+                                                                                : exit_failed;
 }
 
 }  // namespace

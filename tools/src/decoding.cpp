@@ -137,7 +137,7 @@ std::string json_of(const headers_view& headers) {
     if (h.name == marker_header) {
       value = marker_json(h.value);
     } else if (h.name == envelope_header::schema) {
-      const auto schema = decode_schema(h.value);
+      const auto schema = decode_schema_reference(h.value);
       value = schema ? json_text(schema->name) : undecodable(h.value, schema.error().text());
     } else {
       value = json_of_unknown(h.value);

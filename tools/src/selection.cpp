@@ -1,7 +1,6 @@
 #include "selection.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <deque>
 
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 #include "command_line.hpp"
 #include "follow.hpp"
 #include "job.hpp"
+#include "kappa/core/parse_number.hpp"
 
 namespace kappa::tools {
 namespace {
@@ -24,9 +24,7 @@ result<offset> start_of(event_log& log, const topic_partition& tp, const partiti
   if (from == "earliest") return bounds.earliest;
   if (from == "latest") return bounds.latest;
   std::int64_t number = 0;
-  const auto* const end = from.data() + from.size();
-  const auto r = std::from_chars(from.data(), end, number);
-  if (r.ec == std::errc{} && r.ptr == end && number >= 0) {
+  if (parse_number(from, number) && number >= 0) {
     return std::clamp(offset{number}, bounds.earliest, bounds.latest);
   }
   if (const auto t = parse_time(from)) return log.offset_for_time(tp, *t);

@@ -39,7 +39,7 @@ admin::phase phase_of(task_phase p) {
 
 timestamp known(timestamp t) { return t == min_time || t == max_time ? timestamp{} : t; }
 
-admin::task_status describe(const kappa::task_status& t) {
+admin::task_status describe_task(const kappa::task_status& t) {
   const auto& p = t.progress;
   admin::task_status s;
   s.partition = t.id.partition.value;
@@ -99,7 +99,7 @@ result<admin::status> describe(host& h, const std::string& only) {
     s.keyed = stage.state.has_value();
     s.windowed = stage.windowed;
     for (const auto& t : tasks) {
-      if (t.id.stage == stage.name) s.tasks.push_back(describe(t));
+      if (t.id.stage == stage.name) s.tasks.push_back(describe_task(t));
     }
     out.stages.push_back(std::move(s));
   }

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 
-#include <charconv>
 #include <thread>
 
 #include <httplib.h>
@@ -12,6 +11,7 @@
 #include "actors/admin_status.hpp"
 #include "actors/state_answer.hpp"
 #include "kappa/core/json_traits.hpp"
+#include "kappa/core/parse_number.hpp"
 
 namespace kappa::detail {
 namespace {
@@ -187,13 +187,9 @@ class server final : public http_server {
 result<std::unique_ptr<http_server>> http_server::start(host& h, const http_options& options) {
   const auto colon = options.address.rfind(':');
   int port = -1;
-  if (colon != std::string::npos) {
-    const auto* const begin = options.address.data() + colon + 1;
-    const auto* const end = options.address.data() + options.address.size();
-    if (const auto [stop, ec] = std::from_chars(begin, end, port); ec != std::errc{} || stop != end)
-      port = -1;
-  }
-  if (port < 0 || port > 65535) {
+  if (colon == std::string::npos ||
+      !parse_number(std::string_view{options.address}.substr(colon + 1), port) || port < 0 ||
+      port > 65535) {
     return fail(errc::bad_config, "--http " + options.address,
                 "expected ADDRESS:PORT, as in 127.0.0.1:8080");
   }

@@ -5,7 +5,7 @@
 namespace kappa {
 namespace {
 
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t copy_note_version = 1;
 constexpr std::size_t max_name_bytes = 500;
 
 }  // namespace
@@ -17,7 +17,7 @@ position_key copy_note_key(const std::string& app) {
 log_transaction::move to_move(const std::string& app, const copy_note& note) {
   committed_position at;
   byte_writer{at.metadata}
-      .put(format_version)
+      .put(copy_note_version)
       .put(std::uint8_t{note.complete})
       .put_bytes(note.log_id)
       .put_bytes(bytes_view{note.log}.substr(0, max_name_bytes));
@@ -35,7 +35,7 @@ result<std::optional<copy_note>> find_copy_note(event_log& log, const std::strin
   note.complete = r.get<std::uint8_t>() != 0;
   note.log_id = bytes{r.get_bytes()};
   note.log = bytes{r.get_bytes()};
-  if (version == format_version && r.done()) return std::optional{std::move(note)};
+  if (version == copy_note_version && r.done()) return std::optional{std::move(note)};
   return fail(errc::corrupt, key.text(), "the note of a copy into this log is malformed");
 }
 

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "core/trimmed.hpp"
+
 namespace kappa {
 namespace {
 
@@ -98,16 +100,9 @@ std::optional<std::string> unquoted(std::string_view s) {
   return out;
 }
 
-std::string_view trimmed(std::string_view s) {
-  constexpr std::string_view space = " \t\r\n";
-  const auto first = s.find_first_not_of(space);
-  if (first == std::string_view::npos) return {};
-  return s.substr(first, s.find_last_not_of(space) - first + 1);
-}
-
 template <class T>
 result<T> number(std::string_view text, T least, T most) {
-  text = trimmed(text);
+  text = detail::trimmed(text);
   T v{};
   const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
   if (r.ec == std::errc::invalid_argument || r.ptr != text.data() + text.size() || text.empty()) {
@@ -158,7 +153,7 @@ result<std::uint64_t> json_unsigned(std::string_view text, std::uint64_t most) {
 }  // namespace detail
 
 result<bool> json_traits<bool>::from_json(std::string_view text) {
-  text = trimmed(text);
+  text = detail::trimmed(text);
   if (text == "true") return true;
   if (text == "false") return false;
   return fail(errc::decode, "boolean", fmt::format("expected true or false, found {}", text));
@@ -170,7 +165,7 @@ std::string json_traits<std::string>::to_json(const std::string& v) {
   return out;
 }
 result<std::string> json_traits<std::string>::from_json(std::string_view text) {
-  auto v = unquoted(trimmed(text));
+  auto v = unquoted(detail::trimmed(text));
   if (!v) return fail(errc::decode, "text", "expected a JSON string");
   return std::move(*v);
 }
@@ -182,7 +177,7 @@ std::string json_traits<timestamp>::to_json(const timestamp& v) {
   return '"' + format_time(v) + '"';
 }
 result<timestamp> json_traits<timestamp>::from_json(std::string_view text) {
-  text = trimmed(text);
+  text = detail::trimmed(text);
   if (text.size() > 2 && text.front() == '"' && text.back() == '"') {
     if (const auto t = parse_time(text.substr(1, text.size() - 2))) return *t;
     return fail(errc::decode, "time", "expected a time like \"2001-01-01T08:00:00Z\"");

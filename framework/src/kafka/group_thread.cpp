@@ -9,7 +9,7 @@ namespace kappa::kafka {
 namespace {
 
 // librdkafka takes a member that does not look at its queue for dead.
-constexpr std::chrono::milliseconds look_again{200};
+constexpr std::chrono::milliseconds group_looks_every{200};
 constexpr std::chrono::seconds patience_with_leaving{5};
 // The brokers fence a member whose request to join was lost on its way back and is repeated: with
 // brokers that come and go more than once. Two of one name fence each other without end.
@@ -109,7 +109,7 @@ void group_thread::look_at(entry& e) {
 void group_thread::run() {
   while (!leaving_) {
     for (auto& e : members_) look_at(e);
-    (void)bell_->wait_until(std::chrono::steady_clock::now() + look_again);
+    (void)bell_->wait_until(std::chrono::steady_clock::now() + group_looks_every);
   }
   for (const auto& e : members_) {
     if (e.member) e.member->leave();
@@ -121,7 +121,7 @@ void group_thread::run() {
     for (const auto& e : members_) {
       if (e.member) e.member->serve();
     }
-    (void)bell_->wait_until(std::chrono::steady_clock::now() + look_again);
+    (void)bell_->wait_until(std::chrono::steady_clock::now() + group_looks_every);
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -22,6 +21,7 @@
 #include "kafka/topic_watch.hpp"
 #include "kafka/waiting_again.hpp"
 #include "kafka/writer.hpp"
+#include "kappa/core/parse_number.hpp"
 #include "log/app_lock.hpp"
 #include "log/log_rules.hpp"
 
@@ -36,9 +36,7 @@ std::optional<std::pair<std::string, generation>> stage_of_group(const std::stri
   const auto g = group.rfind(".g");
   if (g == std::string::npos || g <= app.size()) return std::nullopt;
   std::int32_t n = 0;
-  const auto* const end = group.data() + group.size();
-  const auto [last, bad] = std::from_chars(group.data() + g + 2, end, n);
-  if (bad != std::errc{} || last != end) return std::nullopt;
+  if (!parse_number(std::string_view{group}.substr(g + 2), n)) return std::nullopt;
   return std::pair{group.substr(app.size() + 1, g - app.size() - 1), generation{n}};
 }
 

@@ -3,7 +3,6 @@
 // Threading: plain functions.
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/core/parse_number.hpp"
 #include "kappa/log/event_log.hpp"
 
 namespace kappa::kafka {
@@ -50,9 +50,9 @@ namespace kappa::kafka {
   const auto dot = name.rfind('.');
   std::uint64_t fingerprint = 0;
   if (dot == std::string::npos || name.size() - dot != 17) return {name, std::nullopt};
-  const auto* const end = name.data() + name.size();
-  const auto [last, bad] = std::from_chars(name.data() + dot + 1, end, fingerprint, 16);
-  if (bad != std::errc{} || last != end) return {name, std::nullopt};
+  if (!parse_number(std::string_view{name}.substr(dot + 1), fingerprint, 16)) {
+    return {name, std::nullopt};
+  }
   return {name.substr(0, dot), fingerprint};
 }
 /// The group that holds how far an outside producer is.

@@ -11,7 +11,7 @@
 namespace kappa::kafka {
 namespace {
 
-constexpr int poll_ms = 100;
+constexpr int event_poll_ms = 100;
 // Producers with a transactional id cost threads each: the one that was not used for long goes.
 constexpr std::size_t most_sequenced = 32;
 
@@ -61,7 +61,7 @@ result<void> outside_producer::open() {
   if (!opened) return fail(opened.error());
   client_ = std::move(*opened);
   polling_ = std::thread{[this] {
-    while (!stopping_) rd_kafka_poll(client_->get(), poll_ms);
+    while (!stopping_) rd_kafka_poll(client_->get(), event_poll_ms);
   }};
   return {};
 }

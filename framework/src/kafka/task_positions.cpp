@@ -1,10 +1,11 @@
 #include "kafka/task_positions.hpp"
 
 #include <array>
-#include <charconv>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "kappa/core/parse_number.hpp"
 
 namespace kappa::kafka {
 namespace {
@@ -78,9 +79,7 @@ std::optional<task_positions> decode_task_positions(const std::string& metadata)
     const auto name = meta ? take(in, '\n') : std::nullopt;
     if (!name) return std::nullopt;
     committed_position at;
-    const auto [end, bad] =
-        std::from_chars(next->data(), next->data() + next->size(), at.next.value);
-    if (bad != std::errc{} || end != next->data() + next->size()) return std::nullopt;
+    if (!parse_number(*next, at.next.value)) return std::nullopt;
     if (*meta != "-") {
       auto decoded = from_base64(*meta);
       if (!decoded) return std::nullopt;

@@ -1,13 +1,13 @@
 #include "kafka/topic_book.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <thread>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include "kafka/names.hpp"
+#include "kappa/core/parse_number.hpp"
 #include "kappa/log/wait_and_read.hpp"
 #include "log/log_rules.hpp"
 
@@ -22,7 +22,7 @@ constexpr std::size_t usual_max_message_bytes = 1'048'588;  // Kafka's default
 constexpr const char* for_ever = "-1";
 constexpr std::chrono::seconds patience_with_new_topic{10};
 constexpr std::chrono::seconds patience_with_maker{3};
-constexpr std::chrono::milliseconds look_again{20};
+constexpr std::chrono::milliseconds topics_look_every{20};
 
 std::string number(std::int64_t n) { return std::to_string(n); }
 
@@ -48,11 +48,8 @@ std::map<std::string, std::string> settings_of(const topic_config& c) {
 std::optional<std::int64_t> number_in(const std::map<std::string, std::string>& settings,
                                       const std::string& name) {
   const auto at = settings.find(name);
-  if (at == settings.end()) return std::nullopt;
   std::int64_t n = 0;
-  const auto [end, bad] =
-      std::from_chars(at->second.data(), at->second.data() + at->second.size(), n);
-  if (bad != std::errc{}) return std::nullopt;
+  if (at == settings.end() || !parse_number(at->second, n)) return std::nullopt;
   return n;
 }
 
@@ -172,7 +169,7 @@ result<void> topic_book::settle(const std::string& name, const std::string& id) 
         wanted.max_record_bytes = value.at("max_record_bytes").to_number<std::size_t>(bad);
       return claim(wanted, id);
     }
-    std::this_thread::sleep_for(look_again);
+    std::this_thread::sleep_for(topics_look_every);
     if (auto read = catch_up(); !read) return read;
   }
 }
@@ -211,7 +208,7 @@ result<topic_description> topic_book::await(const std::string& name) {
     if (*described) return std::move(**described);
     if (std::chrono::steady_clock::now() >= until)
       return fail(errc::timed_out, name, "it was just made, and the brokers do not know it", true);
-    std::this_thread::sleep_for(look_again);
+    std::this_thread::sleep_for(topics_look_every);
   }
 }
 

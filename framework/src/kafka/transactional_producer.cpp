@@ -10,7 +10,7 @@
 namespace kappa::kafka {
 namespace {
 
-constexpr int poll_ms = 20;
+constexpr int delivery_poll_ms = 20;
 constexpr std::chrono::seconds patience_at_opening{60};
 constexpr int opening_slice_ms = 500;
 
@@ -126,7 +126,7 @@ result<void> transactional_producer::produce_all(const log_transaction::append& 
       const auto code =
           produce(client_->get(), *to, a.to.partition.value, r, first ? base : nullptr);
       if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-        rd_kafka_poll(client_->get(), poll_ms);
+        rd_kafka_poll(client_->get(), delivery_poll_ms);
         continue;
       }
       if (code != RD_KAFKA_RESP_ERR_NO_ERROR) outcome = fail(client_->error_of(code, a.to.text()));

@@ -42,6 +42,10 @@ struct page_account {
   std::vector<std::string> faults;
 };
 
+/// How often one that is not pinned is looked through anew, before it is given up: another process
+/// uses its pages again.
+inline constexpr int unpinned_attempts = 4;
+
 class file_snapshot {
  public:
   /// Errors as of page_file::open.

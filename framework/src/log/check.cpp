@@ -19,9 +19,6 @@ using detail::log_tables;
 using detail::partition_id;
 using detail::partition_meta;
 
-/// A log whose folder this process may not write, and which another one writes, is read anew.
-constexpr int unpinned_attempts = 4;
-
 class log_check {
  public:
   log_check(const log_check_options& options, lmdb::file_snapshot& snapshot)
@@ -342,7 +339,7 @@ result<log_check_report> check_log(const log_check_options& options) {
     if (!report) return report;
     if (!report->healthy() && !(*snapshot)->pinned() && (*snapshot)->moved()) {
       // Pages were used again while they were read: that may be all that is wrong.
-      if (attempt < unpinned_attempts) continue;
+      if (attempt < lmdb::unpinned_attempts) continue;
       return fail(errc::unavailable, options.folder.string(),
                   "it is being written, and its lock file may not be written by this user: run as "
                   "the user who writes it, or stop the writer",

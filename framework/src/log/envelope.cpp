@@ -10,19 +10,10 @@
 
 #include <fmt/format.h>
 
+#include "kappa/core/parse_number.hpp"
 #include "log/wire_header.hpp"
 
 namespace kappa {
-namespace {
-
-template <class T>
-bool number(std::string_view text, T& v) {
-  const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
-  return !text.empty() && r.ec == std::errc{} && r.ptr == text.data() + text.size() && v >= 0;
-}
-
-}  // namespace
-
 schema_reference reference_to(const schema_info& schema) {
   return {schema.id, schema.fingerprint, schema.name};
 }
@@ -37,8 +28,11 @@ std::optional<record_address> record_address::parse(std::string_view text) {
   if (open == std::string_view::npos || open == 0) return std::nullopt;
   record_address out;
   out.where.topic = text.substr(0, open);
-  if (!number(text.substr(open + 1, at - open - 2), out.where.partition.value)) return std::nullopt;
-  if (!number(text.substr(at + 1), out.offset.value)) return std::nullopt;
+  if (!parse_number(text.substr(open + 1, at - open - 2), out.where.partition.value) ||
+      out.where.partition.value < 0)
+    return std::nullopt;
+  if (!parse_number(text.substr(at + 1), out.offset.value) || out.offset.value < 0)
+    return std::nullopt;
   return out;
 }
 
@@ -86,7 +80,7 @@ bytes_view repeated_envelope::of(const topic_partition& where, offset at) {
   return headers_;
 }
 
-result<schema_reference> decode_schema(bytes_view header) {
+result<schema_reference> decode_schema_reference(bytes_view header) {
   byte_reader in{header};
   schema_reference schema;
   schema.id = in.get<std::uint64_t>();
@@ -101,7 +95,7 @@ result<schema_reference> decode_schema(bytes_view header) {
 result<envelope> decode_envelope(const headers_view& headers) {
   envelope out;
   if (const auto raw = headers.find(envelope_header::schema)) {
-    auto schema = decode_schema(*raw);
+    auto schema = decode_schema_reference(*raw);
     if (!schema) return fail(schema.error());
     out.schema = std::move(*schema);
   }

@@ -6,21 +6,16 @@
 
 #include <fmt/format.h>
 
+#include "core/trimmed.hpp"
+
 namespace kappa {
 namespace {
 
 constexpr std::string_view variable_prefix = "KAPPA_KAFKA_";
 constexpr std::string_view tests_variable = "KAPPA_KAFKA_VERSION";
 constexpr std::string_view key_prefix = "kafka.";
-constexpr std::string_view blanks = " \t\r";
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
-std::string_view unquoted(std::string_view value) {
+std::string_view without_quotes(std::string_view value) {
   if (value.size() < 2 || value.front() != value.back()) return value;
   if (value.front() != '"' && value.front() != '\'') return value;
   return value.substr(1, value.size() - 2);
@@ -117,15 +112,16 @@ result<kafka_config_lines> take_kafka_config_lines(std::istream& in) {
   kafka_config_lines lines;
   std::string line;
   for (int number = 1; std::getline(in, line); ++number) {
-    const auto text = trimmed(line);
+    const auto text = detail::trimmed(line);
     if (text.starts_with(key_prefix)) {
       const auto equals = text.find('=');
       if (equals == std::string_view::npos) {
         return fail(errc::bad_config, fmt::format("line {}", number),
                     "begins with kafka. and is not kafka.NAME=VALUE");
       }
-      const auto name = std::string{trimmed(text.substr(0, equals)).substr(key_prefix.size())};
-      const auto value = unquoted(trimmed(text.substr(equals + 1)));
+      const auto name =
+          std::string{detail::trimmed(text.substr(0, equals)).substr(key_prefix.size())};
+      const auto value = without_quotes(detail::trimmed(text.substr(equals + 1)));
       if (!lines.settings.emplace(name, value).second) {
         return fail(errc::bad_config, "kafka." + name,
                     fmt::format("is there twice, again in line {}", number));

@@ -1,10 +1,10 @@
 #include "log/log_tables.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
+#include "kappa/core/parse_number.hpp"
 #include "log/log_rules.hpp"
 
 namespace kappa::detail {
@@ -185,11 +185,8 @@ std::optional<partition_id> parse_frames_name(std::string_view name) {
   if (slash == std::string_view::npos) return std::nullopt;
   std::uint32_t topic = 0;
   std::int32_t part = 0;
-  const auto read = [](std::string_view text, auto& v) {
-    const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
-    return r.ec == std::errc{} && r.ptr == text.data() + text.size();
-  };
-  if (!read(name.substr(2, slash - 2), topic) || !read(name.substr(slash + 1), part)) {
+  if (!parse_number(name.substr(2, slash - 2), topic) ||
+      !parse_number(name.substr(slash + 1), part)) {
     return std::nullopt;
   }
   if (part < 0 || frames_name(topic, partition{part}) != name) return std::nullopt;

@@ -17,7 +17,7 @@ namespace {
 using detail::file_identity;
 using detail::raw_file;
 
-constexpr std::size_t chunk_bytes = 256 * 1024;
+constexpr std::size_t read_chunk_bytes = 256 * 1024;
 constexpr std::uint8_t place_version = 1;
 
 /// What `csv_file::place` gives.
@@ -78,9 +78,9 @@ bool is_zstd(bytes_view head) {
 }
 
 /// The content of a file: decompressed where it is compressed.
-class content {
+class csv_content {
  public:
-  explicit content(std::string path) : path_{path}, raw_{std::move(path)} {}
+  explicit csv_content(std::string path) : path_{path}, raw_{std::move(path)} {}
 
   result<void> open();
   [[nodiscard]] bool compressed() const { return context_ != nullptr; }
@@ -100,7 +100,7 @@ class content {
   bool in_frame_ = false;
 };
 
-result<void> content::open() {
+result<void> csv_content::open() {
   if (auto opened = raw_.open(); !opened) return opened;
   const auto& head = raw_.head();
   if (head.starts_with("\x1f\x8b")) {
@@ -115,7 +115,7 @@ result<void> content::open() {
   return {};
 }
 
-result<std::size_t> content::read(char* to, std::size_t room) {
+result<std::size_t> csv_content::read(char* to, std::size_t room) {
   if (!compressed()) return raw_.read(to, room);
   ZSTD_outBuffer out{to, room, 0};
   while (out.pos == 0) {
@@ -184,7 +184,7 @@ class csv_file::reader {
   std::string path_;
   std::string name_;
   csv_format format_;
-  std::optional<content> content_;
+  std::optional<csv_content> content_;
   bool ready_ = false;
   std::optional<error> error_;
 
@@ -218,7 +218,7 @@ result<void> csv_file::reader::start(const std::optional<bytes>& place) {
   offset_ = rows_ = chain_ = 0;
   content_.emplace(path_);
   if (auto good = check_format(); !good) return good;
-  buffer_.resize(format_.max_row_bytes + chunk_bytes);
+  buffer_.resize(format_.max_row_bytes + read_chunk_bytes);
   std::optional<file_place> was;
   if (place) {
     auto decoded = decode_place(path_, *place);

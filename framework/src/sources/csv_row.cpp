@@ -1,11 +1,11 @@
 #include "kappa/source/csv_row.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include <fmt/format.h>
 
+#include "kappa/core/parse_number.hpp"
 #include "sources/csv_header.hpp"
 
 namespace kappa {
@@ -14,9 +14,7 @@ namespace {
 template <class T>
 result<T> parse_integer(csv_field field) {
   T value{};
-  const auto* end = field.text.data() + field.text.size();
-  const auto [stop, problem] = std::from_chars(field.text.data(), end, value);
-  if (problem != std::errc{} || stop != end) {
+  if (!parse_number(field.text, value)) {
     return csv_mismatch(field,
                         fmt::format("an integer from {} to {}", std::numeric_limits<T>::min(),
                                     std::numeric_limits<T>::max()));

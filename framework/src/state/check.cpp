@@ -19,7 +19,6 @@ namespace {
 
 /// Bytes between two looks at whether the state has moved on, and two calls of `progress`.
 constexpr std::uint64_t look_bytes = std::uint64_t{64} << 20;
-constexpr int unpinned_attempts = 4;
 constexpr std::string_view mend = "remove the folder, it is rebuilt from the log";
 
 namespace names = detail::state_names;
@@ -258,7 +257,7 @@ result<state_check_report> check_state(const state_check_options& options) {
       return report;
     }
     // Pages were used again while they were read: that may be all that is wrong.
-    if (attempt < unpinned_attempts) continue;
+    if (attempt < lmdb::unpinned_attempts) continue;
     return fail(errc::unavailable, options.folder.string(),
                 "it is being written, and its lock file may not be written by this user: run as "
                 "the user who writes it, or stop the app",

@@ -14,7 +14,7 @@ namespace kappa::detail {
 
 namespace {
 
-using namespace state_names;
+namespace names = state_names;
 
 // A long scan lets go of its view now and then, or the pages that commits free could not be reused.
 constexpr std::size_t entries_per_view = 1024;
@@ -77,7 +77,7 @@ result<std::unique_ptr<lmdb_store>> lmdb_store::open(const state_store_options& 
   store->folder_ = options.folder.string();
   store->read_only_ = options.read_only;
   store->hash_ = hash;
-  store->meta_seed_ = table_seed(meta_name);
+  store->meta_seed_ = table_seed(names::meta_name);
   for (const auto& spec : options.tables) {
     store->tables_.push_back({spec.name, spec.schema, table_seed(spec.name), {}});
   }
@@ -96,7 +96,7 @@ result<std::unique_ptr<lmdb_store>> lmdb_store::open(const state_store_options& 
   }
   store->env_ = std::move(*opened);
 
-  auto meta = store->env_->find_dbi(meta_name);
+  auto meta = store->env_->find_dbi(names::meta_name);
   if (!meta) return fail(std::move(meta.error()));
   store->meta_ = *meta;
   MDB_stat main{};
@@ -143,9 +143,9 @@ result<std::optional<bytes>> lmdb_store::meta(bytes_view key) {
 
 result<void> lmdb_store::check_meta() {
   // The form of the format's own entry never changes.
-  auto format = meta(format_key);
+  auto format = meta(names::format_key);
   if (!format) return fail(std::move(format.error()));
-  auto identity = meta(identity_key);
+  auto identity = meta(names::identity_key);
   if (!identity) return fail(std::move(identity.error()));
   if (!*format || !*identity) {
     return fail(errc::corrupt, text_of(identity_),
@@ -165,7 +165,7 @@ result<void> lmdb_store::check_meta() {
   if (auto ok = check_identity(identity_, *stored, folder_); !ok) return ok;
 
   for (const auto& t : tables_) {
-    auto bytes_of_schema = meta(schema_key(t.name));
+    auto bytes_of_schema = meta(names::schema_key(t.name));
     if (!bytes_of_schema) return fail(std::move(bytes_of_schema.error()));
     if (!*bytes_of_schema) continue;
     auto schema = decode_schema(**bytes_of_schema);
@@ -185,27 +185,27 @@ result<void> lmdb_store::take_over() {
     auto owner = stored_owner(txn);
     if (!owner) return fail(std::move(owner.error()));
     owner_ = *owner + 1;
-    return put_meta(txn, owner_key, number(owner_));
+    return put_meta(txn, names::owner_key, number(owner_));
   });
 }
 
 result<std::uint64_t> lmdb_store::stored_owner(lmdb::write_txn& txn) const {
-  auto stored = txn.get(*meta_, owner_key);
+  auto stored = txn.get(*meta_, names::owner_key);
   if (!stored) return fail(std::move(stored.error()));
   if (!*stored) return 0;
-  const auto value = read_value(meta_seed_, owner_key, **stored);
+  const auto value = read_value(meta_seed_, names::owner_key, **stored);
   if (!value) {
     return fail(
-        errc::corrupt, fmt::format("{} {}", text_of(identity_), owner_key),
+        errc::corrupt, fmt::format("{} {}", text_of(identity_), names::owner_key),
         fmt::format("the checksum is wrong: remove {} to rebuild the state from the log", folder_));
   }
   return byte_reader{*value}.get<std::uint64_t>();
 }
 
 result<void> lmdb_store::read_snapshot() {
-  auto epoch = meta(epoch_key);
+  auto epoch = meta(names::epoch_key);
   if (!epoch) return fail(std::move(epoch.error()));
-  auto snapshot = meta(snapshot_key);
+  auto snapshot = meta(names::snapshot_key);
   if (!snapshot) return fail(std::move(snapshot.error()));
   if (*epoch && *snapshot) {
     epoch_ = epoch_number{byte_reader{**epoch}.get<std::uint64_t>()};
@@ -223,7 +223,7 @@ result<void> lmdb_store::put_meta(lmdb::write_txn& txn, bytes_view key, bytes_vi
 result<void> lmdb_store::make() {
   bool complete = meta_.has_value();
   for (auto& t : tables_) {
-    auto dbi = env_->find_dbi(table_prefix + t.name);
+    auto dbi = env_->find_dbi(names::table_prefix + t.name);
     if (!dbi) return fail(std::move(dbi.error()));
     if (*dbi) {
       t.dbi = **dbi;
@@ -237,22 +237,23 @@ result<void> lmdb_store::make() {
   if (complete) return {};
   const bool fresh = !meta_;
   return env_->write([&](lmdb::write_txn& txn) -> result<void> {
-    auto meta = txn.create_dbi(meta_name);
+    auto meta = txn.create_dbi(names::meta_name);
     if (!meta) return fail(std::move(meta.error()));
     meta_ = *meta;
     if (fresh) {
-      if (auto ok = put_meta(txn, format_key, number(state_format)); !ok) return ok;
-      if (auto ok = put_meta(txn, identity_key, encode_identity(identity_)); !ok) return ok;
+      if (auto ok = put_meta(txn, names::format_key, number(state_format)); !ok) return ok;
+      if (auto ok = put_meta(txn, names::identity_key, encode_identity(identity_)); !ok) return ok;
     }
     for (auto& t : tables_) {
-      auto dbi = txn.create_dbi(table_prefix + t.name);
+      auto dbi = txn.create_dbi(names::table_prefix + t.name);
       if (!dbi) return fail(std::move(dbi.error()));
       t.dbi = *dbi;
       // A table's schema is stored with its making: values cannot come before it.
-      auto known = txn.get(*meta_, schema_key(t.name));
+      auto known = txn.get(*meta_, names::schema_key(t.name));
       if (!known) return fail(std::move(known.error()));
       if (*known) continue;
-      if (auto ok = put_meta(txn, schema_key(t.name), encode_schema(t.schema)); !ok) return ok;
+      if (auto ok = put_meta(txn, names::schema_key(t.name), encode_schema(t.schema)); !ok)
+        return ok;
     }
     return {};
   });
@@ -450,12 +451,12 @@ result<void> lmdb_store::commit(const state_delta& delta) {
     failpoint::hit("state.after_tables");
     if (schemas_pending_) {
       for (const auto& t : tables_) {
-        auto put = put_meta(txn, schema_key(t.name), encode_schema(t.schema));
+        auto put = put_meta(txn, names::schema_key(t.name), encode_schema(t.schema));
         if (!put) return put;
       }
     }
-    if (auto put = put_meta(txn, epoch_key, number(delta.epoch.value)); !put) return put;
-    if (auto put = put_meta(txn, snapshot_key, delta.snapshot); !put) return put;
+    if (auto put = put_meta(txn, names::epoch_key, number(delta.epoch.value)); !put) return put;
+    if (auto put = put_meta(txn, names::snapshot_key, delta.snapshot); !put) return put;
     failpoint::hit("state.before_commit");
     return {};
   });

@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint8_t format_version = 1;
-constexpr std::size_t chunk_bytes = 1 << 20;
+constexpr std::uint8_t note_version = 1;
+constexpr std::size_t copy_chunk_bytes = 1 << 20;
 constexpr const char* note_suffix = ".savepoint";
 constexpr const char* file_suffix = ".mdb";
 constexpr const char* unfinished_suffix = ".part";
@@ -69,7 +69,7 @@ result<content> copied(const fs::path& from, const fs::path& to) {
   const open_file out{to, O_WRONLY | O_CREAT | O_EXCL};
   if (!out) return out.failed("make");
   content c;
-  std::vector<char> chunk(chunk_bytes);
+  std::vector<char> chunk(copy_chunk_bytes);
   for (;;) {
     // Always a whole chunk but the last: the checksum is one of chunks.
     std::size_t have = 0;
@@ -93,7 +93,7 @@ result<content> copied(const fs::path& from, const fs::path& to) {
 bytes encode_note(const savepoint& s) {
   bytes out;
   byte_writer{out}
-      .put(format_version)
+      .put(note_version)
       .put(s.epoch.value)
       .put_bytes(s.log_id)
       .put_bytes(s.snapshot)
@@ -108,7 +108,7 @@ std::optional<savepoint> decode_note(bytes_view in) {
   byte_reader sum{in.substr(body.size())};
   if (sum.get<std::uint64_t>() != checksum(body)) return std::nullopt;
   byte_reader r{body};
-  if (r.get<std::uint8_t>() != format_version) return std::nullopt;
+  if (r.get<std::uint8_t>() != note_version) return std::nullopt;
   savepoint s;
   s.epoch = epoch_number{r.get<std::uint64_t>()};
   s.log_id = std::string{r.get_bytes()};

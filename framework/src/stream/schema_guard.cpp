@@ -19,7 +19,7 @@ std::string text(const schema_reference& s) {
 }  // namespace
 
 result<void> schema_guard::check_other(bytes_view named) {
-  const auto writer = decode_schema(named);
+  const auto writer = decode_schema_reference(named);
   if (!writer) return fail(writer.error());
   if (!same_type(*writer, reader_)) {
     return fail(

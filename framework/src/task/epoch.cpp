@@ -5,7 +5,7 @@
 namespace kappa {
 namespace {
 
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t epochs_version = 1;
 constexpr std::uint8_t metadata_version = 3;
 constexpr std::uint8_t metadata_without_rebuilds = 2;
 constexpr std::uint8_t birth_type = 1;
@@ -72,7 +72,7 @@ std::optional<position_metadata> decode_metadata(bytes_view in) {
 bytes encode_birth(const birth_record& b) {
   bytes out;
   byte_writer w{out};
-  w.put(birth_type).put(format_version).put(b.fingerprint).put_bytes(b.log_id);
+  w.put(birth_type).put(epochs_version).put(b.fingerprint).put_bytes(b.log_id);
   w.put(static_cast<std::uint32_t>(b.starts.size()));
   for (std::size_t i = 0; i < b.starts.size(); ++i) w.put_bytes(b.inputs[i]).put(b.starts[i].value);
   return out;
@@ -84,7 +84,7 @@ bool is_birth(bytes_view in) {
 
 std::optional<birth_record> decode_birth(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != birth_type || r.get<std::uint8_t>() != format_version)
+  if (r.get<std::uint8_t>() != birth_type || r.get<std::uint8_t>() != epochs_version)
     return std::nullopt;
   birth_record b;
   b.fingerprint = r.get<std::uint64_t>();
@@ -100,7 +100,7 @@ std::optional<birth_record> decode_birth(bytes_view in) {
 bytes encode_epoch_record(const epoch_record& e) {
   bytes out;
   byte_writer w{out};
-  w.put(epoch_type).put(format_version).put(e.number.value);
+  w.put(epoch_type).put(epochs_version).put(e.number.value);
   put_time(w, e.clock);
   w.put_bytes(e.code_version);
   w.put(static_cast<std::uint32_t>(e.inputs.size()));
@@ -123,7 +123,7 @@ bytes encode_epoch_record(const epoch_record& e) {
 
 std::optional<epoch_record> decode_epoch_record(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != epoch_type || r.get<std::uint8_t>() != format_version)
+  if (r.get<std::uint8_t>() != epoch_type || r.get<std::uint8_t>() != epochs_version)
     return std::nullopt;
   epoch_record e;
   e.number = epoch_number{r.get<std::uint64_t>()};

@@ -2,7 +2,7 @@
 
 namespace kappa {
 namespace {
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t marker_version = 1;
 }
 
 void encode(const through_map& through, byte_writer& out) {
@@ -25,7 +25,7 @@ through_map decode_through(byte_reader& in) {
 bytes encode_marker(const marker& m) {
   bytes out;
   byte_writer w{out};
-  w.put(format_version)
+  w.put(marker_version)
       .put(m.kind)
       .put(m.generation.value)
       .put(m.task.value)
@@ -37,7 +37,7 @@ bytes encode_marker(const marker& m) {
 
 std::optional<marker> decode_marker(bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != format_version) return std::nullopt;
+  if (r.get<std::uint8_t>() != marker_version) return std::nullopt;
   marker m;
   m.kind = r.get<marker_kind>();
   if (m.kind < marker_kind::watermark || m.kind > marker_kind::end) return std::nullopt;

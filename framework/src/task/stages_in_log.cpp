@@ -1,11 +1,11 @@
 #include "kappa/task/stages_in_log.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "kappa/core/parse_number.hpp"
 #include "kappa/task/stored_schemas.hpp"
 
 namespace kappa {
@@ -23,9 +23,7 @@ std::optional<std::pair<std::string, generation>> stage_of_topic(const std::stri
   const auto g = topic.rfind(".g");
   if (g == std::string_view::npos) return std::nullopt;
   std::int32_t number = 0;
-  const auto digits = topic.substr(g + 2);
-  const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (r.ec != std::errc{} || r.ptr != digits.data() + digits.size()) return std::nullopt;
+  if (!parse_number(topic.substr(g + 2), number)) return std::nullopt;
   return std::pair{std::string{topic.substr(0, g)}, generation{number}};
 }
 

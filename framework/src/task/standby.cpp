@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t steps_a_turn = 256;
 // Input that is committed is there; only its way from the log takes time.
-constexpr std::chrono::milliseconds look_again{200};
+constexpr std::chrono::milliseconds standby_looks_every{200};
 
 }  // namespace
 
@@ -49,7 +49,7 @@ result<standby_progress> standby::catch_up() {
     }
     if (done.whole) break;
     if (!status->more && !status->blocked)
-      (void)bell_->wait_until(std::chrono::steady_clock::now() + look_again);
+      (void)bell_->wait_until(std::chrono::steady_clock::now() + standby_looks_every);
   }
   const auto now = t.progress();
   done.epoch = now.epoch;

@@ -10,7 +10,7 @@
 namespace kappa {
 namespace {
 
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t schemas_version = 1;
 
 // Late records are as they were read.
 void add_late(const stage_spec& stage, const port_spec& port, std::vector<stored_schema>& to) {
@@ -55,7 +55,7 @@ std::vector<stored_schema> schemas_of(const topology& t) {
 bytes encode_stored_schema(const stored_schema& s) {
   bytes out;
   byte_writer w{out};
-  w.put(format_version).put(std::uint8_t{s.windowed}).put(std::uint8_t{s.key.has_value()});
+  w.put(schemas_version).put(std::uint8_t{s.windowed}).put(std::uint8_t{s.key.has_value()});
   if (s.key) w.put_bytes(detail::encode_schema(*s.key));
   w.put_bytes(detail::encode_schema(s.value));
   return out;
@@ -63,7 +63,7 @@ bytes encode_stored_schema(const stored_schema& s) {
 
 std::optional<stored_schema> decode_stored_schema(bytes_view name, bytes_view in) {
   byte_reader r{in};
-  if (r.get<std::uint8_t>() != format_version) return std::nullopt;
+  if (r.get<std::uint8_t>() != schemas_version) return std::nullopt;
   stored_schema s;
   s.name = name;
   s.windowed = r.get<std::uint8_t>() != 0;

@@ -78,6 +78,6 @@ class repeated_envelope {
 /// is there twice the first counts.
 [[nodiscard]] result<envelope> decode_envelope(const headers_view& headers);
 /// The value of a `kappa.schema` header.
-[[nodiscard]] result<schema_reference> decode_schema(bytes_view header);
+[[nodiscard]] result<schema_reference> decode_schema_reference(bytes_view header);
 
 }  // namespace kappa

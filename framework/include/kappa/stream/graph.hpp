@@ -5,7 +5,6 @@
 // streams.
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +18,7 @@
 
 #include "kappa/core/codec.hpp"
 #include "kappa/core/json_traits.hpp"
+#include "kappa/core/parse_number.hpp"
 #include "kappa/core/schema_info.hpp"
 #include "kappa/source/record_source.hpp"
 #include "kappa/state/keyed_table.hpp"
@@ -86,8 +86,7 @@ result<bytes> key_bytes_of_text(std::string_view text) {
     return bytes{text};
   } else if constexpr (std::is_integral_v<K>) {
     K number{};
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (ec != std::errc{} || end != text.data() + text.size()) {
+    if (!parse_number(text, number)) {
       return fail(errc::invalid_argument, std::string{text}, "the key must be an integer");
     }
     return encoded(number);
