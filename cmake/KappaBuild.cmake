@@ -76,10 +76,8 @@ if(KAPPA_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
   add_link_options(-fsanitize=fuzzer-no-link)
 endif()
-if(CMAKE_UNITY_BUILD)
-  # Sources are included by another there, and g++ takes them for headers.
-  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
-endif()
+# Where several sources are compiled as one, g++ takes them for headers.
+add_compile_options("$<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>>:-Wno-subobject-linkage>")
 if(KAPPA_SANITIZE)
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "") # assertions stay on
   # The instrumentation makes g++ 12 guess wrong; the plain build has this one as an error.

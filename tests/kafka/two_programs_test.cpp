@@ -1,5 +1,6 @@
 // Two applications by mistake under one name.
 #include "kafka/totals_app_support.hpp"
+#include "support/kafka_broker.hpp"
 
 namespace {
 
@@ -16,19 +17,22 @@ app another_app(const std::string& name) {
   return a;
 }
 
-BOOST_AUTO_TEST_SUITE(two_programs)
-
-BOOST_AUTO_TEST_CASE(the_second_is_refused_until_the_first_is_gone) {
+void second_is_refused_until_the_first_is_gone(const std::string& protocol) {
   const auto name = fresh_name();
   const temporary_folder folder;
   const auto log = log_on_kafka();
   make_input(*log, name);
   send(*log, name, 0, 200);
-  host first{totals_app(name), options_on(kafka_url(), folder.path() / "first")};
+  const auto options_of = [&](const char* process) {
+    auto o = options_on(kafka_url(), folder.path() / process);
+    o.kafka_settings["group.protocol"] = protocol;
+    return o;
+  };
+  host first{totals_app(name), options_of("first")};
   must(first.start());
   BOOST_TEST_REQUIRE(has_taken_in(*log, name, 200));
 
-  const auto options = options_on(kafka_url(), folder.path() / "second");
+  const auto options = options_of("second");
   {
     host second{another_app(name), options};
     const auto started = second.start();
@@ -47,6 +51,20 @@ BOOST_AUTO_TEST_CASE(the_second_is_refused_until_the_first_is_gone) {
   must(second.start());
   BOOST_TEST(eventually([&] { return running(second) == totals_partitions; }, 60s));
   must(second.stop());
+}
+
+BOOST_AUTO_TEST_SUITE(two_programs)
+
+BOOST_AUTO_TEST_CASE(the_second_is_refused_until_the_first_is_gone) {
+  second_is_refused_until_the_first_is_gone("classic");
+}
+
+BOOST_AUTO_TEST_CASE(by_the_brokers_own_protocol_too) {
+  if (!kappa::testing::the_broker().has_own_protocol()) {
+    BOOST_TEST_MESSAGE("brokers before 4.0 do not have it");
+    return;
+  }
+  second_is_refused_until_the_first_is_gone("consumer");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -60,8 +60,10 @@ constexpr std::size_t messages_at_once = 8;
 // transactions of all.
 constexpr unsigned most_own_lanes = 4;
 
-// Whether the tasks of other processes have finished is looked for this often.
-constexpr std::chrono::milliseconds look_elsewhere{200};
+// The brokers are asked this often whether the tasks of other processes have finished; whether all
+// of this one's have is seen sooner.
+constexpr std::chrono::milliseconds look_elsewhere{1000};
+constexpr std::chrono::milliseconds glance{50};
 
 }  // namespace
 
@@ -84,6 +86,7 @@ struct host::inside {
   std::vector<caf::actor> lanes;
   caf::actor state_thread;
   caf::actor admin;
+  std::atomic<std::chrono::steady_clock::time_point> look_elsewhere_at{};
   std::atomic<bool> stopping = false;
   std::map<std::string, std::shared_ptr<detail::aligner>> aligners;  // by stage
   std::unique_ptr<detail::running_tasks> tasks;
@@ -416,13 +419,17 @@ struct host::inside {
       auto done = board->wait_finished(
           std::max(std::chrono::milliseconds{0},
                    std::chrono::duration_cast<std::chrono::milliseconds>(left)));
+      if (done && !*done) look_elsewhere_at = std::chrono::steady_clock::time_point{};
       if (!done || !*done || !group) return done;
-      auto elsewhere = tasks->all_ended(*log, topology->app_name());
-      if (elsewhere && *elsewhere) return true;
-      // Brokers that do not answer for a while say nothing of the end.
-      if (!elsewhere && !elsewhere.error().retriable) return elsewhere;
+      if (std::chrono::steady_clock::now() >= look_elsewhere_at.load()) {
+        auto elsewhere = tasks->all_ended(*log, topology->app_name());
+        if (elsewhere && *elsewhere) return true;
+        // Brokers that do not answer for a while say nothing of the end.
+        if (!elsewhere && !elsewhere.error().retriable) return elsewhere;
+        look_elsewhere_at = std::chrono::steady_clock::now() + look_elsewhere;
+      }
       if (std::chrono::steady_clock::now() >= until) return false;
-      std::this_thread::sleep_for(look_elsewhere);
+      std::this_thread::sleep_for(glance);
     }
   }
 

@@ -151,7 +151,6 @@ result<void> running_tasks::stop(bool& stuck) {
     std::future<void> ended;
   };
   std::vector<stopping_task> waiting;
-  std::vector<leaving> gone;
   {
     const std::unique_lock lock{mutex_};
     stopping_ = true;
@@ -161,7 +160,6 @@ result<void> running_tasks::stop(bool& stuck) {
       waiting.push_back({e.options.id, e.actor, s->done.get_future(), end_of(e.actor)});
       post(e.actor, s);
     }
-    gone = std::exchange(leaving_, {});
   }
   auto until = std::chrono::steady_clock::now() + patience_with_stop;
   bool has_failed = false;
@@ -189,7 +187,13 @@ result<void> running_tasks::stop(bool& stuck) {
     }
     if (!r && outcome) outcome = r;
   }
-  // What was taken away waits for the commit that is in flight; after a failure perhaps for ever.
+  // What was taken away, perhaps while it stopped, waits for the commit that is in flight; after a
+  // failure perhaps for ever.
+  std::vector<leaving> gone;
+  {
+    const std::unique_lock lock{mutex_};
+    gone = std::exchange(leaving_, {});
+  }
   for (auto& g : gone) {
     if (wait(g.ended)) continue;
     end_now(g.actor);
@@ -206,6 +210,7 @@ result<void> running_tasks::stop(bool& stuck) {
 void running_tasks::clear() {
   const std::unique_lock lock{mutex_};
   all_.clear();
+  leaving_.clear();  // taken after the stop, when they had ended
 }
 
 }  // namespace kappa::detail

@@ -301,11 +301,24 @@ class task_actor final : public caf::event_based_actor {
 
   // ── stopping ──
 
+  // A task that stops in good order may be taken away meanwhile: who waits for the stop is answered
+  // all the same.
   void stop(const stop_ptr& s) {
-    stopping_ = s;
+    if (stopping_) {
+      stopping_->kind = s->kind;
+    } else {
+      stopping_ = s;
+    }
     if (s->kind == stop_kind::lost && task_ && !letting_go_) {
       leave();
       return;
+    }
+    if (s->kind == stop_kind::hand_over) {
+      // Others wait for it; and of a commit that cannot succeed any more, as the task is another's
+      // already, nobody would tell.
+      run_delayed(options_.hand_over_limit, [this] {
+        if (stopping_ && task_ && !letting_go_) leave();
+      });
     }
     work();
   }

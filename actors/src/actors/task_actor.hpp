@@ -33,6 +33,8 @@ struct task_actor_options {
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{10'000};
   int failures_until_quarantine = 5;
+  /// Then a task that is handed over drops what is not committed: who waits for it does it again.
+  std::chrono::milliseconds hand_over_limit{1000};
   /// An opening that the recovery rules refuse fails the host, as it would at the host's start.
   bool refusal_fails_host = false;
   clock_fn clock = steady_now;

@@ -1,55 +1,18 @@
 #include "kafka/admin.hpp"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
-#include <tuple>
 
 #include <fmt/format.h>
 
+#include "kafka/admin_ask.hpp"
 #include "kafka/names.hpp"
-#include "kafka/waiting_again.hpp"
 
 namespace kappa::kafka {
 namespace {
 
 using new_topic = std::unique_ptr<rd_kafka_NewTopic_t, destroyer<rd_kafka_NewTopic_destroy>>;
-using resource =
-    std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
-
-// A broker that has just become the leader or the coordinator of something may not know it yet, and
-// what a transaction has moved is not settled before it is over. Longer than one request may take
-// (request_timeout_ms): one that was lost with its broker is sent again, to another.
-constexpr std::chrono::seconds patience_with_brokers{60};
-
-/// What `look` gives, asked again while it says that this helps.
-template <class Look>
-auto patiently(Look&& look) {
-  waiting_again wait{patience_with_brokers};
-  for (;;) {
-    auto found = look();
-    if (found || !found.error().retriable || !wait.once_more()) return found;
-  }
-}
 
 }  // namespace
-
-member_description described(const std::string& group, const rd_kafka_MemberDescription_t& m) {
-  member_description out;
-  out.group = group;
-  const auto* own = rd_kafka_MemberDescription_group_instance_id(&m);
-  const auto calls = parts_of_member_name(rd_kafka_MemberDescription_client_id(&m));
-  const auto name = own != nullptr && *own != 0 ? parts_of_member_name(own) : calls;
-  out.calls = calls.first;
-  std::tie(out.name, out.fingerprint) = name;
-  out.host = rd_kafka_MemberDescription_host(&m);
-  if (out.host.starts_with('/')) out.host.erase(0, 1);  // as Java writes an address without a name
-  const auto* assigned = rd_kafka_MemberDescription_assignment(&m);
-  const auto* list = assigned == nullptr ? nullptr : rd_kafka_MemberAssignment_partitions(assigned);
-  for (int i = 0; list != nullptr && i < list->cnt; ++i)
-    out.has.push_back({list->elems[i].topic, partition{list->elems[i].partition}});
-  return out;
-}
 
 result<std::string> topic_id(const std::string& topic, const rd_kafka_Uuid_t& id) {
   if (rd_kafka_Uuid_most_significant_bits(&id) != 0 ||
@@ -72,48 +35,6 @@ result<std::unique_ptr<client>> open_admin_client(const kafka_log_options& optio
     if (!done) return fail(done.error());
   }
   return client::open(RD_KAFKA_CONSUMER, std::move(*settings), options.log);
-}
-
-template <class Send>
-result<event> admin::ask(rd_kafka_admin_op_t op, const std::string& subject,
-                         const std::string& needs, Send&& send, bool stable_offsets) {
-  const admin_options options{rd_kafka_AdminOptions_new(client_.get(), op)};
-  std::array<char, 256> why{};
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), request_timeout_ms, why.data(),
-                                            why.size());
-  if (stable_offsets) {
-    const fault f{rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1)};
-    if (f) return fail(client_.error_of(f.get(), subject));
-  }
-  const queue answers{rd_kafka_queue_new(client_.get())};
-  send(options.get(), answers.get());
-  auto answer = answered_in_time(
-      subject, [&](int slice_ms) { return event{rd_kafka_queue_poll(answers.get(), slice_ms)}; });
-  if (!answer) return answer;
-  if (const auto code = rd_kafka_event_error(answer->get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return fail(client_.error_of(code, subject, rd_kafka_event_error_string(answer->get()), needs));
-  }
-  return answer;
-}
-
-// What `look` gives within the time that a request may take, unless the brokers refuse this client.
-template <class Look>
-auto admin::answered_in_time(const std::string& subject, Look&& look, bool first_contact)
-    -> result<decltype(look(0))> {
-  constexpr int slice_ms = 100;
-  const auto since = std::chrono::steady_clock::now();
-  const auto until = since + std::chrono::milliseconds{request_timeout_ms};
-  for (;;) {
-    if (auto answer = look(slice_ms)) {
-      client_.answered();
-      return answer;
-    }
-    if (auto refused = client_.refusal(subject, since, first_contact))
-      return fail(std::move(*refused));
-    if (std::chrono::steady_clock::now() >= until)
-      return fail(client_.error_of(RD_KAFKA_RESP_ERR__TIMED_OUT, subject,
-                                   "no broker answers: look at the address, and whether it runs"));
-  }
 }
 
 result<std::string> admin::cluster_id() {
@@ -232,25 +153,40 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
                                                 raw_resources.size(), options, answers);
                      });
   if (!configs) return fail(configs.error());
+  auto settings = settings_in(*configs, "topic");
+  if (!settings) return fail(settings.error());
+  for (auto d = out.begin(); d != out.end();) {
+    const auto of_it = settings->find(d->first);
+    if (of_it == settings->end()) {  // gone meanwhile
+      d = out.erase(d);
+      continue;
+    }
+    d->second.settings = std::move(of_it->second);
+    ++d;
+  }
+  return out;
+}
+
+result<std::map<std::string, std::map<std::string, std::string>>> admin::settings_in(
+    const event& answer, const char* kind) {
+  std::size_t n = 0;
   const auto* const* found = rd_kafka_DescribeConfigs_result_resources(
-      rd_kafka_event_DescribeConfigs_result(configs->get()), &n);
+      rd_kafka_event_DescribeConfigs_result(answer.get()), &n);
+  std::map<std::string, std::map<std::string, std::string>> out;
   for (std::size_t i = 0; i < n; ++i) {
     const std::string name = rd_kafka_ConfigResource_name(found[i]);
     const auto code = rd_kafka_ConfigResource_error(found[i]);
-    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-      out.erase(name);
-      continue;
-    }
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
       const auto* text = rd_kafka_ConfigResource_error_string(found[i]);
       return fail(client_.error_of(code, name, text == nullptr ? "" : text,
-                                   "DescribeConfigs on topic " + name));
+                                   fmt::format("DescribeConfigs on {} {}", kind, name)));
     }
     std::size_t entries = 0;
     const auto* const* all = rd_kafka_ConfigResource_configs(found[i], &entries);
     for (std::size_t e = 0; e < entries; ++e) {
       const auto* value = rd_kafka_ConfigEntry_value(all[e]);
-      out[name].settings[rd_kafka_ConfigEntry_name(all[e])] = value == nullptr ? "" : value;
+      out[name][rd_kafka_ConfigEntry_name(all[e])] = value == nullptr ? "" : value;
     }
   }
   return out;
@@ -394,133 +330,6 @@ result<offset> admin::offset_for_time(const topic_partition& tp, timestamp t) {
   auto end = list_offset(tp, RD_KAFKA_OFFSET_SPEC_LATEST);
   if (!end) return fail(end.error());
   return offset{*end};
-}
-
-// ── groups ──
-
-result<std::vector<group_offset>> admin::group_offsets(const std::string& group,
-                                                       const std::vector<topic_partition>& where) {
-  return patiently([&]() -> result<std::vector<group_offset>> {
-    auto found = group_offsets_now(group, where);
-    if (!found) return found;
-    const auto open = std::find_if(found->begin(), found->end(),
-                                   [](const group_offset& at) { return at.unsettled; });
-    if (open == found->end()) return found;
-    return fail(client_.error_of(RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT,
-                                 fmt::format("group {} on {}", group, open->where.text())));
-  });
-}
-
-result<std::vector<group_offset>> admin::offsets_as_they_are(
-    const std::string& group, const std::vector<topic_partition>& where) {
-  return patiently([&] { return group_offsets_now(group, where); });
-}
-
-result<std::vector<group_offset>> admin::group_offsets_now(
-    const std::string& group, const std::vector<topic_partition>& where) {
-  const auto needs = "Describe on group " + group;
-  partition_list list;
-  if (!where.empty()) {
-    list.reset(rd_kafka_topic_partition_list_new(static_cast<int>(where.size())));
-    for (const auto& tp : where)
-      rd_kafka_topic_partition_list_add(list.get(), tp.topic.c_str(), tp.partition.value);
-  }
-  const std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t,
-                        destroyer<rd_kafka_ListConsumerGroupOffsets_destroy>>
-      of{rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get())};
-  auto answer = ask(
-      RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, "group " + group, needs,
-      [&](auto* options, auto* answers) {
-        auto* one = of.get();
-        rd_kafka_ListConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
-      },
-      true);
-  if (!answer) return fail(answer.error());
-  std::size_t n = 0;
-  const auto* const* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-      rd_kafka_event_ListConsumerGroupOffsets_result(answer->get()), &n);
-  std::vector<group_offset> out;
-  for (std::size_t g = 0; g < n; ++g) {
-    if (const auto* e = rd_kafka_group_result_error(groups[g])) {
-      if (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) continue;
-      return fail(client_.error_of(e, "group " + group, needs));
-    }
-    const auto* partitions = rd_kafka_group_result_partitions(groups[g]);
-    for (int i = 0; i < partitions->cnt; ++i) {
-      const auto& p = partitions->elems[i];
-      const topic_partition tp{p.topic, partition{p.partition}};
-      if (p.err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT) {
-        out.push_back({tp, -1, {}, true});
-        continue;
-      }
-      if (p.err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return fail(client_.error_of(p.err, fmt::format("group {} on {}", group, tp.text()), {},
-                                     "Describe on topic " + tp.topic));
-      if (p.offset < 0) continue;  // nothing committed
-      out.push_back(
-          {tp, p.offset, std::string{static_cast<const char*>(p.metadata), p.metadata_size}});
-    }
-  }
-  return out;
-}
-
-result<void> admin::forget_group_offset(const std::string& group, const topic_partition& where) {
-  const auto needs = fmt::format("Delete on group {} and Read on topic {}", group, where.topic);
-  const auto list = list_of(where);
-  const std::unique_ptr<rd_kafka_DeleteConsumerGroupOffsets_t,
-                        destroyer<rd_kafka_DeleteConsumerGroupOffsets_destroy>>
-      of{rd_kafka_DeleteConsumerGroupOffsets_new(group.c_str(), list.get())};
-  const auto subject = fmt::format("group {} on {}", group, where.text());
-  auto answer = ask(RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, subject, needs,
-                    [&](auto* options, auto* answers) {
-                      auto* one = of.get();
-                      rd_kafka_DeleteConsumerGroupOffsets(client_.get(), &one, 1, options, answers);
-                    });
-  if (!answer) return fail(answer.error());
-  std::size_t n = 0;
-  const auto* const* results = rd_kafka_DeleteConsumerGroupOffsets_result_groups(
-      rd_kafka_event_DeleteConsumerGroupOffsets_result(answer->get()), &n);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (const auto* e = rd_kafka_group_result_error(results[i]))
-      return fail(client_.error_of(e, subject, needs));
-    const auto* partitions = rd_kafka_group_result_partitions(results[i]);
-    for (int p = 0; p < partitions->cnt; ++p) {
-      if (partitions->elems[p].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return fail(client_.error_of(partitions->elems[p].err, subject, {}, needs));
-    }
-  }
-  return {};
-}
-
-result<std::vector<member_description>> admin::members(const std::vector<std::string>& groups) {
-  if (groups.empty()) return std::vector<member_description>{};
-  return patiently([&] { return members_now(groups); });
-}
-
-result<std::vector<member_description>> admin::members_now(const std::vector<std::string>& groups) {
-  std::vector<const char*> names;
-  for (const auto& g : groups) names.push_back(g.c_str());
-  auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "group " + groups.front(),
-                    "Describe on group " + groups.front(), [&](auto* options, auto* answers) {
-                      rd_kafka_DescribeConsumerGroups(client_.get(), names.data(), names.size(),
-                                                      options, answers);
-                    });
-  if (!answer) return fail(answer.error());
-  std::size_t n = 0;
-  const auto* const* found = rd_kafka_DescribeConsumerGroups_result_groups(
-      rd_kafka_event_DescribeConsumerGroups_result(answer->get()), &n);
-  std::vector<member_description> out;
-  for (std::size_t g = 0; g < n; ++g) {
-    const std::string group = rd_kafka_ConsumerGroupDescription_group_id(found[g]);
-    if (const auto* e = rd_kafka_ConsumerGroupDescription_error(found[g])) {
-      if (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) continue;
-      return fail(client_.error_of(e, "group " + group, "Describe on group " + group));
-    }
-    const auto count = rd_kafka_ConsumerGroupDescription_member_count(found[g]);
-    for (std::size_t m = 0; m < count; ++m)
-      out.push_back(described(group, *rd_kafka_ConsumerGroupDescription_member(found[g], m)));
-  }
-  return out;
 }
 
 }  // namespace kappa::kafka

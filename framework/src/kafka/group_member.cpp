@@ -74,7 +74,9 @@ result<std::unique_ptr<group_member>> group_member::join(
   m->events_.reset(rd_kafka_queue_get_consumer(rk));
   rd_kafka_queue_cb_event_enable(m->events_.get(), on_events, &m->wake_);
   if (auto done = m->subscribe(false); !done) return fail(done.error());
-  m->watch_.emplace(*m->client_, stage, lingering(options));
+  m->watch_.emplace(
+      *m->client_, stage,
+      brokers_place_tasks(options) ? lingering({}) : lingering(options.session_timeout));
   m->topic_watch_.emplace(*m->client_, m->topic_);
   registry.joined(m->group_, *m->client_);
   return m;

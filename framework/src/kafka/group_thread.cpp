@@ -45,11 +45,6 @@ result<std::unique_ptr<group_thread>> group_thread::join(const kafka_log_options
     e.member = std::move(*member);
     t->members_.push_back(std::move(e));
   }
-  options.log(log_level::info, "the brokers place the tasks",
-              {{"process", t->process_},
-               {"session_timeout", brokers_place_tasks(options)
-                                       ? "the brokers' group.consumer.session.timeout.ms"
-                                       : fmt::format("{} ms", options.session_timeout.count())}});
   t->thread_ = std::thread{[raw = t.get()] { raw->run(); }};
   return t;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -100,7 +101,13 @@ class kafka_log final : public event_log {
                                            const std::string& who_for_people,
                                            placement_listener& listener) override {
     if (auto alone = check_strangers(stages); !alone) return fail(alone.error());
-    return group_thread::join(options_, instance_.id(), who_for_people, stages, listener, groups_);
+    const auto session = text_of_session(stages);
+    auto joined =
+        group_thread::join(options_, instance_.id(), who_for_people, stages, listener, groups_);
+    if (!joined) return fail(joined.error());
+    options_.log(log_level::info, "the brokers place the tasks",
+                 {{"process", (*joined)->process()}, {"session_timeout", session}});
+    return joined;
   }
   result<std::unique_ptr<log_writer>> open_writer(const writer_options& options) override;
   result<std::optional<std::string>> holder(const std::string& app) override;
@@ -123,6 +130,8 @@ class kafka_log final : public event_log {
   }
   result<void> check_clock();
   result<void> check_strangers(const std::vector<stage_tasks>& stages);
+  std::optional<milliseconds> session_in_force(const stage_tasks& stage);
+  std::string text_of_session(const std::vector<stage_tasks>& stages);
   result<std::optional<detail::app_lock>> take(const writer_options& options);
   result<std::unique_ptr<settled_producer>> open_producer(const writer_options& options, int lane);
   result<void> end_former_lanes(const writer_options& options);
@@ -186,8 +195,8 @@ result<void> kafka_log::check_strangers(const std::vector<stage_tasks>& stages) 
   std::vector<std::string> groups;
   for (const auto& stage : stages)
     groups.push_back(group_of(stage.app, stage.stage, stage.generation));
-  waiting_again wait{lingering(options_)};
-  for (bool told = false;; told = true) {
+  std::optional<waiting_again> wait;
+  for (;;) {
     auto members = ask_.members(groups);
     if (!members) return fail(members.error());
     const auto mixed = std::find_if(stages.begin(), stages.end(), [&](const stage_tasks& stage) {
@@ -195,12 +204,33 @@ result<void> kafka_log::check_strangers(const std::vector<stage_tasks>& stages) 
     });
     if (mixed == stages.end()) return {};
     const auto& stranger = *stranger_among(*members, *mixed);
-    if (!told) {
+    if (!wait) {
+      wait.emplace(lingering(session_in_force(*mixed)));
       options_.log(log_level::info, "another program has this stage: waiting whether it is gone",
                    {{"stage", mixed->stage}, {"process", stranger.calls}});
     }
-    if (!wait.once_more()) return fail(two_programs(*mixed, stranger));
+    if (!wait->once_more()) return fail(two_programs(*mixed, stranger));
   }
+}
+
+// Of the stage's group. By KIP-848 the brokers say it; nothing: this user may not ask for it.
+std::optional<milliseconds> kafka_log::session_in_force(const stage_tasks& stage) {
+  if (!brokers_place_tasks(options_)) return options_.session_timeout;
+  auto found = ask_.group_setting(group_of(stage.app, stage.stage, stage.generation),
+                                  "consumer.session.timeout.ms");
+  std::int64_t ms = 0;
+  if (!found || !*found || !parse_number(**found, ms)) return std::nullopt;
+  return milliseconds{ms};
+}
+
+std::string kafka_log::text_of_session(const std::vector<stage_tasks>& stages) {
+  std::set<std::string> texts;
+  for (const auto& stage : stages) {
+    const auto session = session_in_force(stage);
+    texts.insert(session ? fmt::format("{} ms", session->count())
+                         : "the brokers' group.consumer.session.timeout.ms");
+  }
+  return fmt::format("{}", fmt::join(texts, "; "));
 }
 
 // Nothing where there is no folder to hold: then the brokers say whether somebody has the app.

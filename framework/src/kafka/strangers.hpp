@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -29,13 +30,12 @@ namespace kappa::kafka {
 }
 
 /// How long one that has ended may still be a member: its session, which is taken to be as long as
-/// this process's own (at most a minute), or, where the brokers place the tasks, as theirs is by
-/// default.
-[[nodiscard]] inline std::chrono::milliseconds lingering(const kafka_log_options& options) {
+/// that of this process, a minute where nobody tells it, and at most.
+[[nodiscard]] inline std::chrono::milliseconds lingering(
+    std::optional<std::chrono::milliseconds> session) {
   constexpr std::chrono::milliseconds longer{2000};
   constexpr std::chrono::milliseconds most{60'000};
-  if (brokers_place_tasks(options)) return most;
-  return std::min(options.session_timeout, most) + longer;
+  return std::min(session.value_or(most), most) + longer;
 }
 
 [[nodiscard]] inline error two_programs(const stage_tasks& stage,

@@ -68,6 +68,26 @@ topic_config config_of(const std::string& name, const topic_description& d) {
   return c;
 }
 
+struct topic_note {
+  std::string id;
+  std::string owner;
+  std::size_t max_record_bytes = 0;
+};
+
+std::optional<topic_note> parse_note(const std::string& text) {
+  boost::system::error_code bad;
+  const auto value = json::parse(text, bad);
+  const auto* members = bad ? nullptr : value.if_object();
+  const auto* id = members != nullptr ? members->if_contains("id") : nullptr;
+  const auto* owner = members != nullptr ? members->if_contains("owner") : nullptr;
+  const auto* most = members != nullptr ? members->if_contains("max_record_bytes") : nullptr;
+  if (id == nullptr || owner == nullptr || most == nullptr || !id->is_string() ||
+      !owner->is_string() || !most->is_number())
+    return std::nullopt;
+  return topic_note{std::string{id->as_string()}, std::string{owner->as_string()},
+                    most->to_number<std::size_t>(bad)};
+}
+
 std::string intention(const std::string& topic, const std::string& owner) {
   return topic + " " + owner;
 }
@@ -178,21 +198,15 @@ result<void> topic_book::settle(const std::string& name, const std::string& id) 
 result<topic_config> topic_book::with_note(const std::string& name, const topic_description& d) {
   auto config = config_of(name, d);
   if (const auto n = notes_.find(name); n != notes_.end()) {
-    boost::system::error_code bad;
-    const auto value = json::parse(n->second, bad);
-    const auto* members = bad ? nullptr : value.if_object();
-    const auto* id = members != nullptr ? members->if_contains("id") : nullptr;
-    const auto* owner = members != nullptr ? members->if_contains("owner") : nullptr;
-    const auto* most = members != nullptr ? members->if_contains("max_record_bytes") : nullptr;
-    if (id == nullptr || owner == nullptr || most == nullptr || !id->is_string() ||
-        !owner->is_string() || !most->is_number()) {
+    auto note = parse_note(n->second);
+    if (!note) {
       return fail(errc::corrupt, fmt::format("{} key {}", topics_topic, name),
                   "malformed: a note of a topic's owner is a JSON object with id, owner and "
                   "max_record_bytes");
     }
-    if (id->as_string() == d.id) {
-      config.owner = std::string{owner->as_string()};
-      config.max_record_bytes = most->to_number<std::size_t>(bad);
+    if (note->id == d.id) {
+      config.owner = std::move(note->owner);
+      config.max_record_bytes = note->max_record_bytes;
     }
   }
   known_[name] = config;
@@ -283,24 +297,36 @@ result<std::optional<topic_config>> topic_book::known(const std::string& name) {
 }
 
 result<std::vector<topic_config>> topic_book::all() {
-  auto found = with_tasks_topics();
-  if (found) std::erase_if(*found, is_tasks_topic);
-  return found;
-}
-
-result<std::vector<topic_config>> topic_book::owned_by(const std::string& app) {
-  auto found = with_tasks_topics();
-  if (found) std::erase_if(*found, [&](const topic_config& t) { return t.owner != app; });
-  return found;
-}
-
-result<std::vector<topic_config>> topic_book::with_tasks_topics() {
   const std::lock_guard lock{mutex_};
   if (auto read = catch_up(); !read) return fail(read.error());
   auto names = ask_.topics();
   if (!names) return fail(names.error());
   std::erase(*names, topics_topic);
-  auto described = ask_.describe_topics(*names);
+  auto found = configs_of(*names);
+  if (found) std::erase_if(*found, is_tasks_topic);
+  return found;
+}
+
+// Of those that this user may know of. Does not ask how others are set: that he may not be allowed.
+result<std::vector<topic_config>> topic_book::owned_by(const std::string& app) {
+  const std::lock_guard lock{mutex_};
+  if (auto read = catch_up(); !read) return fail(read.error());
+  auto names = ask_.topics();
+  if (!names) return fail(names.error());
+  std::erase_if(*names, [&](const std::string& name) {
+    const auto noted = notes_.find(name);
+    const auto note = noted == notes_.end() ? std::nullopt : parse_note(noted->second);
+    return !note || note->owner != app;
+  });
+  auto found = configs_of(*names);
+  // Made anew meanwhile, it is another's.
+  if (found) std::erase_if(*found, [&](const topic_config& t) { return t.owner != app; });
+  return found;
+}
+
+// The lock is held, and the notes are read.
+result<std::vector<topic_config>> topic_book::configs_of(const std::vector<std::string>& names) {
+  auto described = ask_.describe_topics(names);
   if (!described) return fail(described.error());
   std::vector<topic_config> out;
   for (const auto& [name, d] : *described) {

@@ -45,7 +45,7 @@ class topic_book {
   [[nodiscard]] result<std::optional<timestamp>> brokers_time();
 
  private:
-  [[nodiscard]] result<std::vector<topic_config>> with_tasks_topics();
+  [[nodiscard]] result<std::vector<topic_config>> configs_of(const std::vector<std::string>& names);
   [[nodiscard]] result<void> catch_up();
   [[nodiscard]] result<void> make_notes_topic();
   [[nodiscard]] result<outside_producer::receipt> put(const std::string& key,

@@ -13,7 +13,8 @@ SESSION_SECONDS = 6
 COULD_NOT_START = 3  # exit code
 # Steps at which a process kills itself: around T1 and inside it, around T2, in recovery. How often they are passed tells how
 # late the kill may come.
-STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "t1.before_commit": 30, "t1.after_commit": 30, "epoch.close": 30,
+STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "kafka.after_commit": 30,
+         "t1.before_commit": 30, "t1.after_commit": 30, "epoch.close": 30,
          "t2.freeze": 5, "t2.before_commit": 5, "t2.after_commit": 5, "recover.plan": 2, "recover.replay": 2, "recover.live": 2}
 OF_PROCESSES = ("kill", "step", "freeze", "terminate")
 # What there is to draw from, how often, by the number of brokers. Of three, the fault is of one.

@@ -1,0 +1,134 @@
+// Tasks that a log gives and takes, as Kafka's groups do, at moments of the test's choice.
+#include <atomic>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "actors/actors_support.hpp"
+#include "kappa/log/membership.hpp"
+#include "support/forwarding_log.hpp"
+
+namespace actors_test {
+
+namespace {
+
+class placed_log final : public kappa::test::forwarding_log {
+ public:
+  using forwarding_log::forwarding_log;
+
+  bool places_tasks() const override { return true; }
+  result<std::unique_ptr<membership>> join(const std::vector<stage_tasks>&, const std::string&,
+                                           placement_listener& listener) override {
+    listener_ = &listener;
+    return std::make_unique<member>();
+  }
+
+  // By a thread of the log's own.
+  void give(int task) {
+    std::thread{[&] { listener_->given({"sum", partition{task}}); }}.join();
+  }
+  /// Ready when the task writes no more.
+  std::future<void> take(int task, bool lost = false) {
+    auto done = std::make_shared<std::promise<void>>();
+    auto ended = done->get_future();
+    std::thread{[&] {
+      listener_->taken({"sum", partition{task}}, lost, [done] { done->set_value(); });
+    }}.join();
+    return ended;
+  }
+
+ private:
+  class member final : public membership {
+    const std::string& process() const override { return name_; }
+    std::string name_ = "the only one";
+  };
+  placement_listener* listener_ = nullptr;
+};
+
+bool moves(const log_transaction& t, partition task) {
+  return std::any_of(t.moves.begin(), t.moves.end(),
+                     [&](const auto& m) { return m.key.task == task; });
+}
+
+/// A place whose readings come to that partition.
+std::string place_in(int partition, int partitions) {
+  for (int i = 0;; ++i) {
+    auto place = fmt::format("place{}", i);
+    if (partition_of(encoded(place), partitions).value == partition) return place;
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(hand_over)
+
+// Its commits cannot succeed when it is another's already (Kafka: its member is unknown), and hold
+// up those of all tasks of its lane.
+BOOST_AUTO_TEST_CASE(a_task_whose_commits_fail_is_let_go_and_the_others_go_on) {
+  world w{2};
+  const auto log = std::make_shared<placed_log>(w.log);
+  std::atomic<bool> failing = false;
+  w.log->set_commit_fault([&](const log_transaction& t) {
+    return failing && moves(t, partition{0}) ? commit_fault::abort : commit_fault::none;
+  });
+  auto o = w.options();
+  o.shared_log = log;
+  o.lanes = 1;
+  host h{sums_app(), o};
+  must(h.start());
+  log->give(0);
+  log->give(1);
+  const auto here = place_in(0, 2);
+  const auto there = place_in(1, 2);
+  const auto sums = [&] { return w.read<totals>("sums").size(); };
+  w.send({here, ts("2001-01-01T08:00"), 1});
+  w.send({there, ts("2001-01-01T08:00"), 1});
+  BOOST_TEST_REQUIRE(eventually([&] { return sums() == 2U; }));
+
+  failing = true;
+  w.send({here, ts("2001-01-01T08:01"), 1});
+  BOOST_TEST_REQUIRE(eventually([&] { return progress_of(h, "sum").records_in >= 3; }));
+  w.send({there, ts("2001-01-01T08:01"), 1});
+  const auto ended = log->take(0);
+  BOOST_TEST_REQUIRE((ended.wait_for(30s) == std::future_status::ready));
+  BOOST_TEST(eventually([&] { return sums() == 3U; }));
+
+  failing = false;
+  log->give(0);
+  BOOST_TEST(eventually([&] { return sums() == 4U; }));
+  must(h.stop());
+  for (const auto& t : w.read<totals>("sums")) BOOST_TEST(t.sum == t.count);
+  BOOST_TEST(sums() == 4U);
+}
+
+// A rebalance while the process ends: who asked it to end is answered.
+BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_it_stops_has_stopped_all_the_same) {
+  for (const bool lost : {false, true}) {
+    world w{1};
+    const auto log = std::make_shared<placed_log>(w.log);
+    auto o = w.options();
+    o.shared_log = log;
+    o.lanes = 1;
+    o.limits.commit_interval = 10min;  // only its stop closes an epoch
+    host h{sums_app(), o};
+    must(h.start());
+    log->give(0);
+    w.send({"oslo", ts("2001-01-01T08:00"), 1});
+    BOOST_TEST_REQUIRE(eventually([&] { return progress_of(h, "sum").records_in == 1; }));
+
+    commit_gate gate{*w.log};
+    gate.hold();
+    auto stopped = std::async(std::launch::async, [&] { return h.stop(); });
+    BOOST_TEST_REQUIRE(gate.has_caught_one());
+    const auto ended = log->take(0, lost);
+    gate.open();
+    const auto how = stopped.get();
+    BOOST_TEST(how.has_value(), "lost: " << lost << ": " << (how ? "" : how.error().text()));
+    BOOST_TEST((ended.wait_for(30s) == std::future_status::ready));
+    BOOST_TEST(w.read<totals>("sums").size() == 1U);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace actors_test
