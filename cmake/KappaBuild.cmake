@@ -27,6 +27,10 @@ if(PROJECT_IS_TOP_LEVEL)
         CCACHE_NOHASHDIR=1
         CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
         ${KAPPA_CCACHE})
+  endif()
+  # Without it ccache finds nothing again that was compiled with a precompiled header. (The tests of the installation and of
+  # the documentation hand their build's launcher on.)
+  if("${CMAKE_CXX_COMPILER_LAUNCHER}" MATCHES "ccache")
     add_compile_options(-fpch-preprocess)
   endif()
   add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
