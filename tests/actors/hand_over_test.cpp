@@ -23,6 +23,12 @@ class placed_log final : public kappa::test::forwarding_log {
     return std::make_unique<member>();
   }
 
+  result<std::vector<log_transaction::move>> positions(const std::string& app) override {
+    ++asked;
+    return to().positions(app);
+  }
+  std::atomic<int> asked = 0;
+
   // By a thread of the log's own.
   void give(int task) {
     std::thread{[&] { listener_->given({"sum", partition{task}}); }}.join();
@@ -127,6 +133,24 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_it_stops_has_stopped_all_the_sam
     BOOST_TEST((ended.wait_for(30s) == std::future_status::ready));
     BOOST_TEST(w.read<totals>("sums").size() == 1U);
   }
+}
+
+// `run` looks twenty times a second.
+BOOST_AUTO_TEST_CASE(who_has_no_task_asks_for_the_end_of_the_others_once_a_second) {
+  world w{1};
+  const auto log = std::make_shared<placed_log>(w.log);
+  auto o = w.options();
+  o.shared_log = log;
+  o.lanes = 1;
+  host h{sums_app(), o};
+  must(h.start());
+  log->asked = 0;
+  const auto since = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) BOOST_TEST(!must(h.wait_finished(0ms)));
+  const auto seconds = std::chrono::steady_clock::now() - since;
+  BOOST_TEST(log->asked >= 1);
+  BOOST_TEST(log->asked <= 2 + std::chrono::duration_cast<std::chrono::seconds>(seconds).count());
+  must(h.stop());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

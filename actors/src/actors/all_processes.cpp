@@ -18,7 +18,6 @@ namespace kappa::detail {
 namespace {
 
 using time_point = conversation::time_point;
-constexpr std::chrono::milliseconds one_round{1000};  // then it is asked again
 
 time_point now() { return std::chrono::steady_clock::now(); }
 

@@ -17,6 +17,9 @@
 
 namespace kappa::detail {
 
+/// What has not been answered by then is asked again.
+inline constexpr std::chrono::milliseconds one_round{1000};
+
 class conversation {
  public:
   using time_point = std::chrono::steady_clock::time_point;

@@ -15,7 +15,6 @@ namespace kappa::detail {
 namespace {
 
 constexpr std::chrono::milliseconds patience_with_status{5000};
-constexpr std::chrono::milliseconds between_looks{1000};
 
 // Also when it is asked again; brokers that are away come back.
 bool stands(errc code) {
@@ -27,7 +26,7 @@ bool stands(errc code) {
 
 // For as long as a round takes: what comes is a refusal.
 result<void> replay_of_all::ask_for_it(conversation& with) {
-  const auto until = std::chrono::steady_clock::now() + between_looks;
+  const auto until = std::chrono::steady_clock::now() + one_round;
   auto asked =
       with.ask(admin::replay_request{.stage = stage_, .partition = partition_, .order = order_},
                clock_(), patience_with_status);
@@ -115,7 +114,7 @@ result<std::optional<admin::replay_progress>> replay_of_all::follow(
     if (progress.state == admin::replay_state::asked) {
       if (auto heard = ask_for_it(**with); !heard) return fail(heard.error());
     } else {
-      std::this_thread::sleep_for(between_looks / 4);
+      std::this_thread::sleep_for(one_round / 4);
     }
   }
 }

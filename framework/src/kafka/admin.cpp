@@ -1,6 +1,7 @@
 #include "kafka/admin.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,8 @@
 namespace kappa::kafka {
 namespace {
 
+using resource =
+    std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
 using new_topic = std::unique_ptr<rd_kafka_NewTopic_t, destroyer<rd_kafka_NewTopic_destroy>>;
 
 }  // namespace
@@ -112,13 +115,7 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
   if (names.empty()) return out;
   const auto subject = names.size() == 1 ? names.front() : std::string{"topics"};
   std::vector<const char*> raw;
-  std::vector<resource> resources;
-  std::vector<rd_kafka_ConfigResource_t*> raw_resources;
-  for (const auto& n : names) {
-    raw.push_back(n.c_str());
-    resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, n.c_str()));
-    raw_resources.push_back(resources.back().get());
-  }
+  for (const auto& n : names) raw.push_back(n.c_str());
   const std::unique_ptr<rd_kafka_TopicCollection_t, destroyer<rd_kafka_TopicCollection_destroy>> of{
       rd_kafka_TopicCollection_of_topic_names(raw.data(), raw.size())};
   auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, subject, "Describe on the topics",
@@ -147,31 +144,34 @@ result<std::map<std::string, topic_description>> admin::describe_topics(
   }
   if (out.empty()) return out;
 
-  auto configs = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject, "DescribeConfigs on the topics",
-                     [&](auto* options, auto* answers) {
-                       rd_kafka_DescribeConfigs(client_.get(), raw_resources.data(),
-                                                raw_resources.size(), options, answers);
-                     });
-  if (!configs) return fail(configs.error());
-  auto settings = settings_in(*configs, "topic");
+  std::vector<std::string> there;
+  for (const auto& [name, d] : out) there.push_back(name);
+  auto settings = settings_of(RD_KAFKA_RESOURCE_TOPIC, "topic", there);
   if (!settings) return fail(settings.error());
-  for (auto d = out.begin(); d != out.end();) {
-    const auto of_it = settings->find(d->first);
-    if (of_it == settings->end()) {  // gone meanwhile
-      d = out.erase(d);
-      continue;
-    }
-    d->second.settings = std::move(of_it->second);
-    ++d;
-  }
+  for (auto& [name, all] : *settings) out[name].settings = std::move(all);
+  std::erase_if(out,
+                [&](const auto& d) { return !settings->contains(d.first); });  // gone meanwhile
   return out;
 }
 
-result<std::map<std::string, std::map<std::string, std::string>>> admin::settings_in(
-    const event& answer, const char* kind) {
+result<std::map<std::string, std::map<std::string, std::string>>> admin::settings_of(
+    rd_kafka_ResourceType_t type, const char* kind, const std::vector<std::string>& names) {
+  std::vector<resource> resources;
+  std::vector<rd_kafka_ConfigResource_t*> raw;
+  for (const auto& n : names) {
+    resources.emplace_back(rd_kafka_ConfigResource_new(type, n.c_str()));
+    raw.push_back(resources.back().get());
+  }
+  const auto subject = names.size() == 1 ? names.front() : fmt::format("{}s", kind);
+  auto answer =
+      ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject,
+          fmt::format("DescribeConfigs on the {}s", kind), [&](auto* options, auto* answers) {
+            rd_kafka_DescribeConfigs(client_.get(), raw.data(), raw.size(), options, answers);
+          });
+  if (!answer) return fail(answer.error());
   std::size_t n = 0;
   const auto* const* found = rd_kafka_DescribeConfigs_result_resources(
-      rd_kafka_event_DescribeConfigs_result(answer.get()), &n);
+      rd_kafka_event_DescribeConfigs_result(answer->get()), &n);
   std::map<std::string, std::map<std::string, std::string>> out;
   for (std::size_t i = 0; i < n; ++i) {
     const std::string name = rd_kafka_ConfigResource_name(found[i]);
@@ -182,11 +182,12 @@ result<std::map<std::string, std::map<std::string, std::string>>> admin::setting
       return fail(client_.error_of(code, name, text == nullptr ? "" : text,
                                    fmt::format("DescribeConfigs on {} {}", kind, name)));
     }
+    auto& settings = out[name];
     std::size_t entries = 0;
     const auto* const* all = rd_kafka_ConfigResource_configs(found[i], &entries);
     for (std::size_t e = 0; e < entries; ++e) {
       const auto* value = rd_kafka_ConfigEntry_value(all[e]);
-      out[name][rd_kafka_ConfigEntry_name(all[e])] = value == nullptr ? "" : value;
+      settings[rd_kafka_ConfigEntry_name(all[e])] = value == nullptr ? "" : value;
     }
   }
   return out;

@@ -96,10 +96,10 @@ class admin {
       const std::string& group, const std::vector<topic_partition>& where);
   [[nodiscard]] result<void> forget_group_offset(const std::string& group,
                                                  const topic_partition& where);
-  /// What is in force for a group that the brokers place by their own protocol (KIP-848), set for
-  /// it or not. Nothing: they know no such setting.
-  [[nodiscard]] result<std::optional<std::string>> group_setting(const std::string& group,
-                                                                 const std::string& name);
+  /// What is in force for groups that the brokers place by their own protocol (KIP-848), set for
+  /// them or not; without those whose brokers know no such setting.
+  [[nodiscard]] result<std::map<std::string, std::string>> group_setting(
+      const std::vector<std::string>& groups, const std::string& name);
   /// Who is in these groups now; of one that is not there nobody is.
   [[nodiscard]] result<std::vector<member_description>> members(
       const std::vector<std::string>& groups);
@@ -114,10 +114,9 @@ class admin {
   result<std::vector<member_description>> members_now(const std::vector<std::string>& groups);
   result<std::vector<group_offset>> group_offsets_now(const std::string& group,
                                                       const std::vector<topic_partition>& where);
-  /// An answer to DescribeConfigs, by name; without topics that are not there. `kind`: "topic",
-  /// "group".
-  result<std::map<std::string, std::map<std::string, std::string>>> settings_in(const event& answer,
-                                                                                const char* kind);
+  /// By name; without topics that are not there. `kind`: "topic", "group".
+  result<std::map<std::string, std::map<std::string, std::string>>> settings_of(
+      rd_kafka_ResourceType_t type, const char* kind, const std::vector<std::string>& names);
   void refresh_leaders();
   /// In the order of `where`, which must not be empty. `which`: milliseconds, or one of
   /// rd_kafka_OffsetSpec_t.

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <chrono>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -14,13 +13,10 @@
 
 namespace kappa::kafka {
 
-using resource =
-    std::unique_ptr<rd_kafka_ConfigResource_t, destroyer<rd_kafka_ConfigResource_destroy>>;
-
 // A broker that has just become the leader or the coordinator of something may not know it yet, and
 // what a transaction has moved is not settled before it is over. Longer than one request may take
 // (request_timeout_ms): one that was lost with its broker is sent again, to another.
-constexpr std::chrono::seconds patience_with_brokers{60};
+inline constexpr std::chrono::seconds patience_with_brokers{60};
 
 /// What `look` gives, asked again while it says that this helps.
 template <class Look>

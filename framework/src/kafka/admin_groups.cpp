@@ -151,23 +151,15 @@ result<std::vector<member_description>> admin::members_now(const std::vector<std
   return out;
 }
 
-// The brokers tell what is in force for the group, also where nobody has set anything for it.
-result<std::optional<std::string>> admin::group_setting(const std::string& group,
-                                                        const std::string& name) {
-  const auto subject = "group " + group;
-  const auto needs = "DescribeConfigs on group " + group;
-  const resource of{rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_GROUP, group.c_str())};
-  auto answer =
-      ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject, needs, [&](auto* options, auto* answers) {
-        auto* one = of.get();
-        rd_kafka_DescribeConfigs(client_.get(), &one, 1, options, answers);
-      });
-  if (!answer) return fail(answer.error());
-  auto settings = settings_in(*answer, "group");
+result<std::map<std::string, std::string>> admin::group_setting(
+    const std::vector<std::string>& groups, const std::string& name) {
+  auto settings = settings_of(RD_KAFKA_RESOURCE_GROUP, "group", groups);
   if (!settings) return fail(settings.error());
-  const auto& of_it = (*settings)[group];
-  const auto at = of_it.find(name);
-  return at == of_it.end() ? std::nullopt : std::optional{at->second};
+  std::map<std::string, std::string> out;
+  for (const auto& [group, all] : *settings) {
+    if (const auto at = all.find(name); at != all.end()) out[group] = at->second;
+  }
+  return out;
 }
 
 }  // namespace kappa::kafka

@@ -41,6 +41,13 @@ std::optional<std::pair<std::string, generation>> stage_of_group(const std::stri
   return std::pair{group.substr(app.size() + 1, g - app.size() - 1), generation{n}};
 }
 
+std::vector<std::string> groups_of(const std::vector<stage_tasks>& stages) {
+  std::vector<std::string> groups;
+  for (const auto& stage : stages)
+    groups.push_back(group_of(stage.app, stage.stage, stage.generation));
+  return groups;
+}
+
 // How far this clock is ahead of another that was read meanwhile.
 milliseconds clocks_apart(timestamp before, timestamp theirs, timestamp after) {
   if (theirs < before) return before - theirs;
@@ -101,7 +108,7 @@ class kafka_log final : public event_log {
                                            const std::string& who_for_people,
                                            placement_listener& listener) override {
     if (auto alone = check_strangers(stages); !alone) return fail(alone.error());
-    const auto session = text_of_session(stages);
+    const auto session = text_of_sessions(stages);
     auto joined =
         group_thread::join(options_, instance_.id(), who_for_people, stages, listener, groups_);
     if (!joined) return fail(joined.error());
@@ -130,8 +137,9 @@ class kafka_log final : public event_log {
   }
   result<void> check_clock();
   result<void> check_strangers(const std::vector<stage_tasks>& stages);
-  std::optional<milliseconds> session_in_force(const stage_tasks& stage);
-  std::string text_of_session(const std::vector<stage_tasks>& stages);
+  std::vector<std::optional<milliseconds>> sessions_in_force(
+      const std::vector<stage_tasks>& stages);
+  std::string text_of_sessions(const std::vector<stage_tasks>& stages);
   result<std::optional<detail::app_lock>> take(const writer_options& options);
   result<std::unique_ptr<settled_producer>> open_producer(const writer_options& options, int lane);
   result<void> end_former_lanes(const writer_options& options);
@@ -192,9 +200,7 @@ result<void> kafka_log::check_clock() {
 
 // One that has been stopped is a member until its session ends.
 result<void> kafka_log::check_strangers(const std::vector<stage_tasks>& stages) {
-  std::vector<std::string> groups;
-  for (const auto& stage : stages)
-    groups.push_back(group_of(stage.app, stage.stage, stage.generation));
+  const auto groups = groups_of(stages);
   std::optional<waiting_again> wait;
   for (;;) {
     auto members = ask_.members(groups);
@@ -205,7 +211,7 @@ result<void> kafka_log::check_strangers(const std::vector<stage_tasks>& stages) 
     if (mixed == stages.end()) return {};
     const auto& stranger = *stranger_among(*members, *mixed);
     if (!wait) {
-      wait.emplace(lingering(session_in_force(*mixed)));
+      wait.emplace(lingering(sessions_in_force({*mixed}).front()));
       options_.log(log_level::info, "another program has this stage: waiting whether it is gone",
                    {{"stage", mixed->stage}, {"process", stranger.calls}});
     }
@@ -213,20 +219,24 @@ result<void> kafka_log::check_strangers(const std::vector<stage_tasks>& stages) 
   }
 }
 
-// Of the stage's group. By KIP-848 the brokers say it; nothing: this user may not ask for it.
-std::optional<milliseconds> kafka_log::session_in_force(const stage_tasks& stage) {
-  if (!brokers_place_tasks(options_)) return options_.session_timeout;
-  auto found = ask_.group_setting(group_of(stage.app, stage.stage, stage.generation),
-                                  "consumer.session.timeout.ms");
-  std::int64_t ms = 0;
-  if (!found || !*found || !parse_number(**found, ms)) return std::nullopt;
-  return milliseconds{ms};
+// In the order of the stages. By KIP-848 the brokers say it; nothing: this user may not ask for it.
+std::vector<std::optional<milliseconds>> kafka_log::sessions_in_force(
+    const std::vector<stage_tasks>& stages) {
+  std::vector<std::optional<milliseconds>> out(stages.size(), options_.session_timeout);
+  if (!brokers_place_tasks(options_)) return out;
+  const auto groups = groups_of(stages);
+  const auto found = ask_.group_setting(groups, "consumer.session.timeout.ms");
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    std::int64_t ms = 0;
+    const bool told = found && found->contains(groups[i]) && parse_number(found->at(groups[i]), ms);
+    out[i] = told ? std::optional{milliseconds{ms}} : std::nullopt;
+  }
+  return out;
 }
 
-std::string kafka_log::text_of_session(const std::vector<stage_tasks>& stages) {
+std::string kafka_log::text_of_sessions(const std::vector<stage_tasks>& stages) {
   std::set<std::string> texts;
-  for (const auto& stage : stages) {
-    const auto session = session_in_force(stage);
+  for (const auto& session : sessions_in_force(stages)) {
     texts.insert(session ? fmt::format("{} ms", session->count())
                          : "the brokers' group.consumer.session.timeout.ms");
   }

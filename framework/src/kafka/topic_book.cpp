@@ -315,8 +315,9 @@ result<std::vector<topic_config>> topic_book::owned_by(const std::string& app) {
   if (!names) return fail(names.error());
   std::erase_if(*names, [&](const std::string& name) {
     const auto noted = notes_.find(name);
-    const auto note = noted == notes_.end() ? std::nullopt : parse_note(noted->second);
-    return !note || note->owner != app;
+    if (noted == notes_.end()) return true;
+    const auto note = parse_note(noted->second);
+    return note && note->owner != app;  // whose a damaged one is nobody knows: an error
   });
   auto found = configs_of(*names);
   // Made anew meanwhile, it is another's.
