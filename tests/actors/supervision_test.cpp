@@ -61,6 +61,19 @@ class doubtful_log final : public test::forwarding_log {
   std::atomic<bool> in_doubt_{false};
 };
 
+/// Does not answer who wants to read, for a while.
+class silent_log final : public test::forwarding_log {
+ public:
+  using forwarding_log::forwarding_log;
+
+  std::atomic<bool> silent{false};
+
+  result<std::unique_ptr<log_reader>> open_reader(const topic_partition& tp) override {
+    if (silent) return fail(errc::unavailable, "log", "no answer", true);
+    return forwarding_log::open_reader(tp);
+  }
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_record_that_fails_goes_to_dead_letters_and_the_rest_goes_on) {
@@ -168,6 +181,32 @@ BOOST_AUTO_TEST_CASE(a_task_that_failed_for_a_while_goes_on_where_it_had_committ
   }));
   BOOST_TEST(w.read<totals>("sums").size() == 20u);
   BOOST_TEST(w.dead_letters("sums", "kappa.position").empty());
+}
+
+// It would take a hand to let it out, after brokers that are well again.
+BOOST_AUTO_TEST_CASE(a_task_that_opens_while_the_log_does_not_answer_is_not_quarantined) {
+  world w{1};
+  const auto log = std::make_shared<silent_log>(w.log);
+  auto o = w.options();
+  o.shared_log = log;
+  o.on_failure = failure_policy::stop;
+  o.first_backoff = o.last_backoff = 10ms;
+  o.failures_until_quarantine = 2;
+  std::atomic<bool> broken{true};
+  host h{sums_app([&](const reading&) {
+           if (!broken) return;
+           log->silent = true;
+           broken = false;
+           throw std::runtime_error{"once"};
+         }),
+         o};
+  must(h.start());
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  BOOST_REQUIRE(eventually([&] { return status_of(h, "sum").failures >= 5; }));
+  BOOST_TEST((status_of(h, "sum").last_error->code == errc::unavailable));
+  log->silent = false;
+  BOOST_TEST(processed(h, "sum", 1));
+  BOOST_TEST(eventually([&] { return status_of(h, "sum").failures == 0; }));
 }
 
 // The task fails while its last epoch waits for its T1, and ticks are still to come. What it did

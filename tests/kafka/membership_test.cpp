@@ -45,6 +45,7 @@ class process final : public placement_listener {
     must(log_->make_room(stage));
     membership_ = must(log_->join({stage}, "a test", *this));
   }
+  event_log& log() { return *log_; }
   void given(const task_place&) override { all_.add(1); }
   void taken(const task_place&, bool, std::function<void()> done) override {
     all_.add(-1);
@@ -156,6 +157,37 @@ BOOST_AUTO_TEST_CASE(tasks_of_one_that_was_killed_between_two_rounds_find_an_own
   process back{killed, stage, all};
   BOOST_TEST(all.wait_for(task_count), "some tasks have no owner");
   for (auto* p : {&other, &back}) BOOST_TEST(p->failure_within(0s) == "");
+}
+
+// Else a process whose last commit is in doubt would take that of a copy for it.
+BOOST_AUTO_TEST_CASE(what_a_process_on_a_copied_folder_has_committed_is_not_the_other_s) {
+  temporary_folder folder;
+  kafka_log_options options;
+  options.brokers = kappa::testing::the_broker().bootstrap();
+  options.session_timeout = 6s;
+  auto of_copy = options;
+  options.instance_folder = folder.path() / "original";
+  of_copy.instance_folder = folder.path() / "copy";
+  const stage_tasks stage{"copied", "count", generation{1}, 1};
+  const auto key = key_of(stage.app, stage.stage, "in");
+  const auto commit = [&](process& p) {
+    auto w = must(p.log().open_writer({stage.app, "a test", {}, 0, 1}));
+    log_transaction tx;
+    tx.moves = {{key, {offset{1}, {}}}};
+    must(w->commit(tx));
+    return w;
+  };
+  ownership all;
+  process original{options, stage, all};
+  BOOST_TEST_REQUIRE(all.wait_for(1));
+  const auto of_original = commit(original);
+  BOOST_TEST(must(of_original->moved_last(key)));
+  std::filesystem::copy(options.instance_folder, of_copy.instance_folder);
+  process copy{of_copy, stage, all};
+  BOOST_TEST_REQUIRE(all.wait_for(2));  // the other is not told at once
+  const auto of_the_copy = commit(copy);
+  BOOST_TEST(must(of_the_copy->moved_last(key)));
+  BOOST_TEST(!must(of_original->moved_last(key)));
 }
 
 // Who starts at the same time as another program has not seen it at the start.

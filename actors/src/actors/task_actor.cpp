@@ -49,7 +49,7 @@ class task_actor final : public caf::event_based_actor {
         [this](const committed_ptr& c) {
           if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
-          if (!snapshot_owed_) failures_ = 0;
+          if (!snapshot_owed_) forget_failures();
           if (!stopping_ && task_->outdated()) {
             options_.log_to(log_level::info, "the state is built anew, as ordered",
                             {{"task", name_}});
@@ -69,7 +69,7 @@ class task_actor final : public caf::event_based_actor {
             if (!writing_->of_replay) options_.board->building(options_.index, false);
             writing_.reset();
             snapshot_backoff_ = options_.first_backoff;
-            if (snapshot_owed_) failures_ = 0;
+            if (snapshot_owed_) forget_failures();
             snapshot_owed_ = false;
             task_->snapshot_done();
             work();
@@ -148,7 +148,7 @@ class task_actor final : public caf::event_based_actor {
     to_erase_ = r->erase;
     if (quarantined_) {
       quarantined_ = false;
-      failures_ = 0;
+      forget_failures();
       reopen();
     } else if (!to_erase_) {
       if (task_) queue_drain();  // it may be live already
@@ -333,6 +333,7 @@ class task_actor final : public caf::event_based_actor {
 
   void failed(const error& e) {
     ++failures_;
+    if (!e.retriable) ++lasting_failures_;  // others pass by themselves: a log that does not answer
     last_error_ = e;
     options_.log_to(
         log_level::error, "a task failed",
@@ -343,6 +344,11 @@ class task_actor final : public caf::event_based_actor {
       s.health = task_health::backing_off;
     });
     let_go_soon();
+  }
+
+  void forget_failures() {
+    failures_ = 0;
+    lasting_failures_ = 0;
   }
 
   void let_go_soon() {
@@ -377,7 +383,7 @@ class task_actor final : public caf::event_based_actor {
       reopen();
       return;
     }
-    if (failures_ >= options_.failures_until_quarantine) {
+    if (lasting_failures_ >= options_.failures_until_quarantine) {
       options_.log_to(log_level::error, "a task is quarantined", {{"task", name_}});
       if (options_.aligner) options_.aligner->leave(member());
       quarantined_ = true;
@@ -509,7 +515,8 @@ class task_actor final : public caf::event_based_actor {
   write_ptr writing_;           // until it is done
   bool being_written_ = false;  // the state thread has it
   std::chrono::milliseconds snapshot_backoff_{100};
-  int failures_ = 0;  // in a row, without progress
+  int failures_ = 0;          // in a row, without progress
+  int lasting_failures_ = 0;  // of these
   error last_error_;
   // It failed because of a snapshot: only another snapshot is progress, commits are none.
   bool snapshot_owed_ = false;

@@ -32,6 +32,9 @@ result<void> put_file(const std::filesystem::path& path, const std::string& text
 
 }  // namespace
 
+instance::instance(std::filesystem::path folder, std::string id)
+    : folder_{std::move(folder)}, id_{std::move(id)}, life_{new_id()} {}
+
 result<instance> instance::open(const std::filesystem::path& folder) {
   if (folder.empty()) return instance{folder, new_id()};
   if (auto made = make_folders(folder); !made) return fail(made.error());

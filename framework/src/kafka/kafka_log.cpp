@@ -298,7 +298,7 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
   const std::lock_guard lock_of_terms{terms_mutex_};
   auto term = instance_.next_term(options.app, options.lane);
   if (!term) return fail(term.error());
-  return std::make_unique<writer>(options.app, instance_.id(), *term, std::move(*producer),
+  return std::make_unique<writer>(options.app, instance_.life(), *term, std::move(*producer),
                                   std::move(lock), topics_, groups_, ask_);
 }
 

@@ -55,7 +55,7 @@ std::optional<std::string_view> take(std::string_view& in, char end) {
 }  // namespace
 
 std::string encode(const task_positions& p) {
-  auto out = fmt::format("{}{} {}\n", version, p.app, p.instance);
+  auto out = fmt::format("{}{} {}\n", version, p.app, p.life);
   for (const auto& [input, at] : p.inputs) {
     out += fmt::format("{} {} {}\n", at.next, at.metadata.empty() ? "-" : base64(at.metadata),
                        base64(input));
@@ -69,10 +69,10 @@ std::optional<task_positions> decode_task_positions(const std::string& metadata)
   in.remove_prefix(version.size());
   task_positions p;
   const auto app = take(in, ' ');
-  const auto instance = app ? take(in, '\n') : std::nullopt;
-  if (!instance) return std::nullopt;
+  const auto life = app ? take(in, '\n') : std::nullopt;
+  if (!life) return std::nullopt;
   p.app = std::string{*app};
-  p.instance = std::string{*instance};
+  p.life = std::string{*life};
   while (!in.empty()) {
     const auto next = take(in, ' ');
     const auto meta = next ? take(in, ' ') : std::nullopt;

@@ -3,7 +3,7 @@
 //
 // Kafka keeps metadata as text, at most 4 KiB as a rule (offset.metadata.max.bytes):
 //
-//   kappa1 APP INSTANCE        whose, and which process moved them last
+//   kappa1 APP LIFE            whose, and which life of a process moved them last
 //   OFFSET METADATA INPUT      a line for each input; METADATA and INPUT in base64, METADATA "-":
 //   none
 //
@@ -19,7 +19,7 @@
 namespace kappa::kafka {
 
 struct task_positions {
-  std::string instance;
+  std::string life;
   std::string app;  // names of apps and stages may hold dots, so a group's name does not tell
   std::map<std::string, committed_position> inputs;
   friend bool operator==(const task_positions&, const task_positions&) = default;

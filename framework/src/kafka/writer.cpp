@@ -47,7 +47,7 @@ result<std::vector<group_commit>> writer::commits_of(const log_transaction& tx) 
     const topic_partition task{tasks_topic(m.key.app, m.key.stage, m.key.generation), m.key.task};
     auto& positions = groups[group][task];
     positions.app = app_;
-    positions.instance = instance_;
+    positions.life = life_;
     positions.inputs[m.key.input] = m.value;
     const topic_partition input{m.key.input, m.key.task};
     auto real = is_partition(input);
@@ -87,7 +87,7 @@ result<bool> writer::moved_last(const position_key& key) {
   if (!found) return fail(found.error());
   if (found->empty()) return false;
   const auto positions = decode_task_positions(found->front().metadata);
-  return positions && positions->instance == instance_;
+  return positions && positions->life == life_;
 }
 
 // A broker that has just come up may not know a topic for a moment: only one that is not there

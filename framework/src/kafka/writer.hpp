@@ -19,11 +19,11 @@ namespace kappa::kafka {
 
 class writer final : public log_writer {
  public:
-  writer(std::string app, std::string instance, writer_term term,
+  writer(std::string app, std::string life, writer_term term,
          std::unique_ptr<settled_producer> producer, std::optional<detail::app_lock> lock,
          topic_book& topics, const group_registry& groups, admin& ask)
       : app_{std::move(app)},
-        instance_{std::move(instance)},
+        life_{std::move(life)},
         term_{term},
         producer_{std::move(producer)},
         lock_{std::move(lock)},
@@ -42,7 +42,7 @@ class writer final : public log_writer {
   [[nodiscard]] result<bool> is_partition(const topic_partition& tp);
 
   std::string app_;
-  std::string instance_;
+  std::string life_;  // of this process
   writer_term term_;
   std::unique_ptr<settled_producer> producer_;
   std::optional<detail::app_lock> lock_;

@@ -144,8 +144,9 @@ class log_writer {
   /// committed again.
   [[nodiscard]] virtual result<commit_receipt> commit(const log_transaction& tx) = 0;
   [[nodiscard]] virtual writer_term term() const = 0;
-  /// Whether the task's position, as it is committed now, was moved by this instance: by this
-  /// writer or one before it. Where an app has one writer that is so, or `term` tells. Blocks.
+  /// Whether the task's position, as it is committed now, was moved by this process: by this writer
+  /// or one before it. (Not by another one on a copy of its state.) Where an app has one writer
+  /// that is so, or `term` tells. Blocks.
   [[nodiscard]] virtual result<bool> moved_last(const position_key& key) = 0;
 };
 
