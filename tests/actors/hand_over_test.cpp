@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "actors/actors_support.hpp"
+#include "kappa/core/failpoint.hpp"
 #include "kappa/log/membership.hpp"
 #include "support/forwarding_log.hpp"
 
@@ -133,6 +134,97 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_it_stops_has_stopped_all_the_sam
     BOOST_TEST((ended.wait_for(30s) == std::future_status::ready));
     BOOST_TEST(w.read<totals>("sums").size() == 1U);
   }
+}
+
+// A rebalance while a state is replayed: others wait for the task, so it does not replay to the
+// end.
+BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_its_state_is_built_anew_goes_at_once) {
+  constexpr int before = 5000;  // more than one turn
+  for (const bool lost : {false, true}) {
+    world w{1};
+    const auto log = std::make_shared<placed_log>(w.log);
+    auto o = w.options();
+    o.shared_log = log;
+    o.lanes = 1;
+    const auto sums = [&] { return w.read<totals>("sums").size(); };
+    record_batch batch;
+    const reading r{"oslo", ts("2001-01-01T08:00"), 1};
+    for (int i = 0; i < before; ++i) batch.add(r.at, bytes_view{r.place}, bytes_view{encoded(r)});
+    must(w.log->append({"readings", partition{0}}, batch));
+    {
+      host h{sums_app(), o};
+      must(h.start());
+      log->give(0);
+      BOOST_TEST_REQUIRE(eventually([&] { return sums() == before; }));
+      must(h.stop());
+    }
+    std::filesystem::remove_all(o.state);
+
+    std::atomic<int> replayed{0};
+    std::promise<void> on;
+    const auto gate = on.get_future().share();
+    host h{sums_app([&](const reading&) {
+             if (++replayed == 3) gate.wait();
+           }),
+           o};
+    must(h.start());
+    log->give(0);
+    BOOST_TEST_REQUIRE(eventually([&] { return replayed == 3; }));
+    const auto ended = log->take(0, lost);
+    on.set_value();
+    BOOST_TEST_REQUIRE((ended.wait_for(30s) == std::future_status::ready));
+    BOOST_TEST(replayed < before, "lost: " << lost);
+
+    log->give(0);
+    BOOST_TEST_REQUIRE(
+        eventually([&] { return status_of(h, "sum").progress.phase == task_phase::live; }));
+    w.send({"oslo", ts("2001-01-01T08:01"), 1});
+    BOOST_TEST_REQUIRE(eventually([&] { return sums() == before + 1U; }));
+    must(h.stop());
+    const auto all = w.read<totals>("sums");
+    BOOST_TEST(all.size() == before + 1U);
+    BOOST_TEST(all.back().count == before + 1);
+  }
+}
+
+// Whoever is given the task next would not have what the lane is still committing.
+BOOST_AUTO_TEST_CASE(a_task_whose_snapshot_fails_while_it_is_handed_over_waits_for_its_commits) {
+  world w{1};
+  const auto log = std::make_shared<placed_log>(w.log);
+  auto o = w.options();
+  o.shared_log = log;
+  o.lanes = 1;
+  o.limits.snapshot_interval = 10ms;
+  std::promise<void> writing;
+  std::promise<void> fail;
+  failpoint::set_observer([&, first = true](std::string_view at) mutable {
+    if (at != "state.before_commit" || !std::exchange(first, false)) return;
+    writing.set_value();
+    fail.get_future().wait();
+    throw std::bad_alloc{};
+  });
+  host h{sums_app(), o};
+  must(h.start());
+  log->give(0);
+  w.send({"oslo", ts("2001-01-01T08:00"), 1});
+  writing.get_future().wait();
+  commit_gate gate{*w.log};
+  gate.hold();
+  w.send({"oslo", ts("2001-01-01T08:01"), 1});
+  BOOST_TEST_REQUIRE(gate.has_caught_one());
+  const auto ended = log->take(0);
+  fail.set_value();
+  BOOST_TEST((ended.wait_for(300ms) == std::future_status::timeout));
+  gate.open();
+  BOOST_TEST_REQUIRE((ended.wait_for(30s) == std::future_status::ready));
+  failpoint::set_observer({});
+  BOOST_TEST(w.read<totals>("sums").size() == 2U);
+
+  log->give(0);
+  w.send({"oslo", ts("2001-01-01T08:02"), 1});
+  BOOST_TEST_REQUIRE(eventually([&] { return w.read<totals>("sums").size() == 3U; }));
+  must(h.stop());
+  BOOST_TEST(w.read<totals>("sums").back().count == 3);
 }
 
 // `run` looks twenty times a second.

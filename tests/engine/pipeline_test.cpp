@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(state_is_readable_while_the_window_is_open_and_after_it_clo
 }
 
 BOOST_AUTO_TEST_CASE(several_partitions_give_the_same_totals) {
-  for (const int partitions : {1, 3, 8}) {
+  for (const int partitions : {1, 3, 4}) {
     driver d{hourly_app(), {.partitions = partitions}};
     // Few, each over minutes: with each one the shadows restart all tasks and replay all before it.
     for (int i = 0; i < 21; ++i) {

@@ -46,6 +46,7 @@ class process final : public placement_listener {
     membership_ = must(log_->join({stage}, "a test", *this));
   }
   event_log& log() { return *log_; }
+  void leave() { membership_.reset(); }
   void given(const task_place&) override { all_.add(1); }
   void taken(const task_place&, bool, std::function<void()> done) override {
     all_.add(-1);
@@ -182,12 +183,28 @@ BOOST_AUTO_TEST_CASE(what_a_process_on_a_copied_folder_has_committed_is_not_the_
   BOOST_TEST_REQUIRE(all.wait_for(1));
   const auto of_original = commit(original);
   BOOST_TEST(must(of_original->moved_last(key)));
+  original.leave();  // else they fence each other
   std::filesystem::copy(options.instance_folder, of_copy.instance_folder);
-  process copy{of_copy, stage, all};
-  BOOST_TEST_REQUIRE(all.wait_for(2));  // the other is not told at once
+  ownership all_of_copy;
+  process copy{of_copy, stage, all_of_copy};
+  BOOST_TEST_REQUIRE(all_of_copy.wait_for(1));
   const auto of_the_copy = commit(copy);
   BOOST_TEST(must(of_the_copy->moved_last(key)));
   BOOST_TEST(!must(of_original->moved_last(key)));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_folder_a_process_may_open_its_writer_anew_and_no_other_may) {
+  kafka_log_options options;
+  options.brokers = kappa::testing::the_broker().bootstrap();
+  options.session_timeout = 6s;
+  const stage_tasks stage{"no-folder", "count", generation{1}, 1};
+  const writer_options of_app{stage.app, "a test", {}, 0, 1};
+  ownership all;
+  process one{options, stage, all};
+  BOOST_TEST_REQUIRE(all.wait_for(1));
+  for (int i = 0; i < 2; ++i) must(one.log().open_writer(of_app));
+  const auto other = must(open_kafka_log(options));
+  must_fail(other->open_writer(of_app), errc::owned, "no-folder");
 }
 
 // Who starts at the same time as another program has not seen it at the start.

@@ -1,9 +1,24 @@
-// Tasks that move to a process which has followed them, and to one which has not.
+// Tasks that move to a process which has followed them, to one which finds savepoints of them, and
+// to one which has nothing.
 #include "kafka/totals_app_support.hpp"
+#include "kappa/state/savepoint_repository.hpp"
+#include "kappa/state/snapshot_record.hpp"
+#include "kappa/task/savepoints.hpp"
 
 namespace {
 
 using namespace kafka_test;
+
+/// Whether the newest savepoint of the task's state has all that the task has committed.
+bool is_saved(event_log& log, const host_options& options, const task_id& t) {
+  const auto all = must(must(open_savepoint_folder(options.savepoints))->list(savepoint_state(t)));
+  if (all.empty()) return false;
+  const auto as_of = decode_snapshot(all.front().snapshot);
+  BOOST_REQUIRE(as_of.has_value());
+  const auto done =
+      must(log.position({t.app, t.stage, t.generation, t.partition, as_of->inputs.front()}));
+  return done && done->next <= as_of->positions.front();
+}
 
 /// Two processes share the tasks; one ends, and the other has all. How many records that one has
 /// replayed for those it was given then.
@@ -66,6 +81,44 @@ BOOST_AUTO_TEST_CASE(who_has_followed_a_task_has_nothing_to_replay) {
   BOOST_TEST(replayed_after_a_move(0) > 500U);
   // A marker may have come since.
   BOOST_TEST(replayed_after_a_move(host_options::all_others) < 50U);
+}
+
+// On another machine, which has no state of them.
+BOOST_AUTO_TEST_CASE(who_finds_savepoints_replays_what_was_committed_since) {
+  const auto name = fresh_name();
+  const temporary_folder folder;
+  const auto log = log_on_kafka();
+  make_input(*log, name);
+  send(*log, name, 0, 1000);
+  auto options = options_on(kafka_url(), folder.path() / "one");
+  options.savepoints = folder.path() / "savepoints";
+  options.savepoint_interval = 1ms;
+  options.limits.snapshot_interval = 10ms;
+  std::size_t tasks = 0;
+  {
+    host one{totals_app(name), options};
+    must(one.start());
+    BOOST_TEST_REQUIRE(has_taken_in(*log, name, 1000));
+    const auto all = one.status();
+    tasks = all.size();
+    BOOST_TEST_REQUIRE(eventually([&] {
+      return std::all_of(all.begin(), all.end(),
+                         [&](const task_status& t) { return is_saved(*log, options, t.id); });
+    }));
+    must(one.stop());
+  }
+  options.state = folder.path() / "another";
+  host another{totals_app(name), options};
+  must(another.start());
+  BOOST_TEST_REQUIRE(eventually([&] { return running(another) == tasks; }, 60s));
+  std::uint64_t replayed = 0;
+  for (const auto& t : another.status()) replayed += t.progress.replayed;
+  BOOST_TEST(replayed < 50U);  // a marker may have come since
+  send(*log, name, 1000, 500);
+  BOOST_TEST_REQUIRE(has_taken_in(*log, name, 1500));
+  must(another.stop());
+  check_counts(*log, name + "-sums");
+  check_counts(*log, name + "-letters");
 }
 
 BOOST_AUTO_TEST_CASE(without_other_processes_nobody_can_follow) {

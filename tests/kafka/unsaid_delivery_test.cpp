@@ -1,4 +1,5 @@
-// Deliveries that librdkafka concludes although no broker has said so.
+// Deliveries that librdkafka concludes although no broker has said so, and those after which it
+// takes no more.
 #include <thread>
 
 #include "kafka/messages.hpp"
@@ -45,6 +46,20 @@ BOOST_AUTO_TEST_CASE(a_record_that_was_refused_is_not_lost_behind_one_that_was_t
   other.join();
   BOOST_TEST((must(first).base == offset{1}));
   BOOST_TEST((second.base == offset{2}));
+}
+
+// Of an idempotent producer whose broker has lost what it had taken before.
+BOOST_AUTO_TEST_CASE(a_producer_that_came_to_its_end_is_followed_by_another) {
+  forgetful_broker b;
+  const auto client = must(kafka::open_admin_client(b.options));
+  kafka::admin ask{*client};
+  kafka::doubtful_commits doubts;
+  const auto nothing_sent = memory_log::create();
+  kafka::outside_producer out{{b.options, ask, doubts, *nothing_sent}};
+  must(out.append(tp("orders"), *batch_of({"first contact"})));
+  b.brokers.answer(produce, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+  BOOST_TEST(!out.append(tp("orders"), *batch_of({"refused"})));
+  BOOST_TEST((must(out.append(tp("orders"), *batch_of({"by the next one"}))).base == offset{1}));
 }
 
 BOOST_AUTO_TEST_CASE(delivered_without_an_offset_is_not_delivered) {

@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(state_larger_than_the_cache_works_within_its_budget) {
   BOOST_TEST(t.cache_bytes() <= budget + budget / 4);
 }
 
-BOOST_AUTO_TEST_CASE(the_estimate_of_memory_is_honest) {
+BOOST_AUTO_TEST_CASE(the_estimate_of_memory_is_honest, *boost::unit_test::label("memory")) {
   // Of the values, keys and the rest; entries lie in mappings of their own, whose size is known.
   const auto allocated = [] {
     const auto m = ::mallinfo2();

@@ -45,9 +45,9 @@ class lane_actor final : public caf::event_based_actor {
   }
 
   void on_exit() override {
+    lane_.reset();  // first: it may be sending what waits
     waiting_.clear();
     forgetting_.clear();
-    lane_.reset();
   }
 
  private:

@@ -256,7 +256,7 @@ class task_actor final : public caf::event_based_actor {
     publish(now);
     if (rebuilt) rebuild_over(rebuild_step::done, std::nullopt);
     if (stopping_) {
-      if (quiet()) stopped({});
+      if (quiet()) stopped(unsaved_ && !handing_over ? fail(*unsaved_) : result<void>{});
       return {};
     }
     if (more) {
@@ -287,7 +287,8 @@ class task_actor final : public caf::event_based_actor {
   // Who hands a task over takes no snapshot; one that is being written ends by itself.
   [[nodiscard]] bool quiet() const {
     if (task_->in_flight() != 0) return false;
-    return stopping_ && stopping_->kind == stop_kind::hand_over ? true : !task_->snapshot_pending();
+    if (stopping_ && stopping_->kind == stop_kind::hand_over) return true;
+    return unsaved_ || !task_->snapshot_pending();
   }
 
   // A turn is short whatever a step takes, so that commits, queries and a stop come in between.
@@ -328,12 +329,12 @@ class task_actor final : public caf::event_based_actor {
   void opening_failed(const error& e) {
     const bool refused = e.code == errc::refused_start || e.code == errc::incompatible;
     if (refused && options_.refusal_fails_host) options_.board->fail(e);
-    failed(e);
+    failed(e, !e.retriable);  // a log that does not answer will, some time
   }
 
-  void failed(const error& e) {
+  void failed(const error& e, bool lasting = true) {
     ++failures_;
-    if (!e.retriable) ++lasting_failures_;  // others pass by themselves: a log that does not answer
+    if (lasting) ++lasting_failures_;
     last_error_ = e;
     options_.log_to(
         log_level::error, "a task failed",
@@ -365,6 +366,7 @@ class task_actor final : public caf::event_based_actor {
     ++life_;
     task_.reset();
     writing_.reset();
+    unsaved_.reset();
     final_closed_ = false;
     published_finished_ = false;
     tick_at_.reset();
@@ -419,8 +421,9 @@ class task_actor final : public caf::event_based_actor {
     options_.log_to(log_level::error, "a snapshot failed, and is tried again",
                     {{"task", name_}, {"error", e.text()}});
     options_.board->update(options_.index, [&](task_status& s) { s.last_error = e; });
-    if (stopping_) {
-      stopped(fail(e));
+    if (stopping_) {  // what is committed may be in the lane still
+      unsaved_ = e;
+      work();
       return;
     }
     // Weak: the state must be closed by the time it is opened anew.
@@ -518,13 +521,14 @@ class task_actor final : public caf::event_based_actor {
   int failures_ = 0;          // in a row, without progress
   int lasting_failures_ = 0;  // of these
   error last_error_;
+  std::optional<error> unsaved_;  // why a stop goes without a snapshot
   // It failed because of a snapshot: only another snapshot is progress, commits are none.
   bool snapshot_owed_ = false;
   bool letting_go_ = false;
   bool forgotten_ = false;  // the lane has none of its epochs any more
   bool quarantined_ = false;
   bool opening_ = false;  // the state thread is at it
-  bool leaving_ = false;  // letting go because of `rebuild_`
+  bool leaving_ = false;  // letting go, and nobody failed
   rebuild_ptr rebuild_;   // until it was told that it is over
   bool to_erase_ = false;
   stop_ptr stopping_;

@@ -92,9 +92,6 @@ meaning meaning_of(rd_kafka_resp_err_t code) {
   }
 }
 
-// A broker that goes down or comes up may say the same for a moment.
-constexpr std::chrono::seconds patience_with_refusal{2};
-
 // Why a connection does not come to be and, unless that passes by itself, what it takes.
 struct no_entry {
   errc code;

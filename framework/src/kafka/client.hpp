@@ -89,6 +89,9 @@ class config {
   std::unique_ptr<rd_kafka_conf_t, destroyer<rd_kafka_conf_destroy>> conf_{rd_kafka_conf_new()};
 };
 
+/// A broker that goes down or comes up may refuse whom it lets in otherwise, for a moment.
+inline constexpr std::chrono::seconds patience_with_refusal{2};
+
 class client {
  public:
   /// Connects in the background: errors of the brokers are found by the first request.

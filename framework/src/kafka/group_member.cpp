@@ -15,6 +15,9 @@ partition_list copy_of(const rd_kafka_topic_partition_list_t& list) {
   return partition_list{rd_kafka_topic_partition_list_copy(&list)};
 }
 
+// librdkafka says the same again after 30 s.
+constexpr std::chrono::seconds refusals_belong_together{60};
+
 void on_events(rd_kafka_t*, void* opaque) { (*static_cast<std::function<void()>*>(opaque))(); }
 
 }  // namespace
@@ -135,9 +138,11 @@ void group_member::serve() {
           }
           failed(found);
         } else {
-          const auto found = error_of(rd_kafka_event_error(e.get()), "group " + group_,
-                                      rd_kafka_event_error_string(e.get()));
-          client_->connection_error(rd_kafka_event_error(e.get()), found.message);
+          const auto code = rd_kafka_event_error(e.get());
+          const auto found =
+              error_of(code, "group " + group_, rd_kafka_event_error_string(e.get()));
+          client_->connection_error(code, found.message);
+          if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && !is_shut_out()) break;
           if (found.code == errc::denied || found.code == errc::bad_config) failed(found);
         }
         break;
@@ -146,6 +151,14 @@ void group_member::serve() {
     }
   }
   check_identity();
+}
+
+// Refused for so long that it does not pass by itself.
+bool group_member::is_shut_out() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - refused_last_ > refusals_belong_together) refused_first_ = now;
+  refused_last_ = now;
+  return now - refused_first_ >= patience_with_refusal;
 }
 
 // A session that ends while a revocation is answered is told by nobody: librdkafka joins anew,

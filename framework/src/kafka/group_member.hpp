@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -59,6 +60,7 @@ class group_member {
   void finish_revocation();
   void fence(error e);
   void check_identity();
+  [[nodiscard]] bool is_shut_out();
   void has_tasks_as(std::string id);
   void failed(const error& e);
 
@@ -79,6 +81,8 @@ class group_member {
   std::set<partition> here_;
   std::string has_them_as_;  // the member id
   bool failed_ = false;
+  std::chrono::steady_clock::time_point refused_first_;
+  std::chrono::steady_clock::time_point refused_last_;
   std::optional<error> fenced_;
 };
 

@@ -243,6 +243,8 @@ std::string kafka_log::text_of_sessions(const std::vector<stage_tasks>& stages) 
   return fmt::format("{}", fmt::join(texts, "; "));
 }
 
+std::string text_of(const app_process& p) { return fmt::format("{} on {}", p.instance, p.host); }
+
 // Nothing where there is no folder to hold: then the brokers say whether somebody has the app.
 result<std::optional<detail::app_lock>> kafka_log::take(const writer_options& options) {
   if (!options_.instance_folder.empty()) {
@@ -250,9 +252,11 @@ result<std::optional<detail::app_lock>> kafka_log::take(const writer_options& op
     if (!taken) return fail(taken.error());
     return std::optional{std::move(*taken)};
   }
-  auto other = holder(options.app);
-  if (!other) return fail(other.error());
-  if (*other) return detail::owned(options.app, **other);
+  auto running = processes(options.app);
+  if (!running) return fail(running.error());
+  // This one may be among them: it opens its writer anew.
+  std::erase_if(*running, [&](const app_process& p) { return p.id.ends_with(instance_.id()); });
+  if (!running->empty()) return detail::owned(options.app, text_of(running->front()));
   return std::optional<detail::app_lock>{};
 }
 
@@ -305,8 +309,7 @@ result<std::unique_ptr<log_writer>> kafka_log::open_writer(const writer_options&
 result<std::optional<std::string>> kafka_log::holder(const std::string& app) {
   auto running = processes(app);
   if (!running) return fail(running.error());
-  if (!running->empty())
-    return fmt::format("{} on {}", running->front().instance, running->front().host);
+  if (!running->empty()) return text_of(running->front());
   if (options_.instance_folder.empty()) return std::optional<std::string>{};
   return detail::app_lock::holder(options_.instance_folder, app);
 }

@@ -1,7 +1,9 @@
 #include "kafka/outside_producer.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -27,10 +29,29 @@ struct outside_producer::delivery {
   std::optional<error> failed;
 };
 
-outside_producer::~outside_producer() {
-  stopping_ = true;
-  if (polling_.joinable()) polling_.join();
-}
+// A producer of librdkafka's, which may come to an end by itself: whoever waits for a delivery
+// keeps it until then.
+struct outside_producer::line {
+  explicit line(std::unique_ptr<client> c) : of{std::move(c)} {}
+  ~line() {
+    stopping = true;
+    polling.join();
+  }
+  [[nodiscard]] bool broken() const {
+    return rd_kafka_fatal_error(of->get(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+  }
+
+  std::unique_ptr<client> of;
+  std::map<std::string, topic_handle> topics;
+  std::atomic<bool> stopping = false;
+  std::thread polling{[this] {
+    while (!stopping) rd_kafka_poll(of->get(), event_poll_ms);
+  }};
+};
+
+outside_producer::outside_producer(settled_producer::surroundings around)
+    : around_{std::move(around)} {}
+outside_producer::~outside_producer() = default;
 
 void outside_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque) {
   auto& d = *static_cast<delivery*>(m->_private);
@@ -44,8 +65,9 @@ void outside_producer::delivered(rd_kafka_t*, const rd_kafka_message_t* m, void*
   if (--d.left == 0) d.changed.notify_all();
 }
 
-result<void> outside_producer::open() {
-  if (client_) return {};
+// The lock is held.
+result<std::shared_ptr<outside_producer::line>> outside_producer::open() {
+  if (line_ && !line_->broken()) return line_;
   auto c = config::create(around_.options, "outside");
   if (!c) return fail(c.error());
   for (const auto& done :
@@ -59,35 +81,34 @@ result<void> outside_producer::open() {
   rd_kafka_conf_set_dr_msg_cb(c->get(), delivered);
   auto opened = client::open(RD_KAFKA_PRODUCER, std::move(*c), around_.options.log);
   if (!opened) return fail(opened.error());
-  client_ = std::move(*opened);
-  polling_ = std::thread{[this] {
-    while (!stopping_) rd_kafka_poll(client_->get(), event_poll_ms);
-  }};
-  return {};
+  return line_ = std::make_shared<line>(std::move(*opened));
 }
 
 result<outside_producer::receipt> outside_producer::append(const topic_partition& to,
                                                            const record_batch& records) {
   delivery d;
   d.left = records.count();
+  std::shared_ptr<line> by;
   {
     const std::lock_guard lock{mutex_};  // so that the records of others do not come in between
-    if (auto opened = open(); !opened) return fail(opened.error());
-    auto& topic = topics_[to.topic];
-    if (!topic) topic.reset(rd_kafka_topic_new(client_->get(), to.topic.c_str(), nullptr));
-    if (!topic) return fail(client_->error_of(rd_kafka_last_error(), to.text()));
+    auto opened = open();
+    if (!opened) return fail(opened.error());
+    by = *opened;
+    auto& topic = by->topics[to.topic];
+    if (!topic) topic.reset(rd_kafka_topic_new(by->of->get(), to.topic.c_str(), nullptr));
+    if (!topic) return fail(by->of->error_of(rd_kafka_last_error(), to.text()));
     std::size_t refused = 0;
     std::optional<error> why;
     records.for_each([&](const record_view& r) {
       for (;;) {
         if (why) break;
-        const auto code = produce(client_->get(), topic.get(), to.partition.value, r, &d);
+        const auto code = produce(by->of->get(), topic.get(), to.partition.value, r, &d);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
           std::this_thread::yield();  // the polling thread makes room
           continue;
         }
-        why = client_->error_of(code, to.text());
+        why = by->of->error_of(code, to.text());
       }
       ++refused;
     });

@@ -5,12 +5,10 @@
 // Threading: any thread; blocks until the brokers have what was appended.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include "kafka/client.hpp"
 #include "kafka/settled_producer.hpp"
@@ -20,7 +18,7 @@ namespace kappa::kafka {
 
 class outside_producer {
  public:
-  explicit outside_producer(settled_producer::surroundings around) : around_{std::move(around)} {}
+  explicit outside_producer(settled_producer::surroundings around);
   ~outside_producer();
 
   struct receipt {
@@ -36,8 +34,9 @@ class outside_producer {
 
  private:
   struct delivery;
+  struct line;
   static void delivered(rd_kafka_t*, const rd_kafka_message_t* m, void* opaque);
-  [[nodiscard]] result<void> open();
+  [[nodiscard]] result<std::shared_ptr<line>> open();
   struct sequenced {
     std::unique_ptr<settled_producer> producer;
     std::uint64_t used = 0;
@@ -47,10 +46,7 @@ class outside_producer {
 
   const settled_producer::surroundings around_;
   std::mutex mutex_;
-  std::unique_ptr<client> client_;
-  std::map<std::string, topic_handle> topics_;
-  std::thread polling_;
-  std::atomic<bool> stopping_ = false;
+  std::shared_ptr<line> line_;
 
   std::mutex sequences_mutex_;
   std::map<sequenced_key, sequenced> sequenced_;

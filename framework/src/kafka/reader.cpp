@@ -98,9 +98,23 @@ result<void> reader::pull(std::size_t max_bytes) {
   return {};
 }
 
+// What is next may be an error. The next read starts anew, and finds out whether it is still so.
+result<void> reader::check_first(offset from) {
+  if (waiting_.empty()) return {};
+  const auto& first = *waiting_.front().of;
+  if (first.err == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  const auto e =
+      lease_.of().error_of(first.err, fmt::format("{}@{}", where_.text(), from),
+                           bytes_view{static_cast<const char*>(first.payload), first.len},
+                           "Read on topic " + where_.topic);
+  stop();
+  return fail(e);
+}
+
 result<read_batch> reader::read(offset from, std::size_t max_bytes) {
   if (auto started = start(from); !started) return fail(started.error());
   if (auto pulled = pull(max_bytes); !pulled) return fail(pulled.error());
+  if (auto good = check_first(from); !good) return fail(good.error());
   std::vector<const incoming*> taken;
   std::size_t bytes = 0;
   for (const auto& m : waiting_) {
@@ -110,15 +124,6 @@ result<read_batch> reader::read(offset from, std::size_t max_bytes) {
     bytes += m.bytes;
   }
   if (taken.empty()) {
-    if (!waiting_.empty()) {
-      const auto& failed = *waiting_.front().of;
-      const auto e =
-          lease_.of().error_of(failed.err, fmt::format("{}@{}", where_.text(), from),
-                               bytes_view{static_cast<const char*>(failed.payload), failed.len},
-                               "Read on topic " + where_.topic);
-      stop();  // the next read starts anew, and finds out whether it is still so
-      return fail(e);
-    }
     next_ = at_hand_;
     return read_batch{nullptr, {}, from, next_};
   }
@@ -135,6 +140,8 @@ result<read_batch> reader::read(offset from, std::size_t max_bytes) {
 result<offset> reader::at_hand() {
   if (!queue_) return next_;
   if (auto pulled = pull(at_hand_bytes); !pulled) return fail(pulled.error());
+  // Who reads only what is at hand would never hear of it.
+  if (auto good = check_first(next_); !good) return fail(good.error());
   return at_hand_;
 }
 

@@ -67,6 +67,7 @@ class reader final : public log_reader {
         where_{std::move(where)} {}
   void stop();
   result<void> pull(std::size_t max_bytes);
+  result<void> check_first(offset from);
 
   fetch_pool::lease lease_;
   admin& ask_;

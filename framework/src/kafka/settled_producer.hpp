@@ -65,8 +65,8 @@ class settled_producer {
   surroundings around_;
   std::string id_;
   producer_reach touched_;  // since all was over
-  std::unique_ptr<transactional_producer> producer_;
   std::vector<log_transaction::append> sent_;
+  std::unique_ptr<transactional_producer> producer_;  // ends first: it may have values of `sent_`
   bool said_too_many_ = false;
 };
 

@@ -150,6 +150,22 @@ result<outside_producer::receipt> topic_book::put(const std::string& key,
   return put;
 }
 
+std::optional<topic_config> topic_book::remembered(const std::string& name) {
+  const std::lock_guard lock{known_mutex_};
+  const auto k = known_.find(name);
+  return k == known_.end() ? std::nullopt : std::optional{k->second};
+}
+
+void topic_book::remember(const topic_config& config) {
+  const std::lock_guard lock{known_mutex_};
+  known_[config.name] = config;
+}
+
+void topic_book::forget(const std::string& name) {
+  const std::lock_guard lock{known_mutex_};
+  known_.erase(name);
+}
+
 // The lock is held, and the notes are read.
 result<std::optional<topic_config>> topic_book::look(const std::string& name) {
   topic_config named;
@@ -158,7 +174,7 @@ result<std::optional<topic_config>> topic_book::look(const std::string& name) {
   auto described = ask_.describe_topic(name);
   if (!described) return fail(described.error());
   if (!*described) {
-    known_.erase(name);
+    forget(name);
     return std::optional<topic_config>{};
   }
   if (auto settled = settle(name, (*described)->id); !settled) return fail(settled.error());
@@ -209,7 +225,7 @@ result<topic_config> topic_book::with_note(const std::string& name, const topic_
       config.max_record_bytes = note->max_record_bytes;
     }
   }
-  known_[name] = config;
+  remember(config);
   return config;
 }
 
@@ -278,7 +294,7 @@ result<void> topic_book::create(const topic_config& config) {
       (*there)->retention_bytes != config.retention_bytes) {
     if (auto changed = ask_.change_topic(config.name, retention_of(config)); !changed)
       return changed;
-    known_.erase(config.name);
+    forget(config.name);
   }
   return {};
 }
@@ -290,8 +306,8 @@ result<std::optional<topic_config>> topic_book::find(const std::string& name) {
 }
 
 result<std::optional<topic_config>> topic_book::known(const std::string& name) {
+  if (auto k = remembered(name)) return k;
   const std::lock_guard lock{mutex_};
-  if (const auto k = known_.find(name); k != known_.end()) return std::optional{k->second};
   if (auto read = catch_up(); !read) return fail(read.error());
   return look(name);
 }

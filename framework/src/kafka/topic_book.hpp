@@ -47,6 +47,9 @@ class topic_book {
  private:
   [[nodiscard]] result<std::vector<topic_config>> configs_of(const std::vector<std::string>& names);
   [[nodiscard]] result<void> catch_up();
+  [[nodiscard]] std::optional<topic_config> remembered(const std::string& name);
+  void remember(const topic_config& config);
+  void forget(const std::string& name);
   [[nodiscard]] result<void> make_notes_topic();
   [[nodiscard]] result<outside_producer::receipt> put(const std::string& key,
                                                       const std::string& value);
@@ -63,6 +66,8 @@ class topic_book {
   std::shared_ptr<detail::buffer_pool> buffers_;
   std::mutex mutex_;
   std::map<std::string, std::string> notes_;  // by key
+  // By itself, so that a commit, which asks for nothing else, never waits for others' questions.
+  std::mutex known_mutex_;
   std::map<std::string, topic_config> known_;
   std::unique_ptr<reader> reader_;
   offset next_;

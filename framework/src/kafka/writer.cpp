@@ -94,11 +94,14 @@ result<bool> writer::moved_last(const position_key& key) {
 // either when it is asked for was deleted.
 error writer::about_topics(const log_transaction& tx, error e) {
   if (e.code != errc::not_found) return e;
+  auto not_now = e;
+  not_now.code = errc::unavailable;
+  not_now.retriable = true;
   std::set<std::string> outputs;
   for (const auto& a : tx.appends) outputs.insert(a.to.topic);
   for (const auto& name : outputs) {
     auto there = topics_.find(name);
-    if (!there) return e;
+    if (!there) return not_now;
     if (*there) continue;
     return {errc::not_found, name,
             "it was deleted under the running app, with all that it held. Nothing of this commit "
@@ -110,12 +113,10 @@ error writer::about_topics(const log_transaction& tx, error e) {
   for (auto& [input, is] : is_partition_) {
     if (!is) continue;
     auto there = topics_.find(input.topic);
-    if (!there) return e;
+    if (!there) return not_now;
     is = there->has_value();
   }
-  e.code = errc::unavailable;
-  e.retriable = true;
-  return e;
+  return not_now;
 }
 
 result<commit_receipt> writer::commit(const log_transaction& tx) {

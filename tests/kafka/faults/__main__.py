@@ -12,6 +12,7 @@ import argparse
 import filecmp
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import time
 
 import checker
 from brokers import Brokers
+from job import Job
 from run import SECONDS_A_FAULT, SHORT, WEIGHTS, Run, Stuck, drawn
 
 SHOWN = 20
@@ -56,7 +58,9 @@ def disturb(arguments, dice, plan, folder, expected, reference):
     rate = max(1_000, int(rows_in(arguments.input) / (seconds + 5)))
     went_wrong, found = [], []
     brokers = Brokers(arguments.brokers)
-    run = Run(dice, plan, arguments.program, arguments.input, rate, brokers, folder)
+    options = shlex.split(arguments.options.format(work=folder))
+    run = Run(dice, plan, lambda n: Job(n, arguments.program, arguments.input, brokers.cuttable, folder, rate, options),
+              brokers, folder)
     try:
         run.go(arguments.patience or 120 + seconds * 6)
     except Stuck as e:
@@ -87,6 +91,9 @@ def main():
     p.add_argument("--brokers", type=int, choices=list(WEIGHTS), default=1)
     p.add_argument("--kinds", metavar="KIND,...", help="draw only from these: " + ", ".join(WEIGHTS[3]))
     p.add_argument("--short", action="store_true", help="a few faults of each kind instead of --faults drawn ones")
+    p.add_argument("--options", default="", metavar="TEXT",
+                   help="more options of the three processes: \"--standbys all --savepoints {work}/savepoints\"; {work} is the "
+                        "run's folder")
     p.add_argument("--must-find", action="store_true",
                    help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when the checker has found it")
     p.add_argument("--patience", type=int, metavar="SECONDS", help="how long it may take to come to an end")

@@ -8,14 +8,14 @@ import subprocess
 class Job:
     """One process that is started again and again."""
 
-    def __init__(self, number, program, data, address, folder, rate):
+    def __init__(self, number, program, data, address, folder, rate, options=()):
         self.number = number
         self.out = os.path.join(folder, f"out-{number}")
         self.log = os.path.join(folder, f"log-{number}")
         self.mark = os.path.join(folder, f"mark-{number}")
         self.words = [program, "--input", data, "--log", f"kafka://{address}", "--state", os.path.join(folder, "state"),
                       "--out", self.out, "--rate", str(rate), "--session-timeout", "6s", "--snapshot-interval", "500ms",
-                      "--quiet"]
+                      "--quiet", *options]
         self.process = None
         self.starts = 0
         self.done = False

@@ -5,12 +5,11 @@ import os
 import signal
 import time
 
-from job import Job
-
 PROCESSES = 3
 LAST_TOPIC = "flights.schemas"  # that the app makes at its first start
 SESSION_SECONDS = 6
 COULD_NOT_START = 3  # exit code
+BY_BROKERS = (": unavailable: ", ": timed out: ")  # why not, while they are away, full or cut off
 # Steps at which a process kills itself: around T1 and inside it, around T2, in recovery. How often they are passed tells how
 # late the kill may come.
 STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "kafka.after_commit": 30,
@@ -49,14 +48,15 @@ class Stuck(RuntimeError):
 
 
 class Run:
-    def __init__(self, dice, plan, program, data, rate, brokers, folder):
-        """`plan`: faults by name, in their order."""
+    def __init__(self, dice, plan, job, brokers, folder):
+        """`plan`: faults by name, in their order. `job`: makes the one of a number."""
         self.dice = dice
         self.brokers = brokers
         self.folder = folder
         self.plan = list(plan)
-        self.jobs = [Job(n, program, data, brokers.cuttable, folder, rate) for n in range(1, PROCESSES + 1)]
+        self.jobs = [job(n) for n in range(1, PROCESSES + 1)]
         self.due = []  # (when, what to do): the second half of a fault
+        self.wounded = False  # the brokers
         self.counts = {}
         self.bugs = []  # ends that nobody asked for
         self.refusals = set()  # of starts, while the brokers are away, full or cut off
@@ -136,7 +136,14 @@ class Run:
         return True
 
     def broker_later(self, seconds, command, broker):
-        self.later(seconds, f"{command} broker {broker}", lambda: self.brokers.tell(f"{command} {broker}"))
+        self.mend_later(seconds, f"{command} broker {broker}", lambda: self.brokers.tell(f"{command} {broker}"))
+
+    def mend_later(self, seconds, what, action):
+        def mend():
+            action()
+            self.wounded = False
+        self.wounded = True
+        self.later(seconds, what, mend)
 
     def absence(self):
         """For longer than a session. With the only broker gone all lose their tasks; one of three comes back as the leader
@@ -169,7 +176,7 @@ class Run:
         """The disk, until somebody comes and makes room."""
         broker = self.any_broker()
         self.brokers.tell(f"fill {broker}")
-        self.later(SESSION_SECONDS, f"room for broker {broker}", lambda: self.restart(broker))
+        self.mend_later(SESSION_SECONDS, f"room for broker {broker}", lambda: self.restart(broker))
         return True
 
     def restart(self, broker):
@@ -191,8 +198,8 @@ class Run:
             else:
                 self.count(name)
                 getattr(self, name)(job)
-        elif self.due and name != "drop":
-            return  # one wound of the brokers at a time, and none among others' second halves
+        elif self.wounded and name != "drop":
+            return  # one wound of the brokers at a time; processes may be down, or coming up, meanwhile
         else:
             self.note(name)
             if not getattr(self, name.replace("-", "_"))():
@@ -223,6 +230,8 @@ class Run:
             elif status == COULD_NOT_START:
                 self.count(f"exit code {status}")
                 self.refusals.add(job.last_words())
+                if not any(reason in job.last_words() for reason in BY_BROKERS):
+                    self.bugs.append(f"process {job.number} was refused, and not for the brokers: {job.last_words()}")
             elif status > 0:
                 self.bugs.append(f"process {job.number} ended by itself with {status}: {job.last_words()}")
             self.note(f"{job.number} ended with {status} {at or ''}")
