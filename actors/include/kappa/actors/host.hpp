@@ -90,8 +90,8 @@ struct host_options {
   /// the host fails. ≥ 100 ms.
   std::chrono::milliseconds handler_limit{30'000};
   /// A failed task starts again after this, doubled up to the second one, until
-  /// `failures_until_quarantine` in a row without progress; not counting the times that it could not
-  /// start because the log did not answer.
+  /// `failures_until_quarantine` in a row without progress; not counting the times that it could
+  /// not start because the log did not answer.
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds last_backoff{10'000};
   int failures_until_quarantine = 5;
