@@ -9,7 +9,8 @@ PROCESSES = 3
 LAST_TOPIC = "flights.schemas"  # that the app makes at its first start
 SESSION_SECONDS = 6
 COULD_NOT_START = 3  # exit code
-BY_BROKERS = (": unavailable: ", ": timed out: ")  # why not, while they are away, full or cut off
+AMONG_OTHERS = 0.25
+BY_BROKERS = (": unavailable: ", ": timed out: ", ": outcome unknown: ")  # why not, while they are away, full or cut off
 # Steps at which a process kills itself: around T1 and inside it, around T2, in recovery. How often they are passed tells how
 # late the kill may come.
 STEPS = {"kafka.before_offsets": 30, "kafka.before_commit": 30, "kafka.after_commit": 30,
@@ -29,7 +30,7 @@ SHORT = {
     3: ["group-coordinator", "kill", "transaction-coordinator", "terminate", "cut", "disk"],
 }
 # About, to choose a rate by which all of them fall inside the run. A broker takes longer to come back than a process.
-SECONDS_A_FAULT = {1: 1.6, 3: 4.5}
+SECONDS_A_FAULT = {1: 2.4, 3: 5}
 
 
 def drawn(dice, weights, faults):
@@ -57,6 +58,7 @@ class Run:
         self.jobs = [job(n) for n in range(1, PROCESSES + 1)]
         self.due = []  # (when, what to do): the second half of a fault
         self.wounded = False  # the brokers
+        self.among = False  # the next fault of the brokers may fall among second halves of others
         self.counts = {}
         self.bugs = []  # ends that nobody asked for
         self.refusals = set()  # of starts, while the brokers are away, full or cut off
@@ -198,14 +200,15 @@ class Run:
             else:
                 self.count(name)
                 getattr(self, name)(job)
-        elif self.wounded and name != "drop":
-            return  # one wound of the brokers at a time; processes may be down, or coming up, meanwhile
+        elif name != "drop" and (self.wounded or self.due and not self.among):
+            return  # one wound of the brokers at a time; else nothing would ever be done in between
         else:
             self.note(name)
             if not getattr(self, name.replace("-", "_"))():
                 return
             self.count(name)
         self.plan.pop(0)
+        self.among = self.dice.random() < AMONG_OTHERS
 
     # ── the run ──
 
@@ -249,7 +252,7 @@ class Run:
                 next_fault = time.monotonic() + 2
             if self.plan and next_fault and time.monotonic() >= next_fault and not any(job.done for job in self.jobs):
                 self.fault()
-                next_fault = time.monotonic() + self.dice.uniform(0.2, 2)
+                next_fault = time.monotonic() + self.dice.uniform(0.2, 3)
             self.tick()
             time.sleep(0.02)
 
