@@ -48,6 +48,7 @@ def main():
     for name in ("cmake", "build", "source", "launcher"):
         parser.add_argument("--" + name, required=name != "launcher", default="")
     parser.add_argument("--caf-from-prefix", action="store_true")
+    parser.add_argument("--headers-at-once", default="0")
     options = parser.parse_args()
     source, build = pathlib.Path(options.source), pathlib.Path(options.build)
 
@@ -66,7 +67,8 @@ def main():
             sys.exit(f"{file.relative_to(prefix)} names {source}, which an outside project does not have")
 
     run(options.cmake, "-S", project, "-B", outside, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}",
-        f"-DCMAKE_CXX_COMPILER_LAUNCHER={options.launcher}", "-DCMAKE_BUILD_TYPE=Debug")
+        f"-DCMAKE_CXX_COMPILER_LAUNCHER={options.launcher}", "-DCMAKE_BUILD_TYPE=Debug",
+        f"-DOUTSIDE_HEADERS_AT_ONCE={options.headers_at_once}")
     if options.caf_from_prefix:
         cache = (outside / "CMakeCache.txt").read_text()
         if f"CAF_DIR:PATH={prefix}" not in cache:

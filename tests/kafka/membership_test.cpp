@@ -1,9 +1,11 @@
 // Which tasks a process is given, and that each task has an owner.
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <set>
 
 #include "kafka/client.hpp"
+#include "kafka/group_member.hpp"
 #include "kafka/instance.hpp"
 #include "kafka/names.hpp"
 #include "kappa/log/kafka_log.hpp"
@@ -191,6 +193,32 @@ BOOST_AUTO_TEST_CASE(what_a_process_on_a_copied_folder_has_committed_is_not_the_
   const auto of_the_copy = commit(copy);
   BOOST_TEST(must(of_the_copy->moved_last(key)));
   BOOST_TEST(!must(of_original->moved_last(key)));
+}
+
+// A client that is closing does not always answer questions: whoever asks then waits for ever.
+BOOST_AUTO_TEST_CASE(a_member_that_leaves_while_it_is_given_tasks_has_left) {
+  class nobody final : public placement_listener {
+    void given(const task_place&) override { BOOST_ERROR("it was leaving"); }
+    void taken(const task_place&, bool, std::function<void()>) override {}
+    void failed(const error& e) override { BOOST_ERROR(e.text()); }
+  };
+  kafka_log_options options;
+  options.brokers = kappa::testing::the_broker().bootstrap();
+  options.session_timeout = 6s;
+  const stage_tasks stage{"leaves-at-once", "count", generation{1}, task_count};
+  must(must(open_kafka_log(options))->make_room(stage));
+  for (int i = 0; i < 20; ++i) {
+    nobody listener;
+    kafka::group_registry registry{[] {}};
+    std::promise<void> given;
+    std::once_flag once;
+    auto member = must(kafka::group_member::join(
+        options, "id", fmt::format("round {}", i), stage, listener, registry,
+        [&] { std::call_once(once, [&] { given.set_value(); }); }));
+    BOOST_TEST_REQUIRE((given.get_future().wait_for(60s) == std::future_status::ready));
+    member->leave();
+    while (!member->left()) member->serve();
+  }
 }
 
 BOOST_AUTO_TEST_CASE(without_a_folder_a_process_may_open_its_writer_anew_and_no_other_may) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kappa/core/error.hpp"
+#include "kappa/core/failpoints_compiled.hpp"
 
 namespace kappa::failpoint {
 
@@ -164,6 +165,13 @@ void hit(std::string_view name) {
   if (point->signal != 0) ::kill(::getpid(), point->signal);
   while (point->signal == SIGKILL || point->signal == 0) ::pause();
 }
+
+#else
+
+void set_observer(std::function<void(std::string_view)>) {}
+bool broken(std::string_view) { return false; }
+void hit(std::string_view) {}
+
 #endif
 
 }  // namespace kappa::failpoint

@@ -164,7 +164,8 @@ bool group_member::is_shut_out() {
 // A session that ends while a revocation is answered is told by nobody: librdkafka joins anew,
 // under another id, and keeps what it had although others have been given it meanwhile.
 void group_member::check_identity() {
-  if (here_.empty() || fenced_) return;
+  // A client that is closing may never answer who it is.
+  if (leaving_ || here_.empty() || fenced_) return;
   const auto id = client_->member_id();
   if (id.empty() || id == has_them_as_) return;
   fence({errc::fenced, "group " + group_,
@@ -209,6 +210,7 @@ void group_member::given(const rd_kafka_topic_partition_list_t& partitions) {
     failed(client_->error_of(f.get(), "group " + group_));
     return;
   }
+  if (leaving_) return;  // it is asked to give them up next
   (void)rd_kafka_pause_partitions(client_->get(), list.get());
   for (int i = 0; i < list->cnt; ++i) {
     if (topic_ != list->elems[i].topic) continue;

@@ -1,8 +1,9 @@
 // Named places at which a test kills the process or makes a step fail.
 //
-// Compiled out unless the CMake option KAPPA_FAILPOINTS is on, so that an installed Kappa has none.
-// The list of names is the enumeration of every step of commit, snapshot, append, replay and
-// ingest: a test fails when a name has no crash trial.
+// They do nothing unless the CMake option KAPPA_FAILPOINTS is on: an installed Kappa has none. That
+// is decided in failpoint.cpp alone, so that all else is compiled once for tests and release
+// (ccache). The list of names is the enumeration of every step of commit, snapshot, append, replay
+// and ingest: a test fails when a name has no crash trial.
 //
 // Threading: `hit` may be called from any thread. Armed from the environment:
 //   KAPPA_FAILPOINT=name[:n]     SIGKILL at the n-th hit (default 1)
@@ -17,8 +18,6 @@
 #include <functional>
 #include <string_view>
 #include <vector>
-
-#include "kappa/core/failpoints_compiled.hpp"
 
 namespace kappa::failpoint {
 
@@ -39,20 +38,12 @@ struct hit_count {
 ///   late-is-end    a read that finds nothing yet counts as the end of what the log has
 ///   no-fsync       LMDB's commits do not wait for the disk
 ///   no-folder-fsync  that a new environment has a name does not wait for the disk
-#if KAPPA_FAILPOINTS
 [[nodiscard]] bool broken(std::string_view name);
-#else
-constexpr bool broken(std::string_view) { return false; }
-#endif
 
-#if KAPPA_FAILPOINTS
 /// Kills the process when armed for `name` and this is the n-th hit. `name` must be listed.
 void hit(std::string_view name);
 
 /// For simulations on one thread: called at every hit; it may throw, as if the process ended there.
 void set_observer(std::function<void(std::string_view)> observer);
-#else
-inline void hit(std::string_view) {}
-#endif
 
 }  // namespace kappa::failpoint
