@@ -65,6 +65,26 @@ std::string place_in(int partition, int partitions) {
   }
 }
 
+/// With one lane, so that all tasks of a process commit together.
+struct placed_world : world {
+  explicit placed_world(std::int32_t count = 1) : world{count} {}
+  [[nodiscard]] host_options options() const {
+    auto o = world::options();
+    o.shared_log = places;
+    o.lanes = 1;
+    return o;
+  }
+  std::shared_ptr<placed_log> places = std::make_shared<placed_log>(log);
+};
+
+/// To be made before a host and gone after it: its threads call it.
+struct observed_failpoints {
+  explicit observed_failpoints(std::function<void(std::string_view)> f) {
+    failpoint::set_observer(std::move(f));
+  }
+  ~observed_failpoints() { failpoint::set_observer({}); }
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(hand_over)
@@ -72,19 +92,16 @@ BOOST_AUTO_TEST_SUITE(hand_over)
 // Its commits cannot succeed when it is another's already (Kafka: its member is unknown), and hold
 // up those of all tasks of its lane.
 BOOST_AUTO_TEST_CASE(a_task_whose_commits_fail_is_let_go_and_the_others_go_on) {
-  world w{2};
-  const auto log = std::make_shared<placed_log>(w.log);
+  placed_world w{2};
   std::atomic<bool> failing = false;
   w.log->set_commit_fault([&](const log_transaction& t) {
     return failing && moves(t, partition{0}) ? commit_fault::abort : commit_fault::none;
   });
   auto o = w.options();
-  o.shared_log = log;
-  o.lanes = 1;
   host h{sums_app(), o};
   must(h.start());
-  log->give(0);
-  log->give(1);
+  w.places->give(0);
+  w.places->give(1);
   const auto here = place_in(0, 2);
   const auto there = place_in(1, 2);
   const auto sums = [&] { return w.read<totals>("sums").size(); };
@@ -96,12 +113,12 @@ BOOST_AUTO_TEST_CASE(a_task_whose_commits_fail_is_let_go_and_the_others_go_on) {
   w.send({here, ts("2001-01-01T08:01"), 1});
   BOOST_TEST_REQUIRE(eventually([&] { return progress_of(h, "sum").records_in >= 3; }));
   w.send({there, ts("2001-01-01T08:01"), 1});
-  const auto ended = log->take(0);
+  const auto ended = w.places->take(0);
   BOOST_TEST_REQUIRE((ended.wait_for(30s) == std::future_status::ready));
   BOOST_TEST(eventually([&] { return sums() == 3U; }));
 
   failing = false;
-  log->give(0);
+  w.places->give(0);
   BOOST_TEST(eventually([&] { return sums() == 4U; }));
   must(h.stop());
   for (const auto& t : w.read<totals>("sums")) BOOST_TEST(t.sum == t.count);
@@ -111,15 +128,12 @@ BOOST_AUTO_TEST_CASE(a_task_whose_commits_fail_is_let_go_and_the_others_go_on) {
 // A rebalance while the process ends: who asked it to end is answered.
 BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_it_stops_has_stopped_all_the_same) {
   for (const bool lost : {false, true}) {
-    world w{1};
-    const auto log = std::make_shared<placed_log>(w.log);
+    placed_world w{1};
     auto o = w.options();
-    o.shared_log = log;
-    o.lanes = 1;
     o.limits.commit_interval = 10min;  // only its stop closes an epoch
     host h{sums_app(), o};
     must(h.start());
-    log->give(0);
+    w.places->give(0);
     w.send({"oslo", ts("2001-01-01T08:00"), 1});
     BOOST_TEST_REQUIRE(eventually([&] { return progress_of(h, "sum").records_in == 1; }));
 
@@ -127,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_it_stops_has_stopped_all_the_sam
     gate.hold();
     auto stopped = std::async(std::launch::async, [&] { return h.stop(); });
     BOOST_TEST_REQUIRE(gate.has_caught_one());
-    const auto ended = log->take(0, lost);
+    const auto ended = w.places->take(0, lost);
     gate.open();
     const auto how = stopped.get();
     BOOST_TEST(how.has_value(), "lost: " << lost << ": " << (how ? "" : how.error().text()));
@@ -141,11 +155,8 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_it_stops_has_stopped_all_the_sam
 BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_its_state_is_built_anew_goes_at_once) {
   constexpr int before = 5000;  // more than one turn
   for (const bool lost : {false, true}) {
-    world w{1};
-    const auto log = std::make_shared<placed_log>(w.log);
+    placed_world w{1};
     auto o = w.options();
-    o.shared_log = log;
-    o.lanes = 1;
     const auto sums = [&] { return w.read<totals>("sums").size(); };
     record_batch batch;
     const reading r{"oslo", ts("2001-01-01T08:00"), 1};
@@ -154,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_its_state_is_built_anew_goes_at_
     {
       host h{sums_app(), o};
       must(h.start());
-      log->give(0);
+      w.places->give(0);
       BOOST_TEST_REQUIRE(eventually([&] { return sums() == before; }));
       must(h.stop());
     }
@@ -168,14 +179,14 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_its_state_is_built_anew_goes_at_
            }),
            o};
     must(h.start());
-    log->give(0);
+    w.places->give(0);
     BOOST_TEST_REQUIRE(eventually([&] { return replayed == 3; }));
-    const auto ended = log->take(0, lost);
+    const auto ended = w.places->take(0, lost);
     on.set_value();
     BOOST_TEST_REQUIRE((ended.wait_for(30s) == std::future_status::ready));
     BOOST_TEST(replayed < before, "lost: " << lost);
 
-    log->give(0);
+    w.places->give(0);
     BOOST_TEST_REQUIRE(
         eventually([&] { return status_of(h, "sum").progress.phase == task_phase::live; }));
     w.send({"oslo", ts("2001-01-01T08:01"), 1});
@@ -189,38 +200,34 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_taken_while_its_state_is_built_anew_goes_at_
 
 // Whoever is given the task next would not have what the lane is still committing.
 BOOST_AUTO_TEST_CASE(a_task_whose_snapshot_fails_while_it_is_handed_over_waits_for_its_commits) {
-  world w{1};
-  const auto log = std::make_shared<placed_log>(w.log);
+  placed_world w{1};
   auto o = w.options();
-  o.shared_log = log;
-  o.lanes = 1;
   o.limits.snapshot_interval = 10ms;
   std::promise<void> writing;
   std::promise<void> fail;
-  failpoint::set_observer([&, first = true](std::string_view at) mutable {
+  const observed_failpoints observed{[&, first = true](std::string_view at) mutable {
     if (at != "state.before_commit" || !std::exchange(first, false)) return;
     writing.set_value();
     fail.get_future().wait();
     throw std::bad_alloc{};
-  });
+  }};
   host h{sums_app(), o};
   must(h.start());
-  log->give(0);
+  w.places->give(0);
   w.send({"oslo", ts("2001-01-01T08:00"), 1});
   writing.get_future().wait();
   commit_gate gate{*w.log};
   gate.hold();
   w.send({"oslo", ts("2001-01-01T08:01"), 1});
   BOOST_TEST_REQUIRE(gate.has_caught_one());
-  const auto ended = log->take(0);
+  const auto ended = w.places->take(0);
   fail.set_value();
   BOOST_TEST((ended.wait_for(300ms) == std::future_status::timeout));
   gate.open();
   BOOST_TEST_REQUIRE((ended.wait_for(30s) == std::future_status::ready));
-  failpoint::set_observer({});
   BOOST_TEST(w.read<totals>("sums").size() == 2U);
 
-  log->give(0);
+  w.places->give(0);
   w.send({"oslo", ts("2001-01-01T08:02"), 1});
   BOOST_TEST_REQUIRE(eventually([&] { return w.read<totals>("sums").size() == 3U; }));
   must(h.stop());
@@ -229,19 +236,17 @@ BOOST_AUTO_TEST_CASE(a_task_whose_snapshot_fails_while_it_is_handed_over_waits_f
 
 // `run` looks twenty times a second.
 BOOST_AUTO_TEST_CASE(who_has_no_task_asks_for_the_end_of_the_others_once_a_second) {
-  world w{1};
-  const auto log = std::make_shared<placed_log>(w.log);
+  placed_world w{1};
   auto o = w.options();
-  o.shared_log = log;
-  o.lanes = 1;
   host h{sums_app(), o};
   must(h.start());
-  log->asked = 0;
+  w.places->asked = 0;
   const auto since = std::chrono::steady_clock::now();
   for (int i = 0; i < 100; ++i) BOOST_TEST(!must(h.wait_finished(0ms)));
   const auto seconds = std::chrono::steady_clock::now() - since;
-  BOOST_TEST(log->asked >= 1);
-  BOOST_TEST(log->asked <= 2 + std::chrono::duration_cast<std::chrono::seconds>(seconds).count());
+  BOOST_TEST(w.places->asked >= 1);
+  BOOST_TEST(w.places->asked <=
+             2 + std::chrono::duration_cast<std::chrono::seconds>(seconds).count());
   must(h.stop());
 }
 

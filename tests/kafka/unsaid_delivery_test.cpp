@@ -28,21 +28,26 @@ struct forgetful_broker {
   kafka_log_options options;
 };
 
+/// An append to it went well.
+struct outside_appends : forgetful_broker {
+  outside_appends() { must(out.append(tp("orders"), *batch_of({"first contact"}))); }
+
+  std::unique_ptr<kafka::client> client = must(kafka::open_admin_client(options));
+  kafka::admin ask{*client};
+  kafka::doubtful_commits doubts;
+  std::shared_ptr<memory_log> nothing_sent = memory_log::create();
+  kafka::outside_producer out{{options, ask, doubts, *nothing_sent}};
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_record_that_was_refused_is_not_lost_behind_one_that_was_taken) {
-  forgetful_broker b;
-  const auto client = must(kafka::open_admin_client(b.options));
-  kafka::admin ask{*client};
-  kafka::doubtful_commits doubts;
-  const auto nothing_sent = memory_log::create();
-  kafka::outside_producer out{{b.options, ask, doubts, *nothing_sent}};
-  must(out.append(tp("orders"), *batch_of({"first contact"})));
+  outside_appends b;
   b.refuse_next_append();
   result<kafka::outside_producer::receipt> first;
-  std::thread other{[&] { first = out.append(tp("orders"), *batch_of({"refused at first"})); }};
+  std::thread other{[&] { first = b.out.append(tp("orders"), *batch_of({"refused at first"})); }};
   while (b.brokers.count(produce) < 2) std::this_thread::yield();  // its answer is on its way
-  const auto second = must(out.append(tp("orders"), *batch_of({"taken"})));
+  const auto second = must(b.out.append(tp("orders"), *batch_of({"taken"})));
   other.join();
   BOOST_TEST((must(first).base == offset{1}));
   BOOST_TEST((second.base == offset{2}));
@@ -50,16 +55,10 @@ BOOST_AUTO_TEST_CASE(a_record_that_was_refused_is_not_lost_behind_one_that_was_t
 
 // Of an idempotent producer whose broker has lost what it had taken before.
 BOOST_AUTO_TEST_CASE(a_producer_that_came_to_its_end_is_followed_by_another) {
-  forgetful_broker b;
-  const auto client = must(kafka::open_admin_client(b.options));
-  kafka::admin ask{*client};
-  kafka::doubtful_commits doubts;
-  const auto nothing_sent = memory_log::create();
-  kafka::outside_producer out{{b.options, ask, doubts, *nothing_sent}};
-  must(out.append(tp("orders"), *batch_of({"first contact"})));
+  outside_appends b;
   b.brokers.answer(produce, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
-  BOOST_TEST(!out.append(tp("orders"), *batch_of({"refused"})));
-  BOOST_TEST((must(out.append(tp("orders"), *batch_of({"by the next one"}))).base == offset{1}));
+  BOOST_TEST(!b.out.append(tp("orders"), *batch_of({"refused"})));
+  BOOST_TEST((must(b.out.append(tp("orders"), *batch_of({"by the next one"}))).base == offset{1}));
 }
 
 BOOST_AUTO_TEST_CASE(delivered_without_an_offset_is_not_delivered) {

@@ -8,7 +8,7 @@ import subprocess
 class Job:
     """One process that is started again and again."""
 
-    def __init__(self, number, program, data, address, folder, rate, options=()):
+    def __init__(self, number, program, data, address, folder, rate, options):
         self.number = number
         self.out = os.path.join(folder, f"out-{number}")
         self.log = os.path.join(folder, f"log-{number}")
