@@ -9,6 +9,7 @@ readonly caf_version=0.18.7
 readonly caf_source=actor-framework=0.18.7-1~exp1
 readonly caf_sha256=d5c3abe8fd67a729aab1baeece10367637d903ba335f4c79378bcadfbcd34552
 readonly rdkafka_minimum=2.10
+readonly rdkafka_mended=mended2  # its builds' names end so (cmake/KappaDependencies.cmake too): another one when more is mended
 
 readonly packages=(
   g++ cmake ninja-build ccache clang-format git pkg-config python3 openssl zstd sqlite3 shellcheck
@@ -240,7 +241,7 @@ build_source() {
   rm -rf -- "$work/source" "$work/build" "$work/stage"
   mkdir -p -- "$work/source"
   tar -xf "$cache/sources/$tarball" -C "$work/source" --strip-components=1
-  [[ $name != librdkafka-* ]] || mend_rdkafka "$work/source/src/rdkafka_fetcher.c"
+  [[ $name != librdkafka-* ]] || mend_rdkafka "$work/source/src"
   log=$cache/$name.log
   : >"$log"
   note "building $name ($about on 2 cores); log: $log"
@@ -356,12 +357,25 @@ setup_caf() {
 
 version_at_least() { dpkg --compare-versions "$1" ge "$2"; }
 
-# A broker that has just come up answers with partitions that have no leader. Releases up to 2.14.2 count them as changes
-# and do not fill them in: the process crashes (their issue 5280). A later release that is mended is built as it is.
+# mend_line FILE OLD NEW WHAT: NEW for OLD, where OLD is a part of one line.
+mend_line() {
+  grep -qF -- "$2" "$1" || { note "librdkafka $version: the line to mend is not there any more: look whether upstream has mended $4"; return; }
+  local text
+  text=$(<"$1")
+  printf '%s\n' "${text/"$2"/"$3"}" >"$1"
+}
+
+# What releases up to 2.14.2 do wrong. A later one that is mended is built as it is.
 mend_rdkafka() {
-  sed -i 's/^\( *\)\(TopicTags->partitions_with_leader_change_cnt++;\)/\1if (PartitionTags->CurrentLeader.LeaderId >= 0) \2/' "$1"
-  grep -q 'LeaderId >= 0) TopicTags' "$1" ||
-    note "librdkafka $version: the line to mend is not there any more: look whether upstream has mended issue 5280"
+  # A broker that has just come up answers with partitions that have no leader: counted as changes and not filled in.
+  mend_line "$1/rdkafka_fetcher.c" 'TopicTags->partitions_with_leader_change_cnt++;' \
+    'if (PartitionTags->CurrentLeader.LeaderId >= 0) TopicTags->partitions_with_leader_change_cnt++;' \
+    'issue 5280 (the process crashes)'
+  # Whoever asks a message for its headers waits for a buffer to be made and thrown away, also where their number, the
+  # first byte, is none. That takes longer than all else that a reader does with the message.
+  mend_line "$1/rdkafka_msg.c" 'if (RD_KAFKAP_BYTES_LEN(&rkm->rkm_u.consumer.binhdrs) == 0)' \
+    'if (RD_KAFKAP_BYTES_LEN(&rkm->rkm_u.consumer.binhdrs) == 0 || *(const char *)rkm->rkm_u.consumer.binhdrs.data == 0)' \
+    'that messages without headers are slow to ask for them'
 }
 
 # KAPPA_WITHOUT_KAFKA=1 does without it where it cannot be had.
@@ -370,9 +384,9 @@ setup_rdkafka() {
   [[ -z ${KAPPA_WITHOUT_KAFKA:-} ]] || return 0
   # Also what was built before is linked with these.
   (install_packages "${rdkafka_packages[@]}") || no_rdkafka "its build packages are missing"
-  for folder in "$cache"/librdkafka-*-mended/; do
+  for folder in "$cache"/librdkafka-*-"$rdkafka_mended"/; do
     [[ -d $folder ]] || continue
-    version=$(basename "$folder" -mended)
+    version=$(basename "$folder" "-$rdkafka_mended")
     ! version_at_least "${version#librdkafka-}" "$rdkafka_minimum" || return 0
   done
   if command -v pkg-config >/dev/null && pkg-config --atleast-version="$rdkafka_minimum" rdkafka 2>/dev/null; then
@@ -391,7 +405,7 @@ setup_rdkafka() {
     fi
     found=$suite
     if fetch_source "$suite" "librdkafka=$full" "$sum" "$tarball" &&
-      build_source "librdkafka-$version-mended" "$tarball" "about 1 min" -DRDKAFKA_BUILD_EXAMPLES=OFF \
+      build_source "librdkafka-$version-$rdkafka_mended" "$tarball" "about 1 min" -DRDKAFKA_BUILD_EXAMPLES=OFF \
         -DRDKAFKA_BUILD_TESTS=OFF -DRDKAFKA_BUILD_STATIC=ON -DWITH_ZSTD=ON -DWITH_SSL=ON -DWITH_SASL=ON; then
       return 0
     fi

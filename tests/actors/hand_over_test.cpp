@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "actors/actors_support.hpp"
-#include "kappa/core/failpoint.hpp"
 #include "kappa/log/membership.hpp"
 #include "support/forwarding_log.hpp"
+#include "support/observed_failpoints.hpp"
 
 namespace actors_test {
 
@@ -75,14 +75,6 @@ struct placed_world : world {
     return o;
   }
   std::shared_ptr<placed_log> places = std::make_shared<placed_log>(log);
-};
-
-/// To be made before a host and gone after it: its threads call it.
-struct observed_failpoints {
-  explicit observed_failpoints(std::function<void(std::string_view)> f) {
-    failpoint::set_observer(std::move(f));
-  }
-  ~observed_failpoints() { failpoint::set_observer({}); }
 };
 
 }  // namespace
@@ -205,12 +197,13 @@ BOOST_AUTO_TEST_CASE(a_task_whose_snapshot_fails_while_it_is_handed_over_waits_f
   o.limits.snapshot_interval = 10ms;
   std::promise<void> writing;
   std::promise<void> fail;
-  const observed_failpoints observed{[&, first = true](std::string_view at) mutable {
-    if (at != "state.before_commit" || !std::exchange(first, false)) return;
-    writing.set_value();
-    fail.get_future().wait();
-    throw std::bad_alloc{};
-  }};
+  const kappa::testing::observed_failpoints observed{
+      [&, first = true](std::string_view at) mutable {
+        if (at != "state.before_commit" || !std::exchange(first, false)) return;
+        writing.set_value();
+        fail.get_future().wait();
+        throw std::bad_alloc{};
+      }};
   host h{sums_app(), o};
   must(h.start());
   w.places->give(0);

@@ -1,6 +1,7 @@
 // Topics that somebody deletes while the app runs. What is refused at a start: start_test.cpp.
 #include <atomic>
 
+#include "kafka/absence.hpp"
 #include "kafka/names.hpp"
 #include "kafka/raw_admin_support.hpp"
 #include "kafka/totals_app_support.hpp"
@@ -17,6 +18,7 @@ struct running_app {
     // How long the client library waits for a topic that is new to be known everywhere: half a
     // minute.
     options.kafka_settings["topic.metadata.propagation.max.ms"] = "1000";
+    options.last_backoff = 1s;
     options.log_to = [this](log_level level, std::string_view, const auto&) {
       if (level >= log_level::warning) ++complaints;
     };
@@ -42,6 +44,25 @@ void says(const error& e, std::initializer_list<std::string> words) {
 }
 
 BOOST_AUTO_TEST_SUITE(deleted_topics)
+
+// A broker that has just come up may not know it yet.
+BOOST_AUTO_TEST_CASE(a_topic_that_the_brokers_do_not_know_is_not_yet_one_that_was_deleted) {
+  const auto log = log_on_kafka();
+  const auto missing = log->identity({fresh_name()});
+  BOOST_REQUIRE(!missing);
+  BOOST_TEST(name_of(missing.error().code) == name_of(errc::unavailable));
+  BOOST_TEST(missing.error().retriable);
+
+  kafka::absence a;
+  const kafka::absence::time_point start;
+  BOOST_TEST(!a.lasts(start));
+  BOOST_TEST(!a.lasts(start + kafka::absence::longest - 1s));
+  BOOST_TEST(a.lasts(start + kafka::absence::longest));
+  a.over();
+  BOOST_TEST(!a.lasts(start + kafka::absence::longest));
+  // Not asked in between, it may have been there.
+  BOOST_TEST(!a.lasts(start + kafka::absence::longest + kafka::absence::apart + 1s));
+}
 
 BOOST_AUTO_TEST_CASE(tasks_whose_input_is_deleted_end_in_quarantine_and_name_it) {
   running_app a;

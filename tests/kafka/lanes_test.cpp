@@ -6,25 +6,20 @@
 #include "kafka/instance.hpp"
 #include "kafka/raw_transaction_support.hpp"
 #include "kafka/totals_app_support.hpp"
-#include "kappa/core/failpoint.hpp"
 #include "support/kafka_broker.hpp"
+#include "support/observed_failpoints.hpp"
 
 namespace {
 
 using namespace kafka_test;
 
-/// Keeps the thread that commits first in its commit, until it is let go of.
+/// Keeps the thread that commits next in its commit, until it is let go of.
 class held_commit {
  public:
-  held_commit() {
-    failpoint::set_observer([this](std::string_view at) {
-      if (at != "kafka.before_commit") return;
-      std::unique_lock lock{mutex_};
-      if (std::exchange(caught_, true)) return;
-      changed_.wait(lock, [&] { return gone_; });
-    });
+  void hold_next() {
+    const std::lock_guard lock{mutex_};
+    armed_ = true;
   }
-  ~held_commit() { let_go(); }
   bool caught() {
     const std::lock_guard lock{mutex_};
     return caught_;
@@ -38,10 +33,19 @@ class held_commit {
   }
 
  private:
+  void passes(std::string_view at) {
+    if (at != "kafka.before_commit") return;
+    std::unique_lock lock{mutex_};
+    if (!armed_ || std::exchange(caught_, true)) return;
+    changed_.wait(lock, [&] { return gone_; });
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
+  bool armed_ = false;
   bool caught_ = false;
   bool gone_ = false;
+  const kappa::testing::observed_failpoints observed_{[this](std::string_view at) { passes(at); }};
 };
 
 std::vector<offset> committed_ends(event_log& log, const std::string& topic) {
@@ -61,25 +65,27 @@ BOOST_AUTO_TEST_CASE(a_commit_that_takes_long_holds_up_the_tasks_of_its_lane_onl
   auto options = options_on(kafka_url(), folder.path());
   options.session_timeout = 60s;  // and so that of the transaction that is held up
   options.lanes = totals_partitions;
+  held_commit held;
   host h{totals_app(name), options};
+  const struct last_word {  // what fails here must not leave the host's thread waiting
+    held_commit& of;
+    ~last_word() { of.let_go(); }
+  } at_the_end{held};
   must(h.start());
   BOOST_TEST_REQUIRE(eventually([&] { return running(h) == h.status().size(); }));
-  {
-    held_commit held;
-    send(*log, name, 0, 200);
-    BOOST_TEST_REQUIRE(eventually([&] { return held.caught(); }));
-    const auto before = committed_ends(*log, name + "-sums");
-    send(*log, name, 200, 200);
-    BOOST_TEST(eventually([&] {
-      const auto now = committed_ends(*log, name + "-sums");
-      int grown = 0;
-      for (std::size_t p = 0; p < now.size(); ++p) grown += now[p] > before[p] ? 1 : 0;
-      return grown == totals_partitions - 1;
-    }));
-    held.let_go();
-    BOOST_TEST_REQUIRE(has_taken_in(*log, name, 400));
-    failpoint::set_observer({});
-  }
+  held.hold_next();
+  send(*log, name, 0, 200);
+  BOOST_TEST_REQUIRE(eventually([&] { return held.caught(); }));
+  const auto before = committed_ends(*log, name + "-sums");
+  send(*log, name, 200, 200);
+  BOOST_TEST(eventually([&] {
+    const auto now = committed_ends(*log, name + "-sums");
+    int grown = 0;
+    for (std::size_t p = 0; p < now.size(); ++p) grown += now[p] > before[p] ? 1 : 0;
+    return grown == totals_partitions - 1;
+  }));
+  held.let_go();
+  BOOST_TEST_REQUIRE(has_taken_in(*log, name, 400));
   must(h.stop());
   check_counts(*log, name + "-sums");
   check_counts(*log, name + "-letters");

@@ -2,9 +2,9 @@
 #include <csignal>
 
 #include "kafka/totals_app_support.hpp"
-#include "kappa/core/failpoint.hpp"
 #include "kappa/log/open_log.hpp"
 #include "support/kafka_broker.hpp"
+#include "support/observed_failpoints.hpp"
 
 namespace {
 
@@ -24,17 +24,18 @@ BOOST_AUTO_TEST_CASE(a_commit_is_one_only_when_it_is_seen_though_the_broker_has_
   const temporary_folder folder;
   const auto log = must(open_log({.url = url}));
   make_input(*log, name);
+  std::atomic<int> doomed = 0;  // which dies next
+  const kappa::testing::observed_failpoints observed{[&](std::string_view at) {
+    if (at != "kafka.after_commit") return;
+    if (const auto pid = doomed.exchange(0); pid != 0) ::kill(pid, SIGKILL);
+  }};
   host h{totals_app(name), options_on(url, folder.path())};
   must(h.start());
   BOOST_TEST_REQUIRE(eventually([&] { return running(h) == h.status().size(); }));
   for (int round = 0; round < rounds; ++round) {
-    std::atomic<bool> dead = false;
-    failpoint::set_observer([&dead, pid = broker.nodes().front().pid](std::string_view at) {
-      if (at == "kafka.after_commit" && !dead.exchange(true)) ::kill(pid, SIGKILL);
-    });
+    doomed = broker.nodes().front().pid;
     send(*log, name, round * readings, readings);
-    BOOST_TEST_REQUIRE(eventually([&] { return dead.load(); }, 120s));
-    failpoint::set_observer({});
+    BOOST_TEST_REQUIRE(eventually([&] { return doomed == 0; }, 120s));
     broker.kill_node(1);
     broker.start_node(1);
     broker.wait_usable();

@@ -50,6 +50,22 @@ void says(const error& e, errc code, std::initializer_list<std::string> words) {
 
 BOOST_AUTO_TEST_SUITE(starts_on_kafka)
 
+// Kafka keeps 4 KiB of a task's positions: a commit of more would fail each time.
+BOOST_AUTO_TEST_CASE(a_stage_of_more_inputs_than_kafka_keeps_positions_of_is_refused) {
+  const auto log = log_on_kafka();
+  stage_tasks stage{fresh_name(), "all", generation{1}, 1};
+  const auto add = [&](int upto) {
+    while (static_cast<int>(stage.inputs.size()) < upto)
+      stage.inputs.push_back(fmt::format("{}-an-input-{:03}", stage.app, stage.inputs.size()));
+  };
+  add(30);
+  must(log->make_room(stage));
+  add(60);
+  const auto refused = log->make_room(stage);
+  BOOST_REQUIRE(!refused);
+  says(refused.error(), errc::too_large, {"stage all", "60 inputs", "Kafka keeps 4096", "merge"});
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_input_is_refused) {
   const temporary_folder folder;
   const auto name = fresh_name();

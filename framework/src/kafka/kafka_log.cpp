@@ -19,7 +19,6 @@
 #include "kafka/strangers.hpp"
 #include "kafka/task_positions.hpp"
 #include "kafka/topic_book.hpp"
-#include "kafka/topic_watch.hpp"
 #include "kafka/waiting_again.hpp"
 #include "kafka/writer.hpp"
 #include "kappa/core/parse_number.hpp"
@@ -69,12 +68,9 @@ class kafka_log final : public event_log {
   const std::string& id() const override { return id_; }
   std::string name() const override { return "kafka://" + options_.brokers; }
   result<std::string> identity(const std::vector<std::string>& topics) override {
-    auto described = ask_.describe_topics(topics);
+    auto described = topics_.describe(topics);
     if (!described) return fail(described.error());
     auto out = id_;
-    for (const auto& topic : topics) {
-      if (!described->contains(topic)) return fail(deleted_topic(topic));
-    }
     for (const auto& [topic, d] : *described) out += fmt::format(" {}={}", topic, d.id);
     return out;
   }
@@ -162,7 +158,22 @@ class kafka_log final : public event_log {
   std::atomic<bool> clock_is_right_ = false;
 };
 
+// A commit that does not fit would fail each time: better to be told at the start.
+result<void> check_room(const stage_tasks& stage, const std::string& life) {
+  constexpr std::size_t metadata_bytes = 32;  // a stage's own, of an input
+  task_positions fullest{life, stage.app, {}};
+  for (const auto& input : stage.inputs)
+    fullest.inputs[input] = {offset{INT64_MAX}, bytes(metadata_bytes, '-')};
+  const auto takes = encode(fullest).size();
+  if (takes <= max_positions_bytes) return {};
+  return fail(errc::too_large, "stage " + stage.stage,
+              fmt::format("the positions of its {} inputs take up to {} bytes, and Kafka keeps {} "
+                          "of a task: merge some of the inputs in a stage before",
+                          stage.inputs.size(), takes, max_positions_bytes));
+}
+
 result<void> kafka_log::make_room(const stage_tasks& stage) {
+  if (auto fits = check_room(stage, instance_.life()); !fits) return fits;
   topic_config c;
   c.name = tasks_topic(stage.app, stage.stage, stage.generation);
   c.partitions = stage.tasks;

@@ -77,7 +77,8 @@ result<void> reader::pull(std::size_t max_bytes) {
     if (n == 0) {
       if (!lease_.of().is_unknown(where_)) return {};
       stop();
-      return fail(errc::not_found, where_.text(), "the brokers do not know it (any more)");
+      return fail(errc::unavailable, where_.text(),
+                  "the brokers do not know it at the moment, or it was deleted", true);
     }
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
       message m{got[i]};

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "kafka/names.hpp"
+#include "kafka/topic_watch.hpp"
 #include "kappa/core/parse_number.hpp"
 #include "kappa/log/wait_and_read.hpp"
 #include "log/log_rules.hpp"
@@ -310,6 +311,22 @@ result<std::optional<topic_config>> topic_book::known(const std::string& name) {
   const std::lock_guard lock{mutex_};
   if (auto read = catch_up(); !read) return fail(read.error());
   return look(name);
+}
+
+result<std::map<std::string, topic_description>> topic_book::describe(
+    const std::vector<std::string>& names) {
+  auto described = ask_.describe_topics(names);
+  if (!described) return fail(described.error());
+  const std::lock_guard lock{absences_mutex_};
+  for (const auto& name : names) {
+    if (described->contains(name)) {
+      absences_.erase(name);
+      continue;
+    }
+    if (absences_[name].lasts()) return fail(deleted_topic(name));
+    return fail(errc::unavailable, name, "the brokers do not know it at the moment", true);
+  }
+  return described;
 }
 
 result<std::vector<topic_config>> topic_book::all() {

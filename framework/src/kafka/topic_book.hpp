@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "kafka/absence.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/fetch_pool.hpp"
 #include "kafka/outside_producer.hpp"
@@ -38,6 +39,10 @@ class topic_book {
   /// As it was when it was first seen: for what is asked often and does not change.
   [[nodiscard]] result<std::optional<topic_config>> known(const std::string& name);
   [[nodiscard]] result<std::vector<topic_config>> all();
+  /// Of topics that must be there. errc::not_found: one was deleted; errc::unavailable: the brokers
+  /// do not know it at the moment.
+  [[nodiscard]] result<std::map<std::string, topic_description>> describe(
+      const std::vector<std::string>& names);
   /// With its tasks topics, which `all` leaves out.
   [[nodiscard]] result<std::vector<topic_config>> owned_by(const std::string& app);
   /// What time it is for the brokers, by a note that they put a time on. Nothing: the topic of the
@@ -69,6 +74,8 @@ class topic_book {
   // By itself, so that a commit, which asks for nothing else, never waits for others' questions.
   std::mutex known_mutex_;
   std::map<std::string, topic_config> known_;
+  std::mutex absences_mutex_;
+  std::map<std::string, absence> absences_;
   std::unique_ptr<reader> reader_;
   offset next_;
 };

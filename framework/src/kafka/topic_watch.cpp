@@ -9,8 +9,6 @@ namespace kappa::kafka {
 namespace {
 
 constexpr std::chrono::seconds while_it_is_there{10};
-// Brokers that have just come up do not know it.
-constexpr std::chrono::seconds longest_absence{15};
 
 }  // namespace
 
@@ -44,16 +42,14 @@ result<void> topic_watch::look() {
   if (!answer) return {};
   const auto id = id_in(*answer);
   if (!id || (id->empty() && id_.empty())) {  // nobody knows, or it is too new
-    missing_since_.reset();
+    absence_.over();
     return {};
   }
   if (id->empty()) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!missing_since_) missing_since_ = now;
-    if (now - *missing_since_ >= longest_absence) return fail(deleted_topic(topic_));
+    if (absence_.lasts()) return fail(deleted_topic(topic_));
     return {};
   }
-  missing_since_.reset();
+  absence_.over();
   question_.next_in(while_it_is_there);
   if (id_.empty()) id_ = *id;
   if (id_ != *id) return fail(deleted_topic(topic_));

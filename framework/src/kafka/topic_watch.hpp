@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "kafka/absence.hpp"
 #include "kafka/repeated_question.hpp"
 
 namespace kappa::kafka {
@@ -31,7 +32,7 @@ class topic_watch {
   std::string topic_;
   repeated_question question_;
   std::string id_;
-  std::optional<std::chrono::steady_clock::time_point> missing_since_;
+  absence absence_;
 };
 
 }  // namespace kappa::kafka

@@ -8,13 +8,6 @@
 
 namespace kappa::kafka {
 
-namespace {
-
-// Kafka's default for offset.metadata.max.bytes.
-constexpr std::size_t max_text_bytes = 4096;
-
-}  // namespace
-
 result<void> writer::check(const log_transaction& tx) {
   for (const auto& a : tx.appends) {
     auto topic = topics_.known(a.to.topic);
@@ -62,10 +55,10 @@ result<std::vector<group_commit>> writer::commits_of(const log_transaction& tx) 
         rd_kafka_topic_partition_list_new(static_cast<int>(tasks.size() + inputs[group].size())));
     for (const auto& [task, positions] : tasks) {
       const auto text = encode(positions);
-      if (text.size() > max_text_bytes) {
+      if (text.size() > max_positions_bytes) {
         return fail(errc::too_large, task.text(),
                     fmt::format("the positions of its inputs take {} bytes; Kafka keeps {}",
-                                text.size(), max_text_bytes));
+                                text.size(), max_positions_bytes));
       }
       // The tasks topic has no records, so that its lag is none.
       add(*c.offsets, task, 0, text);
@@ -90,8 +83,6 @@ result<bool> writer::moved_last(const position_key& key) {
   return positions && positions->life == life_;
 }
 
-// A broker that has just come up may not know a topic for a moment: only one that is not there
-// either when it is asked for was deleted.
 error writer::about_topics(const log_transaction& tx, error e) {
   if (e.code != errc::not_found) return e;
   auto not_now = e;
@@ -100,9 +91,9 @@ error writer::about_topics(const log_transaction& tx, error e) {
   std::set<std::string> outputs;
   for (const auto& a : tx.appends) outputs.insert(a.to.topic);
   for (const auto& name : outputs) {
-    auto there = topics_.find(name);
-    if (!there) return not_now;
-    if (*there) continue;
+    auto there = topics_.describe({name});
+    if (there) continue;
+    if (there.error().code != errc::not_found) return not_now;
     return {errc::not_found, name,
             "it was deleted under the running app, with all that it held. Nothing of this commit "
             "is lost; started again, the app makes the topic anew and goes on "
@@ -112,9 +103,8 @@ error writer::about_topics(const log_transaction& tx, error e) {
   // out, which are for others, and who reads it is told.
   for (auto& [input, is] : is_partition_) {
     if (!is) continue;
-    auto there = topics_.find(input.topic);
-    if (!there) return not_now;
-    is = there->has_value();
+    auto there = topics_.describe({input.topic});
+    is = there || there.error().code != errc::not_found;
   }
   return not_now;
 }

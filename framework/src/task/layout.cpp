@@ -124,8 +124,9 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
     epochs.owner = t.app_name();
     epochs.max_record_bytes = log_limits::max_max_record_bytes;
     if (auto made = require_topic(log, epochs); !made) return fail(made.error());
-    if (auto made = log.make_room({t.app_name(), stage.name, stage.generation, l.tasks}); !made)
-      return fail(made.error());
+    stage_tasks tasks{t.app_name(), stage.name, stage.generation, l.tasks, stage.fingerprint};
+    for (const auto& in : stage.inputs) tasks.inputs.push_back(in.topic);
+    if (auto made = log.make_room(tasks); !made) return fail(made.error());
   }
   topic_config dead;
   dead.name = t.dead_letters_topic();

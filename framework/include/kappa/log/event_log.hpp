@@ -55,6 +55,7 @@ struct stage_tasks {
   kappa::generation generation{1};
   std::int32_t tasks = 1;
   std::uint64_t fingerprint = 0;  // stage_spec's, by which two programs of one name are told apart
+  std::vector<std::string> inputs{};  // whose positions a task's commit moves together
 };
 
 /// Whose position: (app, stage, generation, task, input).
@@ -218,7 +219,8 @@ class event_log {
       const topic_partition& tp) = 0;
 
   /// Makes room for the positions of a stage's tasks, before they are first moved; nothing to do on
-  /// a log on this machine. errc::bad_config: there is room for another number of tasks. Blocks.
+  /// a log on this machine. errc::bad_config: there is room for another number of tasks;
+  /// errc::too_large: for fewer inputs. Blocks.
   [[nodiscard]] virtual result<void> make_room(const stage_tasks& stage) = 0;
   /// True: several processes may run one app, each has the tasks that it was given (`join`). False:
   /// whoever has the app's writer has them all.
