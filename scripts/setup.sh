@@ -371,6 +371,11 @@ mend_rdkafka() {
   mend_line "$1/rdkafka_fetcher.c" 'TopicTags->partitions_with_leader_change_cnt++;' \
     'if (PartitionTags->CurrentLeader.LeaderId >= 0) TopicTags->partitions_with_leader_change_cnt++;' \
     'issue 5280 (the process crashes)'
+  # A broker that has been away (paused, cut off) may answer that there is no broker at all: then all that are known are
+  # given up, for ever, and the client is dead without a word. The Java client passes over such an answer.
+  mend_line "$1/rdkafka_metadata.c" 'rd_kafka_metadata_decommission_unavailable_brokers(rk, md, rkb);' \
+    'if (md->broker_cnt > 0) rd_kafka_metadata_decommission_unavailable_brokers(rk, md, rkb);' \
+    'that an answer without brokers ends a client'
   # Whoever asks a message for its headers waits for a buffer to be made and thrown away, also where their number, the
   # first byte, is none. That takes longer than all else that a reader does with the message.
   mend_line "$1/rdkafka_msg.c" 'if (RD_KAFKAP_BYTES_LEN(&rkm->rkm_u.consumer.binhdrs) == 0)' \

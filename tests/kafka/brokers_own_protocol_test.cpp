@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "kafka/totals_app_support.hpp"
+#include "kappa/log/kafka_log.hpp"
 #include "support/kafka_broker.hpp"
 
 namespace {
