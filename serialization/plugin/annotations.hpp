@@ -17,6 +17,8 @@ inline constexpr std::uint64_t name = 0xb6d8e2f1a4c97a12;
 inline constexpr std::uint64_t event_time = 0xb6d8e2f1a4c97a13;
 inline constexpr std::uint64_t time = 0xb6d8e2f1a4c97a14;
 inline constexpr std::uint64_t key = 0xb6d8e2f1a4c97a15;
+inline constexpr std::uint64_t command = 0xb6d8e2f1a4c97a16;
+inline constexpr std::uint64_t event = 0xb6d8e2f1a4c97a17;
 }  // namespace annotation
 
 using annotation_list = capnp::List<capnp::schema::Annotation>::Reader;

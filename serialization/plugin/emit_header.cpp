@@ -23,6 +23,7 @@ class header_emitter {
     }
     line("");
     line("#include <kappa/serialization/generated.hpp>");
+    if (!model_.protocols.empty()) line("#include <kappa/core/type_list.hpp>");
     for (const auto& include : model_.includes) line("#include \"{}\"", include);
     line("");
 
@@ -35,6 +36,7 @@ class header_emitter {
     for (const auto* e : model_.enums) enumeration(*e);
     open_.insert(model_.structs.begin(), model_.structs.end());
     for (const auto* s : model_.structs) records_of(s->record, s);
+    for (const auto& p : model_.protocols) protocol(p);
     close_namespace();
 
     for (const auto* e : model_.enums) enum_traits(*e);
@@ -77,6 +79,21 @@ class header_emitter {
     }
     line("}};");
     line("std::ostream& operator<<(std::ostream& out, {} v);", e.cpp_name);
+  }
+
+  void protocol(const protocol_decl& p) {
+    const auto list = [&](const char* name, const std::vector<const struct_decl*>& all) {
+      std::string types;
+      for (const auto* s : all) types += (types.empty() ? "" : ", ") + s->record.qualified;
+      line("  using {} = kappa::type_list<{}>;", name, types);
+    };
+    line("");
+    line("/// Commands and events of the aggregate \"{}\".", p.name);
+    line("struct {} {{", p.cpp_name);
+    line("  static constexpr std::string_view name = {};", string_literal(p.name));
+    list("commands", p.commands);
+    list("events", p.events);
+    line("}};");
   }
 
   /// Groups and alternatives before what holds them: their types must be complete.

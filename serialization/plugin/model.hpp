@@ -129,6 +129,14 @@ struct struct_decl {
   record_type record;
 };
 
+/// The commands and events of an aggregate.
+struct protocol_decl {
+  std::string name;                          // "account"
+  std::string cpp_name;                      // "account_protocol"
+  std::vector<const struct_decl*> commands;  // in the order of the schema's text, as events
+  std::vector<const struct_decl*> events;
+};
+
 struct constant {
   std::string declaration;  // a whole line of C++
   std::string doc;
@@ -143,6 +151,7 @@ struct file_model {
   std::vector<enum_decl*> enums;
   std::vector<struct_decl*> structs;
   std::vector<constant> constants;
+  std::vector<protocol_decl> protocols;
 };
 
 }  // namespace kappa::plugin

@@ -76,7 +76,10 @@ schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request,
   each_struct([&](struct_decl& decl, const place& where) {
     set_defaults(decl.record, nodes_.at(decl.id), where);
   });
-  for (auto& model : requested_) order_structs(model);
+  for (auto& model : requested_) {
+    check_protocols(model);
+    order_structs(model);
+  }
 }
 
 void schema_reader::refuse(const place& where, const std::string& member,
@@ -200,8 +203,42 @@ void schema_reader::declare_nested(node parent, const std::string& schema_scope,
     decl->record.qualified = qualified;
     decl->record.doc = doc_of(n.getId());
     model.structs.push_back(decl.get());
+    add_to_protocol(model, n, *decl, where);
     structs_[n.getId()] = std::move(decl);
     declare_nested(n, where.scope, cpp_name, model, requested);
+  }
+}
+
+void schema_reader::add_to_protocol(file_model& model, node n, const struct_decl& decl,
+                                    const place& where) {
+  const auto command = text_annotation(n.getAnnotations(), annotation::command);
+  const auto event = text_annotation(n.getAnnotations(), annotation::event);
+  if (!command && !event) return;
+  if (command && event) refuse(where, "", "it is a command or an event, not both");
+  const auto& name = command ? *command : *event;
+  if (!is_identifier(name)) {
+    refuse(where, "",
+           fmt::format("$Kappa.{}(\"{}\") is no name of a protocol; write it like \"account\"",
+                       command ? "command" : "event", name));
+  }
+  auto at = std::find_if(model.protocols.begin(), model.protocols.end(),
+                         [&](const auto& p) { return p.name == name; });
+  if (at == model.protocols.end()) {
+    const auto cpp_name = name + "_protocol";
+    claim_name(qualify(where, cpp_name), "the protocol \"" + name + "\"", where);
+    at = model.protocols.insert(at, {name, cpp_name, {}, {}});
+  }
+  (command ? at->commands : at->events).push_back(&decl);
+}
+
+void schema_reader::check_protocols(const file_model& model) const {
+  for (const auto& p : model.protocols) {
+    if (!p.events.empty() && !p.commands.empty()) continue;
+    const auto* one = p.events.empty() ? p.commands.front() : p.events.front();
+    refuse(places_.at(one->id), "",
+           fmt::format("the protocol \"{}\" has no {}; mark a struct with $Kappa.{}(\"{}\")",
+                       p.name, p.events.empty() ? "event" : "command",
+                       p.events.empty() ? "event" : "command", p.name));
   }
 }
 

@@ -34,6 +34,8 @@ class schema_reader {
   void declare_nested(node parent, const std::string& schema_scope, const std::string& cpp_scope,
                       file_model& model, bool requested);
   void add_constant(file_model& model, node n, const std::string& name, const place& where);
+  void add_to_protocol(file_model& model, node n, const struct_decl& decl, const place& where);
+  void check_protocols(const file_model& model) const;
 
   void fill_record(record_type& record, node n, const place& where);
   void fill_member(member& m, capnp::schema::Field::Reader field, const record_type& record,

@@ -227,6 +227,32 @@ BOOST_AUTO_TEST_CASE(a_task_whose_snapshot_fails_while_it_is_handed_over_waits_f
   BOOST_TEST(w.read<totals>("sums").back().count == 3);
 }
 
+// Each opening may take long, where brokers do not answer.
+BOOST_AUTO_TEST_CASE(a_stop_waits_for_the_task_that_is_being_opened_and_opens_no_other) {
+  placed_world w{3};
+  std::promise<void> opening;
+  std::promise<void> go_on;
+  std::atomic<int> openings = 0;
+  const kappa::testing::observed_failpoints observed{[&](std::string_view at) {
+    if (at != "recover.plan" || openings++ > 0) return;
+    opening.set_value();
+    go_on.get_future().wait();
+  }};
+  host h{sums_app(), w.options()};
+  must(h.start());
+  for (int task = 0; task < 3; ++task) w.places->give(task);
+  opening.get_future().wait();
+  auto stopped = std::async(std::launch::async, [&] { return h.stop(); });
+  BOOST_TEST(eventually([&] {
+    const auto all = h.status();
+    return std::all_of(all.begin(), all.end(),
+                       [](const auto& t) { return t.health == task_health::stopped; });
+  }));
+  go_on.set_value();
+  must(stopped.get());
+  BOOST_TEST(openings == 1);
+}
+
 // `run` looks twenty times a second.
 BOOST_AUTO_TEST_CASE(who_has_no_task_asks_for_the_end_of_the_others_once_a_second) {
   placed_world w{1};

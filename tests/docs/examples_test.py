@@ -67,6 +67,12 @@ def own_codec(program, folder):
     expect(got, "left: 15\nright: 14\n")
 
 
+def aggregate(program, folder):
+    expect(run(program, "here", "anna", "+100", "-30", "-500", folder=folder),
+           "+100: done, version 2\n-30: done, version 3\n-500: rejected, insufficient funds\nanna: 70 cents, version 3\n")
+    expect(run(program, "here", "anna", "-70", folder=folder), "-70: done, version 4\nanna: 0 cents, version 4\n")
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         globals()[sys.argv[1].replace("-", "_")](sys.argv[2], place)

@@ -19,7 +19,7 @@ OUTER = ["examples", "tools", "bench", "tests"]
 FREE = ["tests", "bench"]
 
 # Inside the framework: a folder knows those before it.
-FOLDERS = ["core", "lmdb", "log", "kafka", "state", "source", "stream", "task", "copy", "testing"]
+FOLDERS = ["core", "lmdb", "log", "kafka", "state", "source", "aggregate", "stream", "task", "copy", "testing"]
 # Public headers that stand with what their readers look for, and count as of another folder.
 COUNTS_AS = {
     "framework/include/kappa/source/csv_source.hpp": "stream",  # an app's way to a file

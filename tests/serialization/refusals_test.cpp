@@ -116,3 +116,24 @@ BOOST_AUTO_TEST_CASE(names_that_meet_in_cpp_are_refused_with_the_mend) {
   BOOST_TEST(refusal("struct Ab { struct C {} }\nstruct AbC $Kappa.name(\"other\") {}\n") ==
              "accepted");
 }
+
+BOOST_AUTO_TEST_CASE(a_protocol_has_commands_and_events_and_no_struct_is_both) {
+  const std::string command = "struct Open $Kappa.command(\"account\") {}\n";
+  const std::string event = "struct Opened $Kappa.event(\"account\") {}\n";
+  BOOST_TEST(refusal(command + event) == "accepted");
+  BOOST_TEST(refusal(command) ==
+             "test.capnp:3: Open: the protocol \"account\" has no event; mark a struct with "
+             "$Kappa.event(\"account\")");
+  BOOST_TEST(refusal(event) ==
+             "test.capnp:3: Opened: the protocol \"account\" has no command; mark a struct with "
+             "$Kappa.command(\"account\")");
+  BOOST_TEST(
+      refusal(event + "struct Open $Kappa.command(\"account\") $Kappa.event(\"account\") {}\n") ==
+      "test.capnp:4: Open: it is a command or an event, not both");
+  BOOST_TEST(
+      refusal("struct Open $Kappa.command(\"my account\") {}\n") ==
+      "test.capnp:3: Open: $Kappa.command(\"my account\") is no name of a protocol; write it "
+      "like \"account\"");
+  BOOST_TEST(refusal(command + event + "struct AccountProtocol {}\n")
+                 .find("its C++ name ::account_protocol is that of") != std::string::npos);
+}

@@ -264,8 +264,14 @@ class admin_actor final : public caf::event_based_actor {
 
   // To those of the tasks that are here.
   result<void> give_order(const admin::replay_request& question) {
-    if (auto keyed = options_.topology->find_keyed(question.stage); !keyed)
-      return fail(keyed.error());
+    auto keyed = options_.topology->find_keyed(question.stage);
+    if (!keyed) return fail(keyed.error());
+    if ((*keyed)->aggregate) {
+      return fail(
+          errc::invalid_argument, question.stage,
+          "where several processes run the app an aggregate takes no order: stop a process, "
+          "delete its state folder, and start it again");
+    }
     if (question.order == 0) {
       return fail(errc::invalid_argument, question.stage,
                   "where several processes run the app a replay needs an order: ask with kappa "

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -46,8 +47,11 @@ class board {
   void fail(error e) {
     const std::lock_guard lock{mutex_};
     if (!failure_) failure_ = std::move(e);
+    failed_ = true;
     changed_.notify_all();
   }
+  /// Asked for each command: without the lock.
+  [[nodiscard]] bool has_failed() const { return failed_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::optional<error> failure() const {
     const std::lock_guard lock{mutex_};
     return failure_;
@@ -84,6 +88,7 @@ class board {
   std::vector<task_status> tasks_;
   std::vector<bool> building_;
   std::optional<error> failure_;
+  std::atomic<bool> failed_ = false;
   bool held_ = false;
 };
 

@@ -16,6 +16,7 @@
 #include "actors/admin_status.hpp"
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
+#include "actors/command_router.hpp"
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
 #include "actors/metrics.hpp"
@@ -85,6 +86,7 @@ struct host::inside {
   std::unique_ptr<caf::actor_system> system;
   std::vector<caf::actor> lanes;
   caf::actor state_thread;
+  std::shared_ptr<detail::state_thread_signs> signs{new detail::state_thread_signs};
   caf::actor admin;
   std::atomic<std::chrono::steady_clock::time_point> look_elsewhere_at{};
   std::atomic<bool> stopping = false;
@@ -311,7 +313,7 @@ struct host::inside {
       savepoints = std::make_shared<detail::savepoint_keeper>(
           repository, options.savepoint_interval, app_state() / "savepoint.part", options.log_to);
     }
-    state_thread = detail::spawn_state_thread(*system, app, board, retention, savepoints);
+    state_thread = detail::spawn_state_thread(*system, app, board, retention, savepoints, signs);
     tasks = std::make_unique<detail::running_tasks>(*system, board, options.log_to);
     keep_standbys();
     for (std::size_t i = 0; i < opened->size(); ++i) {
@@ -320,6 +322,7 @@ struct host::inside {
       o.index = i;
       o.id = t.id;
       o.opener = t.opener;
+      if (options.replay_only) o.opener.commands = nullptr;
       o.pulse = pulses[i].get();
       o.lane = lane_of(t.id);
       o.state_thread = state_thread;
@@ -374,8 +377,9 @@ struct host::inside {
     for (const auto& t : board->all()) {
       const auto& stage = *topology->find(t.id.stage);
       ids.push_back(t.id);
-      followed.push_back(t.source ? std::nullopt
-                                  : std::optional{openers->options_of(stage, t.id.partition)});
+      followed.push_back(t.source || stage.aggregate
+                             ? std::nullopt
+                             : std::optional{openers->options_of(stage, t.id.partition)});
     }
     standbys = std::make_shared<detail::standby_keeper>(
         followed,
@@ -438,6 +442,7 @@ struct host::inside {
     bool stuck = false;  // a thread that never ends cannot be joined
     // First: it may wait for a task, and what it has not answered the next host will.
     if (standbys) standbys->end_soon();
+    signs->no_more_openings = true;
     stopping = true;  // of many questions at most the one that is being answered is waited for
     if (admin) {
       auto answers_no_more = detail::end_of(admin);
@@ -462,7 +467,9 @@ struct host::inside {
       for (const auto& l : lanes) detail::end_now(l);
     } else {
       stuck = true;
-      if (outcome) outcome = fail(errc::timed_out, topology->app_name(), "a snapshot does not end");
+      // Else a task is still being opened: nothing that was done is lost.
+      if (outcome && signs->writing)
+        outcome = fail(errc::timed_out, topology->app_name(), "a snapshot does not end");
     }
     if (stuck) {  // the process keeps what its threads may still use
       (void)system.release();
@@ -480,29 +487,13 @@ struct host::inside {
     return outcome;
   }
 
-  result<state_entries> ask(std::size_t task, bytes from, std::optional<bytes> to,
-                            std::size_t limit, const query_options& query) {
-    auto r = std::make_shared<detail::read_request>();
-    r->from = std::move(from);
-    r->to = std::move(to);
-    r->limit = limit;
-    r->options = query;
-    auto answer = r->answer.get_future();
-    if (auto sent = tasks->send(task, std::move(r)); !sent) return fail(sent.error());
-    const auto name = topology->app_name();
-    if (answer.wait_for(query.timeout) != std::future_status::ready) {
-      return fail(errc::timed_out, name, "no answer to a query in time", true);
-    }
-    try {
-      return answer.get();
-    } catch (const std::future_error&) {
-      return fail(errc::stopped, name, "the task has stopped", true);
-    }
+  [[nodiscard]] result<void> check_runs() const {
+    if (tasks && tasks->size() > 0) return {};
+    return fail(errc::stopped, the_app.name(), "the host does not run", true);
   }
 
   result<std::vector<std::size_t>> tasks_of(const std::string& stage) const {
-    if (!tasks || tasks->size() == 0)
-      return fail(errc::stopped, the_app.name(), "the host does not run", true);
+    if (auto runs = check_runs(); !runs) return fail(runs.error());
     if (auto keyed = topology->find_keyed(stage); !keyed) return fail(keyed.error());
     auto found = tasks->of_stage(stage);
     if (!found.empty()) return found;
@@ -534,8 +525,8 @@ result<answer<bytes>> host::query_bytes(const std::string& stage, bytes_view pla
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
-  auto found = in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{state_key}, std::nullopt,
-                        1, options);
+  auto found = in_->tasks->read((*tasks)[static_cast<std::size_t>(p.value)], bytes{state_key},
+                                std::nullopt, 1, options);
   if (!found) return fail(found.error());
   answer<bytes> a;
   a.as_of = std::move(found->as_of.front());
@@ -549,8 +540,8 @@ result<state_entries> host::query_range(const std::string& stage, bytes_view pla
   auto tasks = in_->tasks_of(stage);
   if (!tasks) return fail(tasks.error());
   const auto p = partition_of(placed_by, static_cast<std::int32_t>(tasks->size()));
-  return in_->ask((*tasks)[static_cast<std::size_t>(p.value)], bytes{from}, bytes{to}, limit,
-                  options);
+  return in_->tasks->read((*tasks)[static_cast<std::size_t>(p.value)], bytes{from}, bytes{to},
+                          limit, options);
 }
 
 result<state_entries> host::query_all(const std::string& stage, std::size_t limit,
@@ -559,12 +550,31 @@ result<state_entries> host::query_all(const std::string& stage, std::size_t limi
   if (!tasks) return fail(tasks.error());
   state_entries all;
   for (const auto t : *tasks) {
-    auto part = in_->ask(t, {}, bytes{}, limit - all.entries.size(), options);
+    auto part = in_->tasks->read(t, {}, bytes{}, limit - all.entries.size(), options);
     if (!part) return fail(part.error());
     std::move(part->entries.begin(), part->entries.end(), std::back_inserter(all.entries));
     std::move(part->as_of.begin(), part->as_of.end(), std::back_inserter(all.as_of));
   }
   return all;
+}
+
+result<std::string> host::stage_of(const detail::aggregate_address& type) const {
+  if (auto runs = in_->check_runs(); !runs) return fail(runs.error());
+  return detail::command_router{*in_->topology, *in_->tasks}.stage_of(type);
+}
+
+void host::send(command_call call, const detail::aggregate_address& type) {
+  if (auto runs = in_->check_runs(); !runs) {
+    kappa::tell(call.done, runs.error());
+    return;
+  }
+  detail::command_router{*in_->topology, *in_->tasks}.send(std::move(call), type);
+}
+
+ask_result host::ask_and_wait(command_call call, const detail::aggregate_address& type,
+                              std::chrono::milliseconds timeout) {
+  if (auto runs = in_->check_runs(); !runs) return tl::unexpected{ask_refusal{runs.error()}};
+  return detail::command_router{*in_->topology, *in_->tasks}.ask(std::move(call), type, timeout);
 }
 
 std::vector<task_status> host::status() const {

@@ -113,10 +113,12 @@ class state_actor final : public caf::event_based_actor {
  public:
   state_actor(caf::actor_config& config, std::string app, std::shared_ptr<class board> board,
               std::shared_ptr<retention_keeper> retention,
-              std::shared_ptr<savepoint_keeper> savepoints)
+              std::shared_ptr<savepoint_keeper> savepoints,
+              std::shared_ptr<state_thread_signs> signs)
       : event_based_actor{config},
         retention_{std::move(retention)},
-        savepoints_{std::move(savepoints)} {
+        savepoints_{std::move(savepoints)},
+        signs_{std::move(signs)} {
     when_it_throws(
         this, [app = std::move(app), board = std::move(board)] { board->fail(error_caught(app)); });
   }
@@ -124,10 +126,12 @@ class state_actor final : public caf::event_based_actor {
   caf::behavior make_behavior() override {
     return {
         [this](const write_ptr& w) {
+          signs_->writing = true;
           failpoint::hit("t2.before_commit");
           auto written =
               caught(w->task->id().text(), [&] { return w->task->store()->commit(*w->delta); });
           failpoint::hit("t2.after_commit");
+          signs_->writing = false;
           auto report = std::make_shared<snapshot_written>();
           report->life = w->life;
           if (!written) report->failed = written.error();
@@ -135,6 +139,8 @@ class state_actor final : public caf::event_based_actor {
           post(w->from, report);
         },
         [this](const open_ptr& o) {
+          // Each may take long where the log does not answer, and the stop waits for this thread.
+          if (signs_->no_more_openings) return;
           // The task is `starting`: no later round of retention begins. A round may be long, and
           // other tasks wait for their T2.
           if (o->rebuild && retention_ && retention_->under_way()) {
@@ -179,6 +185,7 @@ class state_actor final : public caf::event_based_actor {
 
   std::shared_ptr<retention_keeper> retention_;
   std::shared_ptr<savepoint_keeper> savepoints_;
+  std::shared_ptr<state_thread_signs> signs_;
 };
 
 }  // namespace
@@ -192,9 +199,11 @@ caf::actor spawn_lane(caf::actor_system& system, std::string app, std::shared_pt
 caf::actor spawn_state_thread(caf::actor_system& system, std::string app,
                               std::shared_ptr<board> board,
                               std::shared_ptr<retention_keeper> retention,
-                              std::shared_ptr<savepoint_keeper> savepoints) {
+                              std::shared_ptr<savepoint_keeper> savepoints,
+                              std::shared_ptr<state_thread_signs> signs) {
   return system.spawn<state_actor, caf::detached>(std::move(app), std::move(board),
-                                                  std::move(retention), std::move(savepoints));
+                                                  std::move(retention), std::move(savepoints),
+                                                  std::move(signs));
 }
 
 }  // namespace kappa::detail

@@ -16,6 +16,7 @@
 
 #include "actors/pending_replay.hpp"
 #include "kappa/actors/host.hpp"
+#include "kappa/aggregate/inbox.hpp"
 #include "kappa/task/runnable.hpp"
 
 namespace kappa::detail {
@@ -61,6 +62,8 @@ struct task_opener {
   std::function<result<void>()> check_rebuild;
   /// Its state: only when the check has just passed, and while it is not open.
   std::function<result<void>()> erase;
+  /// Where commands wait for it. Null: it takes none.
+  std::shared_ptr<command_inbox> commands{};
 };
 /// Task → state thread: open the task. `rebuild`: its state is erased first, unless the log has not
 /// what it takes.

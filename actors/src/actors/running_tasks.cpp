@@ -21,10 +21,16 @@ result<void> how_it_stopped(std::future<result<void>>& done, const task_id& id) 
   }
 }
 
+error elsewhere(const task_id& id) {
+  return {errc::elsewhere, id.text(), "it runs in another process", true};
+}
+
 }  // namespace
 
 void running_tasks::add(task_actor_options options) {
   const std::unique_lock lock{mutex_};
+  if (options.opener.commands)
+    options.opener.commands->close(elsewhere(options.id));  // until it runs here
   all_.push_back({std::move(options), nullptr});
 }
 
@@ -57,15 +63,45 @@ result<void> running_tasks::send(std::size_t task, read_ptr question) const {
   if (task >= all_.size()) return fail(errc::stopped, "the host", "it has stopped", true);
   const auto& e = all_[task];
   if (!e.actor) {
-    return fail(errc::elsewhere, e.options.id.text(), "it runs in another process", true);
+    return fail(elsewhere(e.options.id));
   }
   post(e.actor, std::move(question));
   return {};
 }
 
+result<state_entries> running_tasks::read(std::size_t task, bytes from, std::optional<bytes> to,
+                                          std::size_t limit, const query_options& options) const {
+  auto r = std::make_shared<read_request>();
+  r->from = std::move(from);
+  r->to = std::move(to);
+  r->limit = limit;
+  r->options = options;
+  auto answer = r->answer.get_future();
+  if (auto sent = send(task, std::move(r)); !sent) return fail(sent.error());
+  const std::string name = "a query";
+  if (answer.wait_for(options.timeout) != std::future_status::ready)
+    return fail(errc::timed_out, name, "no answer to a query in time", true);
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return fail(errc::stopped, name, "the task has stopped", true);
+  }
+}
+
+result<void> running_tasks::send(std::size_t task, command_call command) const {
+  const std::shared_lock lock{mutex_};
+  if (task >= all_.size()) return fail(errc::stopped, "the host", "it has stopped", true);
+  const auto& o = all_[task].options;
+  if (!o.opener.commands)
+    return fail(errc::unavailable, o.id.text(), "this host replays, and decides nothing", true);
+  if (board_->has_failed()) return fail(errc::stopped, o.id.text(), "the host has failed", true);
+  return o.opener.commands->put(std::move(command));
+}
+
 void running_tasks::start(std::size_t task, task_ptr first) {
   const std::unique_lock lock{mutex_};
   auto& e = all_.at(task);
+  if (e.options.opener.commands) e.options.opener.commands->open();
   auto options = e.options;
   options.first = std::move(first);
   e.actor = spawn_task(system_, std::move(options));
@@ -104,16 +140,21 @@ void running_tasks::given(const task_place& task) {
     s.standby.reset();
   });
   if (standbys_) standbys_->given(i);
+  if (all_[i].options.opener.commands) all_[i].options.opener.commands->open();
   all_[i].actor = spawn_task(system_, all_[i].options);
 }
 
 void running_tasks::taken(const task_place& task, bool lost, std::function<void()> done) {
   caf::actor ending;
+  std::shared_ptr<command_inbox> commands;
   std::size_t i = 0;
   {
     const std::unique_lock lock{mutex_};
     i = find(task);
-    if (i != all_.size()) ending = std::exchange(all_[i].actor, nullptr);
+    if (i != all_.size()) {
+      ending = std::exchange(all_[i].actor, nullptr);
+      commands = all_[i].options.opener.commands;
+    }
     if (ending) {
       log_to_(lost ? log_level::warning : log_level::info, lost ? "task lost" : "task taken",
               {{"task", all_[i].options.id.text()}});
@@ -130,8 +171,9 @@ void running_tasks::taken(const task_place& task, bool lost, std::function<void(
     });
     leaving_.push_back({ending, end_of(ending)});
   }
-  when_it_ends(ending, [done = std::move(done), keeper = standbys_, i] {
+  when_it_ends(ending, [done = std::move(done), keeper = standbys_, i, id = this->id(i), commands] {
     if (keeper) keeper->gone(i);
+    if (commands) commands->close(elsewhere(id));
     done();
   });
   auto s = std::make_shared<stop_request>();
@@ -203,8 +245,22 @@ result<void> running_tasks::stop(bool& stuck) {
   for (const auto& e : ending) {
     stuck = e.wait_until(ended_until) != std::future_status::ready || stuck;
   }
+  refuse_commands();
   if (const auto e = board_->failure()) return fail(*e);
   return outcome;
+}
+
+// Without the lock: whoever is told may ask again at once.
+void running_tasks::refuse_commands() {
+  std::vector<std::pair<task_id, std::shared_ptr<command_inbox>>> all;
+  {
+    const std::shared_lock lock{mutex_};
+    for (const auto& e : all_) {
+      if (e.options.opener.commands) all.emplace_back(e.options.id, e.options.opener.commands);
+    }
+  }
+  for (const auto& [id, commands] : all)
+    commands->close({errc::stopped, id.text(), "the host has stopped", true});
 }
 
 void running_tasks::clear() {

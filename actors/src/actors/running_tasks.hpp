@@ -38,8 +38,12 @@ class running_tasks final : public placement_listener {
   /// Null: it does not run here.
   [[nodiscard]] caf::actor actor(std::size_t task) const;
   [[nodiscard]] std::vector<std::size_t> of_stage(const std::string& stage) const;
-  /// errc::elsewhere: it does not run here.
-  [[nodiscard]] result<void> send(std::size_t task, read_ptr question) const;
+  /// The entry under `from`, or those in [from, to). errc::elsewhere: it does not run here. Blocks.
+  [[nodiscard]] result<state_entries> read(std::size_t task, bytes from, std::optional<bytes> to,
+                                           std::size_t limit, const query_options& options) const;
+  /// To a task of an aggregate. errc::elsewhere: as above; errc::unavailable: it is in quarantine,
+  /// or too many wait.
+  [[nodiscard]] result<void> send(std::size_t task, command_call command) const;
 
   void start(std::size_t task, task_ptr first);
 
@@ -66,6 +70,8 @@ class running_tasks final : public placement_listener {
     std::future<void> ended;
   };
   [[nodiscard]] std::size_t find(const task_place& task) const;
+  [[nodiscard]] result<void> send(std::size_t task, read_ptr question) const;
+  void refuse_commands();
 
   caf::actor_system& system_;
   std::shared_ptr<class board> board_;

@@ -148,6 +148,7 @@ class task_actor final : public caf::event_based_actor {
     to_erase_ = r->erase;
     if (quarantined_) {
       quarantined_ = false;
+      if (options_.opener.commands) options_.opener.commands->open();
       forget_failures();
       reopen();
     } else if (!to_erase_) {
@@ -390,6 +391,10 @@ class task_actor final : public caf::event_based_actor {
       if (options_.aligner) options_.aligner->leave(member());
       quarantined_ = true;
       set_health(task_health::quarantined);
+      if (options_.opener.commands) {
+        options_.opener.commands->close(
+            {errc::unavailable, name_, "the task is in quarantine: it keeps failing", true});
+      }
       rebuild_over(rebuild_step::failed, last_error_);
       return;
     }

@@ -4,10 +4,29 @@
 
 #include "kappa/core/caught.hpp"
 #include "kappa/core/failpoint.hpp"
+#include "kappa/task/aggregate_task.hpp"
 #include "kappa/task/local_runner.hpp"
 #include "kappa/task/savepoints.hpp"
 
 namespace kappa::detail {
+
+namespace {
+
+std::function<result<void>()> eraser(const std::filesystem::path& folder,
+                                     const std::shared_ptr<savepoint_repository>& savepoints,
+                                     const task_id& id) {
+  return [folder, savepoints, id]() -> result<void> {
+    if (savepoints) {
+      if (auto gone = forget_savepoints(*savepoints, id); !gone) return gone;
+    }
+    failpoint::hit("rebuild.before_erase");
+    if (auto erased = erase_state(folder); !erased) return erased;
+    failpoint::hit("rebuild.after_erase");
+    return {};
+  };
+}
+
+}  // namespace
 
 task_options task_openers::options_of(const stage_spec& stage, partition p) const {
   task_options o;
@@ -64,20 +83,27 @@ task_opener task_openers::of(const stage_spec& stage, partition p, const crash_l
                      {"deaths", std::to_string(s.deaths)}});
   }
   if (stage.source) return of_source(stage, id, std::move(suspects), pulse);
+  if (stage.aggregate) return of_aggregate(stage, id);
   auto o = options_of(stage, p);
   o.watcher = &pulse;
   o.suspects = std::move(suspects);
   return {[o, name = id.text()] { return caught(name, [&] { return open_task(o); }); },
           [o, name = id.text()] { return caught(name, [&] { return check_rebuild(o); }); },
-          [folder = o.state_folder, savepoints = o.savepoints, id]() -> result<void> {
-            if (savepoints) {
-              if (auto gone = forget_savepoints(*savepoints, id); !gone) return gone;
-            }
-            failpoint::hit("rebuild.before_erase");
-            if (auto erased = erase_state(folder); !erased) return erased;
-            failpoint::hit("rebuild.after_erase");
-            return {};
-          }};
+          eraser(o.state_folder, o.savepoints, id)};
+}
+
+task_opener task_openers::of_aggregate(const stage_spec& stage, const task_id& id) const {
+  auto o = aggregate_options_of(stage, id.partition, layout_.at(stage.name));
+  o.log = log_;
+  o.state_folder = task_folder(state_, id);
+  o.commands = std::make_shared<command_inbox>(options_.limits.max_waiting_commands);
+  o.replay_only = options_.replay_only;
+  o.limits = options_.limits;
+  o.clock = options_.clock;
+  o.log_to = options_.log_to;
+  return {[o, name = id.text()] { return caught(name, [&] { return open_aggregate_task(o); }); },
+          [o, name = id.text()] { return caught(name, [&] { return check_rebuild(o); }); },
+          eraser(o.state_folder, savepoints_, id), o.commands};
 }
 
 }  // namespace kappa::detail

@@ -37,6 +37,8 @@ std::string_view name_of(op_kind kind) {
       return "process";
     case op_kind::to:
       return "to";
+    case op_kind::aggregate:
+      return "aggregate";
   }
   return "operator";
 }
@@ -201,6 +203,26 @@ result<const stage_spec*> topology::find_keyed(const std::string& stage) const {
   return fail(errc::invalid_argument, stage, "it keeps no keyed state; stages with state: " + all);
 }
 
+result<const stage_spec*> topology::find_aggregate(std::type_index type) const {
+  const stage_spec* found = nullptr;
+  bool several = false;
+  std::string all;
+  for (const auto& s : stages_) {
+    if (!s.aggregate) continue;
+    all += (all.empty() ? "" : ", ") + s.name;
+    if (s.aggregate->type() != type) continue;
+    several = several || found != nullptr;
+    found = &s;
+  }
+  if (found == nullptr) {
+    return fail(errc::not_found, app_name(),
+                "it has no aggregate of this type; there are: " + (all.empty() ? "none" : all));
+  }
+  if (several)
+    return fail(errc::invalid_argument, app_name(), "name the aggregate, it is one of: " + all);
+  return found;
+}
+
 result<topology> topology::compile(const app& a) {
   topology t;
   auto g = std::make_shared<detail::graph>(a.graph());
@@ -239,6 +261,9 @@ result<topology> topology::compile(const app& a) {
         s.ports.push_back({port_kind::internal, hop_topics[id], n.schema, n.key_schema, n.check});
       } else if (n.kind == op_kind::to) {
         s.ports.push_back({port_kind::public_topic, n.topic, n.schema, n.key_schema, n.check});
+      } else if (n.kind == op_kind::aggregate) {
+        s.aggregate = n.program;
+        s.ports.push_back({port_kind::events, n.topic, {}, n.state->key_schema, nullptr});
       } else if (n.kind == op_kind::window_fold) {
         s.ports.push_back({port_kind::late,
                            n.topic.empty() ? fmt::format("{}.{}.late", g->app, n.name) : n.topic,
@@ -288,6 +313,12 @@ result<topology> topology::compile(const app& a) {
       s.ops.push_back({id, n.kind, n.name});
       s.inputs.push_back(std::move(in));
     }
+    if (s.aggregate) {
+      input_spec in;
+      in.topic = s.name;
+      in.root = *cuts[i].state;
+      s.inputs.push_back(std::move(in));
+    }
     if (s.inputs.empty()) {
       problems.push_back(fmt::format("stage \"{}\" has no input", s.name));
     }
@@ -302,7 +333,7 @@ result<topology> topology::compile(const app& a) {
     }
     // Public topics of this app have no markers, so reading them back would lose event time.
     for (const auto& in : s.inputs) {
-      if (in.internal || s.source) continue;
+      if (in.internal || s.source || s.aggregate) continue;
       for (const auto& other : t.stages_) {
         for (const auto& port : other.ports) {
           if (port.topic == in.topic) {

@@ -35,7 +35,7 @@ result<void> commit_lane::open() {
 result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     std::span<const epoch_ptr> epochs) {
   std::vector<std::vector<offset>> bases;
-  std::map<topic_partition, std::int64_t> written;  // records in the epochs topics
+  std::map<topic_partition, std::int64_t> written;  // records that only its task writes
   std::vector<bool> is_mine;
   for (const auto& e : epochs) {
     if (e->moves.empty()) {  // it goes with the others; alone it is done again, which does no harm
@@ -51,13 +51,13 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     if (!mine) return fail(mine.error());
     is_mine.push_back(*mine);
     bases.emplace_back(e->appends.size(), offset{-1});
-    if (!*mine || !e->epochs_append) continue;
-    const auto& a = e->appends[*e->epochs_append];
+    if (!*mine || !e->own_append) continue;
+    const auto& a = e->appends[*e->own_append];
     written[a.to] += a.records->count();
   }
   if (std::find(is_mine.begin(), is_mine.end(), true) == is_mine.end())
     return std::optional<std::vector<std::vector<offset>>>{};
-  // Only its task writes a partition of the epochs topic, so the last records are theirs.
+  // Nobody else writes there, so the last records are theirs.
   std::map<topic_partition, std::vector<offset>> last;
   for (const auto& [where, count] : written) {
     auto found = last_records(where, static_cast<std::size_t>(count));
@@ -67,9 +67,9 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
   std::map<topic_partition, std::size_t> next;
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     const auto& e = epochs[i];
-    if (!is_mine[i] || !e->epochs_append) continue;
-    const auto& a = e->appends[*e->epochs_append];
-    bases[i][*e->epochs_append] = last.at(a.to).at(next[a.to]);
+    if (!is_mine[i] || !e->own_append) continue;
+    const auto& a = e->appends[*e->own_append];
+    bases[i][*e->own_append] = last.at(a.to).at(next[a.to]);
     next[a.to] += a.records->count();
   }
   return std::optional{std::move(bases)};

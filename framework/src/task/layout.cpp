@@ -37,6 +37,14 @@ result<topic_config> require_topic(event_log& log, const topic_config& wanted) {
   return wanted;
 }
 
+// An aggregate is what its events say.
+result<void> require_kept(const topic_config& events) {
+  if (!events.retention_time && !events.retention_bytes) return {};
+  return fail(errc::bad_config, "topic " + events.name,
+              "its retention would delete events of an aggregate: take it away (on Kafka "
+              "retention.ms and retention.bytes are -1 then)");
+}
+
 // A stage has as many tasks as its inputs have partitions. Of the app's own topics the app is told
 // which number it has to ask for; a topic from outside has changed.
 result<void> check_tasks(event_log& log, const stage_spec& stage, const input_spec& in,
@@ -64,7 +72,9 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
   std::map<std::string, std::int32_t> partitions;  // of topics written by the app
   for (const auto& stage : t.stages()) {
     auto& l = layout[stage.name];
+    if (stage.aggregate) l.tasks = options.partitions;
     for (const auto& in : stage.inputs) {
+      if (stage.aggregate) break;  // what it reads it has written
       std::int32_t n = 1;
       if (stage.source) {
         n = 1;
@@ -115,15 +125,20 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       wanted.max_record_bytes = options.max_record_bytes;
       auto config = require_topic(log, wanted);
       if (!config) return fail(config.error());
+      if (stage.aggregate) {
+        if (auto kept = require_kept(*config); !kept) return fail(kept.error());
+      }
       partitions[port.topic] = config->partitions;
       l.ports.push_back({port, config->partitions, config->max_record_bytes});
     }
-    topic_config epochs;
-    epochs.name = stage.epochs_topic();
-    epochs.partitions = l.tasks;
-    epochs.owner = t.app_name();
-    epochs.max_record_bytes = log_limits::max_max_record_bytes;
-    if (auto made = require_topic(log, epochs); !made) return fail(made.error());
+    if (!stage.aggregate) {
+      topic_config epochs;
+      epochs.name = stage.epochs_topic();
+      epochs.partitions = l.tasks;
+      epochs.owner = t.app_name();
+      epochs.max_record_bytes = log_limits::max_max_record_bytes;
+      if (auto made = require_topic(log, epochs); !made) return fail(made.error());
+    }
     stage_tasks tasks{t.app_name(), stage.name, stage.generation, l.tasks, stage.fingerprint};
     for (const auto& in : stage.inputs) tasks.inputs.push_back(in.topic);
     if (auto made = log.make_room(tasks); !made) return fail(made.error());

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "kappa/task/aggregate_task.hpp"
+
 namespace kappa {
 
 std::filesystem::path task_folder(const std::filesystem::path& app_state, const task_id& id) {
@@ -38,6 +40,15 @@ result<void> local_runner::open() {
         o.log_to = options_.log_to;
         o.watcher = options_.watcher;
         t = open_source_task(std::move(o));
+      } else if (stage.aggregate) {
+        auto o = aggregate_options_of(stage, partition{p}, where);
+        o.log = options_.log;
+        o.state_folder = task_folder(options_.state_folder, o.id);
+        o.commands = commands(stage.name, partition{p});
+        o.limits = options_.limits;
+        o.clock = options_.clock;
+        o.log_to = options_.log_to;
+        t = open_aggregate_task(std::move(o));
       } else {
         task_options o;
         o.topology = options_.topology;

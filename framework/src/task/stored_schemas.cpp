@@ -27,6 +27,10 @@ std::string state_name_of(const std::string& stage, generation g) {
   return fmt::format("state/{}.g{}", stage, g);
 }
 
+std::string events_name_of(const std::string& topic, const std::string& type) {
+  return topic + "/" + type;
+}
+
 std::vector<stored_schema> schemas_of(const topology& t) {
   std::vector<stored_schema> all;
   for (const auto& stage : t.stages()) {
@@ -34,11 +38,14 @@ std::vector<stored_schema> schemas_of(const topology& t) {
       const bool known = std::any_of(all.begin(), all.end(),
                                      [&](const stored_schema& s) { return s.name == in.topic; });
       // Where stages read a topic as different types the first one's counts, at every start.
-      if (!in.internal && !stage.source && !known)
+      if (!in.internal && !stage.source && !stage.aggregate && !known)
         all.push_back({in.topic, std::nullopt, in.schema, false});
     }
     for (const auto& port : stage.ports) {
-      if (port.kind == port_kind::late) {
+      if (port.kind == port_kind::events) {
+        for (const auto& event : stage.aggregate->events())
+          all.push_back({events_name_of(port.topic, event.name), port.key_schema, event, false});
+      } else if (port.kind == port_kind::late) {
         add_late(stage, port, all);
       } else {
         all.push_back({port.topic, port.key_schema, port.schema, false});

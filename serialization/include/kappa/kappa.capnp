@@ -20,3 +20,8 @@ annotation timestamp @0xb6d8e2f1a4c97a14 (field) :Void;
 
 annotation key @0xb6d8e2f1a4c97a15 (field) :Void;
 # The record's key unless something else is said. At most one in a struct.
+
+annotation command @0xb6d8e2f1a4c97a16 (struct) :Text;
+annotation event @0xb6d8e2f1a4c97a17 (struct) :Text;
+# A command or an event of an aggregate. The text is the name of its protocol: all that say "account"
+# make up the C++ type account_protocol, which lists them. They belong into one file.

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -21,8 +22,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <typeindex>
 #include <vector>
 
+#include "kappa/actors/ask.hpp"
+#include "kappa/aggregate/program.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/logger.hpp"
@@ -188,6 +192,7 @@ class host {
 
   /// The value of a key. K: a string, an integer, … (what key_by gave), or windowed_key.
   template <class S, class K>
+    requires(!std::same_as<K, query_options>)
   [[nodiscard]] result<answer<S>> query(const std::string& stage, const K& key,
                                         query_options options = {}) {
     const bytes k = encoded(key);
@@ -203,6 +208,57 @@ class host {
   [[nodiscard]] result<answer<S>> query(const std::string& stage, const char* key,
                                         query_options options = {}) {
     return query<S>(stage, std::string{key}, options);
+  }
+
+  /// Asks the app's aggregate A under this key. Its answer comes when what follows is durable, and
+  /// what the command was decided on. Blocks.
+  template <aggregate_type A, class C, class K>
+  [[nodiscard]] ask_result ask(const K& key, const C& command, const ask_options& options = {}) {
+    return ask_and_wait(call_of<A>(encoded(key), command, options.expected_version),
+                        type_of<A, K>(), options.timeout);
+  }
+  template <aggregate_type A, class C>
+  [[nodiscard]] ask_result ask(const char* key, const C& command, const ask_options& options = {}) {
+    return ask<A>(std::string{key}, command, options);
+  }
+  /// The same without waiting: `done` is called once, soon or later, on a thread of the host or on
+  /// this one. It must not block. (The time limit is the caller's own business here.)
+  template <aggregate_type A, class C, class K>
+  void ask(const K& key, const C& command, const ask_options& options,
+           std::function<void(ask_result)> done) {
+    auto call = call_of<A>(encoded(key), command, options.expected_version);
+    if (done)
+      call.done = [done = std::move(done)](command_outcome o) { done(result_of(std::move(o))); };
+    send(std::move(call), type_of<A, K>());
+  }
+  /// Without an answer: what is wrong with the command nobody hears.
+  template <aggregate_type A, class C, class K>
+  void tell(const K& key, const C& command) {
+    send(call_of<A>(encoded(key), command, std::nullopt), type_of<A, K>());
+  }
+  template <aggregate_type A, class C>
+  void ask(const char* key, const C& command, const ask_options& options,
+           std::function<void(ask_result)> done) {
+    ask<A>(std::string{key}, command, options, std::move(done));
+  }
+  template <aggregate_type A, class C>
+  void tell(const char* key, const C& command) {
+    tell<A>(std::string{key}, command);
+  }
+  /// What is under this key, and its version. Never from a state that is still replaying: what is
+  /// not there yet would look as if it had never been (errc::unavailable: ask again).
+  template <aggregate_type A, class K>
+  [[nodiscard]] result<answer<aggregate_entry<A>>> query(const K& key, query_options options = {}) {
+    const bytes k = encoded(key);
+    options.refuse_stale = true;
+    auto stage = stage_of(type_of<A, K>());
+    if (!stage) return fail(stage.error());
+    return decoded<aggregate_entry<A>>(query_bytes(*stage, k, k, options));
+  }
+  template <aggregate_type A>
+  [[nodiscard]] result<answer<aggregate_entry<A>>> query(const char* key,
+                                                         query_options options = {}) {
+    return query<A>(std::string{key}, options);
   }
 
   /// One state key of the partition that `placed_by` belongs to.
@@ -251,6 +307,22 @@ class host {
     }
     return a;
   }
+
+  template <class A, class C>
+  static command_call call_of(bytes key, const C& command, std::optional<std::uint64_t> expected) {
+    static_assert(commands_of<A>::template contains<C>,
+                  "this command is not of the aggregate's protocol");
+    return {std::move(key), commands_of<A>::template place_of<C>, encoded(command), expected};
+  }
+  template <class A, class K>
+  static detail::aggregate_address type_of() {
+    static const auto keys = codec<K>::schema().fingerprint;
+    return {typeid(A), keys};
+  }
+  [[nodiscard]] result<std::string> stage_of(const detail::aggregate_address& type) const;
+  void send(command_call call, const detail::aggregate_address& type);
+  [[nodiscard]] ask_result ask_and_wait(command_call call, const detail::aggregate_address& type,
+                                        std::chrono::milliseconds timeout);
 
   struct inside;
   std::unique_ptr<inside> in_;

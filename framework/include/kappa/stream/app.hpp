@@ -68,6 +68,30 @@ class app {
     return {graph_, graph_->add(std::move(node))};
   }
 
+  /// An aggregate: a stage of its own, whose events are in the topic `name`, which belongs to the
+  /// app and keeps all. A: see aggregate.hpp; K: the type of its keys.
+  template <class A, class K = std::string>
+  void aggregate(std::string name) {
+    static_assert(encodable<K>, "the key needs a kappa::codec");
+    using entry = aggregate_entry<A>;
+    detail::op_node node;
+    node.kind = detail::op_kind::aggregate;
+    node.name = name;
+    node.topic = std::move(name);
+    node.program = std::make_shared<detail::typed_program<A>>();
+    node.state = detail::state_spec{
+        codec<A>::schema(),
+        codec<K>::schema(),
+        &testing::check_stored<entry>,
+        &detail::json_of_aggregate<A>,
+        &detail::key_bytes_of_text<K>,
+        [](state_store& store, std::size_t table,
+           const keyed_table_options& options) -> std::unique_ptr<keyed_table_base> {
+          return std::make_unique<keyed_table<entry>>(store, table, options);
+        }};
+    (void)graph_->add(std::move(node));
+  }
+
   [[nodiscard]] const std::string& name() const { return graph_->app; }
   [[nodiscard]] const detail::graph& graph() const { return *graph_; }
 

@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/aggregate/program.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/json_traits.hpp"
 #include "kappa/core/parse_number.hpp"
@@ -43,7 +44,8 @@ enum class op_kind {
   fold,           // keyed state
   window_fold,
   process,
-  to  // writes a public topic
+  to,        // writes a public topic
+  aggregate  // decides commands; a stage of its own
 };
 
 [[nodiscard]] std::string_view name_of(op_kind kind);
@@ -78,6 +80,17 @@ result<std::string> json_of_bytes(bytes_view in) {
     return fail(errc::invalid_argument, codec<T>::schema().name,
                 "the type has no kappa::json_traits");
   }
+}
+
+/// {"version":4,"state":{…}}
+template <class A>
+result<std::string> json_of_aggregate(bytes_view in) {
+  byte_reader reader{in};
+  const auto version = reader.get<std::uint64_t>();
+  if (!reader.ok()) return fail(errc::decode, codec<A>::schema().name, "its version is missing");
+  auto state = json_of_bytes<A>(reader.rest());
+  if (!state) return state;
+  return fmt::format(R"({{"version":{},"state":{}}})", version, *state);
 }
 
 template <class K>
@@ -128,6 +141,7 @@ struct op_node {
   milliseconds output_delay{0};            // how far results lag behind the watermark
   std::optional<milliseconds> idle_after;  // stream
   source_factory source;                   // source
+  std::shared_ptr<const aggregate_program> program;  // aggregate
 };
 
 struct graph {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <typeindex>
 #include <vector>
 
 #include "kappa/core/error.hpp"
@@ -33,7 +34,8 @@ struct input_spec {
 enum class port_kind {
   internal,  // a repartition topic or an edge between stages: gets markers
   public_topic,
-  late
+  late,
+  events  // an aggregate's own, each of one of the types of its protocol
 };
 
 /// What a stage writes.
@@ -57,7 +59,9 @@ struct stage_spec {
   kappa::generation generation{1};
   std::vector<input_spec> inputs;
   std::optional<source_factory> source;  // a source stage: one input, one task
-  std::vector<op_spec> ops;              // in the order of op_index
+  /// An aggregate: its input is the topic that it writes itself. Null: a stage of a stream.
+  std::shared_ptr<const detail::aggregate_program> aggregate;
+  std::vector<op_spec> ops;  // in the order of op_index
   std::vector<port_spec> ports;
   std::optional<std::string> state;  // name of the keyed state
   schema_info state_schema;
@@ -102,6 +106,9 @@ class topology {
   /// The stage, which must keep a keyed state. errc::not_found: there is none of that name;
   /// errc::invalid_argument: it keeps none. Both name those that do.
   [[nodiscard]] result<const stage_spec*> find_keyed(const std::string& stage) const;
+  /// The stage of that aggregate. errc::not_found: the app has none; errc::invalid_argument: it
+  /// has several of that type. Both name those that there are.
+  [[nodiscard]] result<const stage_spec*> find_aggregate(std::type_index type) const;
   [[nodiscard]] std::string dead_letters_topic() const { return app_name() + ".dead-letters"; }
   /// Requests from operators, from outside; and what hosts of the app reply.
   [[nodiscard]] std::string admin_topic() const { return kappa::admin_topic(app_name()); }

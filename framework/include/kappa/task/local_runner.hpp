@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "kappa/aggregate/inbox.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/task/commit_lane.hpp"
 #include "kappa/task/layout.hpp"
@@ -67,6 +68,13 @@ class local_runner {
   [[nodiscard]] std::vector<runnable_task*> tasks();
   /// Null: no such task.
   [[nodiscard]] runnable_task* find(const std::string& stage, partition p);
+  /// Where the commands of an aggregate's task wait, also while it is not open.
+  [[nodiscard]] const std::shared_ptr<command_inbox>& commands(const std::string& stage,
+                                                               partition p) {
+    auto& inbox = inboxes_[{stage, p}];
+    if (!inbox) inbox = std::make_shared<command_inbox>(options_.limits.max_waiting_commands);
+    return inbox;
+  }
   [[nodiscard]] const app_layout& layout() const { return layout_; }
   [[nodiscard]] const local_runner_options& options() const { return options_; }
 
@@ -77,6 +85,7 @@ class local_runner {
   local_runner_options options_;
   app_layout layout_;
   std::unique_ptr<commit_lane> lane_;
+  std::map<std::pair<std::string, partition>, std::shared_ptr<command_inbox>> inboxes_;
   std::vector<std::unique_ptr<runnable_task>> tasks_;
   bool committed_ = false;
 };

@@ -33,6 +33,9 @@ struct stored_schema {
 /// "state/hourly-delays.g1": no topic has a name with '/'.
 [[nodiscard]] std::string state_name_of(const std::string& stage, generation g);
 
+/// "accounts/bank.capnp:Withdrawn": of an event of the aggregate whose topic this is.
+[[nodiscard]] std::string events_name_of(const std::string& topic, const std::string& type);
+
 /// Of all topics that the app writes, that it reads from outside, and of its states.
 [[nodiscard]] std::vector<stored_schema> schemas_of(const topology& t);
 

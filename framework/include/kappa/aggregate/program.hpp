@@ -1,0 +1,211 @@
+// An aggregate's code without its type: what a task calls with bytes. Its states are in a keyed
+// table, each with the number of events that have made it.
+//
+// Threading: the task's thread only. Ownership: tables are the task's; a program keeps nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <typeindex>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "kappa/aggregate/aggregate.hpp"
+#include "kappa/core/bytes.hpp"
+#include "kappa/core/error.hpp"
+#include "kappa/core/schema_info.hpp"
+#include "kappa/core/time.hpp"
+#include "kappa/state/keyed_table.hpp"
+
+namespace kappa {
+
+/// An aggregate as it is stored: its state, and how many events have made it.
+template <class A>
+struct aggregate_entry {
+  std::uint64_t version = 0;
+  A state{};
+};
+
+/// The version (u64, little-endian), then the state.
+template <class A>
+struct codec<aggregate_entry<A>> {
+  static void encode(const aggregate_entry<A>& v, bytes& out) {
+    byte_writer{out}.put(v.version);
+    codec<A>::encode(v.state, out);
+  }
+  static result<aggregate_entry<A>> decode(bytes_view in) {
+    byte_reader reader{in};
+    aggregate_entry<A> v{reader.get<std::uint64_t>()};
+    if (!reader.ok()) return fail(errc::decode, codec<A>::schema().name, "its version is missing");
+    auto state = codec<A>::decode(reader.rest());
+    if (!state) return fail(std::move(state.error()));
+    v.state = std::move(*state);
+    return v;
+  }
+  static schema_info schema() { return codec<A>::schema(); }
+};
+
+namespace detail {
+
+/// What came of a command. Its memory is used again.
+struct decided {
+  struct event {
+    std::size_t kind = 0;  // in aggregate_program::events()
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    timestamp time = min_time;
+  };
+
+  std::uint64_t version_before = 0;
+  std::vector<event> events;
+  bytes values;  // of the events, encoded, one behind the other
+  std::optional<rejection> rejected;
+  std::optional<bytes> reply;
+
+  [[nodiscard]] bytes_view value_of(const event& e) const {
+    return bytes_view{values}.substr(e.begin, e.end - e.begin);
+  }
+  void clear() {
+    events.clear();
+    values.clear();
+    rejected.reset();
+    reply.reset();
+  }
+};
+
+class aggregate_program {
+ public:
+  virtual ~aggregate_program() = default;
+
+  /// The aggregate's C++ type.
+  [[nodiscard]] virtual std::type_index type() const = 0;
+  /// In the order of the schema; their places are what `decide` and `apply` are told.
+  [[nodiscard]] virtual const std::vector<schema_info>& commands() const = 0;
+  [[nodiscard]] virtual const std::vector<schema_info>& events() const = 0;
+
+  [[nodiscard]] virtual std::unique_ptr<keyed_table_base> make_table(
+      state_store& store, std::size_t table, const keyed_table_options& options) const = 0;
+
+  /// The events so far of what is under this key.
+  [[nodiscard]] virtual result<std::uint64_t> version(keyed_table_base& states,
+                                                      bytes_view key) const = 0;
+  /// Decides the command and applies what follows. Within a step, which undoes it: after an error
+  /// (errc::decode: the command's bytes), and after what user code throws, some of it is done.
+  [[nodiscard]] virtual result<void> decide(keyed_table_base& states, bytes_view key,
+                                            std::size_t command, bytes_view body, timestamp now,
+                                            decided& out) const = 0;
+  /// Applies an event that has happened. Within a step. errc::corrupt: it does not follow on the
+  /// last one, so that another writer has been there, or one is missing.
+  [[nodiscard]] virtual result<void> apply(keyed_table_base& states, bytes_view key,
+                                           std::size_t event, bytes_view value,
+                                           std::uint64_t version, timestamp time) const = 0;
+};
+
+template <class A, class Commands = commands_of<A>, class Events = events_of<A>>
+class typed_program;
+
+template <class A, class... Commands, class... Events>
+class typed_program<A, type_list<Commands...>, type_list<Events...>> final
+    : public aggregate_program {
+  static_assert(check_aggregate<A>());
+  using entry = aggregate_entry<A>;
+  using states_of = keyed_table<entry>;
+
+ public:
+  std::type_index type() const override { return typeid(A); }
+  const std::vector<schema_info>& commands() const override { return commands_; }
+  const std::vector<schema_info>& events() const override { return events_; }
+
+  std::unique_ptr<keyed_table_base> make_table(state_store& store, std::size_t table,
+                                               const keyed_table_options& options) const override {
+    return std::make_unique<states_of>(store, table, options);
+  }
+
+  result<std::uint64_t> version(keyed_table_base& states, bytes_view key) const override {
+    auto found = static_cast<states_of&>(states).find(key);
+    if (!found) return fail(std::move(found.error()));
+    return *found != nullptr ? (*found)->version : 0;
+  }
+
+  result<void> decide(keyed_table_base& states, bytes_view key, std::size_t command,
+                      bytes_view body, timestamp now, decided& out) const override {
+    using call = result<void> (*)(states_of&, bytes_view, bytes_view, timestamp, decided&);
+    static constexpr call calls[] = {&decide_one<Commands>...};
+    return calls[command](static_cast<states_of&>(states), key, body, now, out);
+  }
+
+  result<void> apply(keyed_table_base& states, bytes_view key, std::size_t event, bytes_view value,
+                     std::uint64_t version, timestamp time) const override {
+    using call = result<void> (*)(entry&, bytes_view, const apply_context&);
+    static constexpr call calls[] = {&apply_one<Events>...};
+    auto at = static_cast<states_of&>(states).edit(key);
+    if (!at) return fail(std::move(at.error()));
+    if (version != (*at)->version + 1) {
+      return fail(errc::corrupt, printable(key),
+                  fmt::format("event {} of it comes after event {}: one is missing, or another "
+                              "program has written to the topic",
+                              version, (*at)->version));
+    }
+    return calls[event](**at, value, {key, version, time});
+  }
+
+ private:
+  template <class C>
+  static result<void> decide_one(states_of& states, bytes_view key, bytes_view body, timestamp now,
+                                 decided& out) {
+    out.clear();
+    auto command = codec<C>::decode(body);
+    if (!command) return fail(std::move(command.error()));
+    auto found = states.find(key);
+    if (!found) return fail(std::move(found.error()));
+    static const A nothing_yet{};
+    out.version_before = *found != nullptr ? (*found)->version : 0;
+    const auto own = call_decide(*found != nullptr ? (*found)->state : nothing_yet, *command,
+                                 decide_context{key, out.version_before, now});
+    if (own.rejected()) {
+      out.rejected = own.why();
+      return {};
+    }
+    out.reply = own.reply_bytes();
+    if (own.events().empty()) return {};
+    auto at = states.edit(key);
+    if (!at) return fail(std::move(at.error()));
+    for (const auto& e : own.events())
+      std::visit([&](const auto& one) { happens(**at, key, one, now, out); }, e);
+    return {};
+  }
+
+  template <class E>
+  static void happens(entry& at, bytes_view key, const E& e, timestamp now, decided& out) {
+    static_assert(type_list<Events...>::template contains<E>,
+                  "this event is not of the aggregate's protocol");
+    auto& told = out.events.emplace_back();
+    told.kind = type_list<Events...>::template place_of<E>;
+    told.time = now;
+    if constexpr (has_event_time<E>) told.time = event_traits<E>::time(e);
+    told.begin = out.values.size();
+    codec<E>::encode(e, out.values);
+    told.end = out.values.size();
+    call_apply(at.state, e, apply_context{key, ++at.version, told.time});
+  }
+
+  template <class E>
+  static result<void> apply_one(entry& at, bytes_view value, const apply_context& ctx) {
+    auto event = codec<E>::decode(value);
+    if (!event) return fail(std::move(event.error()));
+    at.version = ctx.version;
+    call_apply(at.state, *event, ctx);
+    return {};
+  }
+
+  std::vector<schema_info> commands_{codec<Commands>::schema()...};
+  std::vector<schema_info> events_{codec<Events>::schema()...};
+};
+
+}  // namespace detail
+}  // namespace kappa

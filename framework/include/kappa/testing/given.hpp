@@ -1,0 +1,243 @@
+// Tests of an aggregate without a log:
+//
+//   kappa::testing::given<account>(opened{}, deposited{100})
+//       .when(withdraw{500})
+//       .then_rejected("insufficient funds");
+//
+// Every scenario also goes through serialization: commands, events and the state after each of them
+// are encoded and decoded again, and the state is made anew from all events. What differs fails the
+// scenario.
+//
+// Threading: one thread. Errors: scenario_failed, which says what was expected and what came; test
+// frameworks report an exception as a failure of the test.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "kappa/aggregate/aggregate.hpp"
+#include "kappa/core/json_traits.hpp"
+#include "kappa/testing/round_trip.hpp"
+
+namespace kappa::testing {
+
+struct scenario_failed : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+namespace detail {
+
+/// "Withdrawn{"amountCents":500}" as far as the type can be shown.
+template <class T>
+[[nodiscard]] std::string shown(const T& value) {
+  const auto name = codec<T>::schema().name;
+  const auto type = name.substr(name.rfind(':') + 1);
+  if constexpr (has_json<T>) return type + to_json(value);
+  return type + printable(encoded(value));
+}
+
+template <class... T>
+[[nodiscard]] std::string shown(const std::variant<T...>& value) {
+  return std::visit([](const auto& v) { return shown(v); }, value);
+}
+
+template <class T>
+[[nodiscard]] std::string shown(const std::vector<T>& values) {
+  if (values.empty()) return "no events";
+  std::string out;
+  for (const auto& v : values) out += (out.empty() ? "" : ", ") + shown(v);
+  return out;
+}
+
+[[noreturn]] inline void disagree(std::string_view about, std::string_view expected,
+                                  std::string_view came) {
+  throw scenario_failed{fmt::format("{}: expected {}, came {}", about, expected, came)};
+}
+
+/// As it is after it was stored.
+template <class T>
+[[nodiscard]] T stored(const T& value) {
+  const auto written = encoded(value);
+  if (auto same = check_stored<T>(written); !same) throw scenario_failed{same.error().text()};
+  return *codec<T>::decode(written);
+}
+
+template <class... T>
+[[nodiscard]] std::variant<T...> stored(const std::variant<T...>& value) {
+  return std::visit([](const auto& v) { return std::variant<T...>{stored(v)}; }, value);
+}
+
+}  // namespace detail
+
+template <class A>
+class scenario {
+  static_assert(kappa::detail::check_aggregate<A>());
+
+ public:
+  using event = any_event<A>;
+
+  explicit scenario(std::vector<event> history = {}) {
+    for (const auto& e : history) happened(e);
+  }
+
+  /// The key that `decide` and `apply` are told, and the time that it is.
+  template <encodable K>
+  scenario& key(const K& k) {
+    key_ = encoded(k);
+    return *this;
+  }
+  scenario& at(timestamp now) {
+    now_ = now;
+    return *this;
+  }
+
+  /// Decides the command; what follows from it has then happened.
+  template <class C>
+  scenario& when(const C& command) {
+    const auto about = detail::shown(command);
+    auto decided = kappa::detail::call_decide(state_, detail::stored(command),
+                                              decide_context{key_, version_, now_});
+    outcome_.emplace();
+    outcome_->about = about;
+    outcome_->reply = decided.reply_bytes();
+    if (decided.rejected()) {
+      outcome_->rejected = decided.why();
+      return *this;
+    }
+    for (const auto& own : decided.events()) {
+      outcome_->events.push_back(std::visit([](const auto& e) { return event{e}; }, own));
+      happened(outcome_->events.back());
+    }
+    return *this;
+  }
+
+  /// Exactly these events, in this order.
+  template <class... E>
+  scenario& then(const E&... expected) {
+    const auto& came = accepted();
+    const std::vector<event> all{event{expected}...};
+    if (came.events != all)
+      detail::disagree(came.about, detail::shown(all), detail::shown(came.events));
+    return *this;
+  }
+  scenario& then_nothing() { return then(); }
+
+  scenario& then_rejected(std::string_view reason) {
+    const auto& why = rejected(reason);
+    if (why.reason != reason) detail::disagree(last().about, reason, why.reason);
+    return *this;
+  }
+  template <encodable T>
+    requires(!std::convertible_to<T, std::string_view>)
+  scenario& then_rejected(const T& reason) {
+    const auto& why = rejected(detail::shown(reason));
+    const auto came = why.template as<T>();
+    if (!came) throw scenario_failed{came.error().text()};
+    if (!*came || !(**came == reason)) {
+      detail::disagree(last().about, detail::shown(reason),
+                       *came ? detail::shown(**came) : why.reason);
+    }
+    return *this;
+  }
+
+  template <encodable T>
+  scenario& then_reply(const T& expected) {
+    const auto& came = accepted();
+    if (!came.reply) detail::disagree(came.about, detail::shown(expected), "no reply");
+    const auto reply = codec<T>::decode(*came.reply);
+    if (!reply) throw scenario_failed{reply.error().text()};
+    if (!(*reply == expected))
+      detail::disagree(came.about, detail::shown(expected), detail::shown(*reply));
+    return *this;
+  }
+
+  /// `holds(state)`: what must be true of the state now.
+  template <class Predicate>
+  scenario& then_state(Predicate&& holds) {
+    if (!holds(state_))
+      throw scenario_failed{"the state is not as expected: " + detail::shown(state_)};
+    return *this;
+  }
+
+  [[nodiscard]] const A& state() const { return state_; }
+  [[nodiscard]] std::uint64_t version() const { return version_; }
+
+ private:
+  struct outcome {
+    std::string about;
+    std::vector<event> events{};
+    std::optional<rejection> rejected{};
+    std::optional<bytes> reply{};
+  };
+
+  static void apply(A& to, const event& e, const apply_context& ctx) {
+    std::visit([&](const auto& one) { kappa::detail::call_apply(to, one, ctx); }, e);
+  }
+
+  [[nodiscard]] timestamp time_of(const event& e) const {
+    return std::visit(
+        [this]<class E>(const E& one) {
+          if constexpr (has_event_time<E>) return event_traits<E>::time(one);
+          return now_;
+        },
+        e);
+  }
+
+  void happened(const event& e) {
+    history_.push_back({detail::stored(e), time_of(e), key_});
+    apply(state_, history_.back().what, {key_, ++version_, history_.back().time});
+    // As after a restart from a snapshot, and as after one without.
+    const auto kept = encoded(detail::stored(state_));
+    A anew{};
+    std::uint64_t version = 0;
+    for (const auto& h : history_) apply(anew, h.what, {h.key, ++version, h.time});
+    if (encoded(anew) != kept) {
+      detail::disagree("the state made anew from its events (is apply deterministic?)",
+                       detail::shown(state_), detail::shown(anew));
+    }
+    state_ = *codec<A>::decode(kept);
+  }
+
+  [[nodiscard]] const outcome& last() const {
+    if (!outcome_) throw scenario_failed{"a \"then\" without a \"when\" before"};
+    return *outcome_;
+  }
+  [[nodiscard]] const outcome& accepted() const {
+    const auto& o = last();
+    if (o.rejected)
+      detail::disagree(o.about, "it to be accepted", "a rejection: " + o.rejected->reason);
+    return o;
+  }
+  [[nodiscard]] const rejection& rejected(std::string_view expected) const {
+    const auto& o = last();
+    if (!o.rejected) detail::disagree(o.about, expected, detail::shown(o.events));
+    return *o.rejected;
+  }
+
+  struct past {
+    event what;
+    timestamp time;
+    bytes key;
+  };
+  A state_{};
+  std::uint64_t version_ = 0;
+  timestamp now_ = min_time;
+  bytes key_;
+  std::vector<past> history_;
+  std::optional<outcome> outcome_;
+};
+
+/// An aggregate to which this has happened.
+template <class A, class... E>
+[[nodiscard]] scenario<A> given(const E&... happened) {
+  return scenario<A>{{any_event<A>{happened}...}};
+}
+
+}  // namespace kappa::testing

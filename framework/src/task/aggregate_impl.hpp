@@ -1,0 +1,249 @@
+// The task of an aggregate, inside. aggregate_open.cpp: start and replay; aggregate_task.cpp:
+// commands, epochs, snapshots.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kappa/core/caught.hpp"
+#include "kappa/log/envelope.hpp"
+#include "kappa/state/snapshot_record.hpp"
+#include "kappa/task/aggregate_task.hpp"
+
+namespace kappa::detail {
+
+// For one epoch: what gives no events opens none, and is not to pile up.
+constexpr std::size_t most_waiting = 64 << 10;
+
+class aggregate_task final : public runnable_task {
+ public:
+  explicit aggregate_task(aggregate_task_options options) : options_{std::move(options)} {
+    for (const auto& kind : options_.program->events()) {
+      envelope e;
+      e.schema = reference_to(kind);
+      encode_envelope(schema_headers_.emplace_back(), e);
+      kinds_[{kind.id, kind.name}] = schema_headers_.size() - 1;
+    }
+  }
+  ~aggregate_task() override;
+  aggregate_task(const aggregate_task&) = delete;
+  aggregate_task& operator=(const aggregate_task&) = delete;
+
+  result<void> open() {
+    return caught(name_, [&] { return find_place_and_open(); });
+  }
+
+  const task_id& id() const override { return options_.id; }
+
+  result<run_status> run(std::size_t budget) override {
+    return caught(name_, [&]() -> result<run_status> {
+      if (lost_) {
+        return fail(errc::unavailable, name_,
+                    "what became of a commit is not known here any more: it starts anew", true);
+      }
+      return phase_ == task_phase::replaying ? replay(budget) : decide_some(budget);
+    });
+  }
+
+  bool should_close(timestamp now) const override {
+    if (phase_ == task_phase::replaying) return !snapshot_pending() && snapshot_due(now);
+    if (!open_) return in_flight_.empty() && !snapshot_pending() && snapshot_due(now);
+    if (in_flight_.size() >= options_.limits.max_epochs_in_flight) return false;
+    return full() || (somebody_waits_ && in_flight_.empty()) ||
+           now >= opened_at_ + options_.limits.commit_interval;
+  }
+
+  std::optional<timestamp> next_deadline() const override {
+    std::optional<timestamp> at;
+    if (open_) at = opened_at_ + options_.limits.commit_interval;
+    if (changed_since_snapshot_ && !snapshot_pending()) {
+      const auto due = last_snapshot_at_ + options_.limits.snapshot_interval;
+      at = at ? std::min(*at, due) : due;
+    }
+    return at;
+  }
+
+  result<epoch_ptr> close(timestamp now, bool final) override {
+    return caught(name_, [&] { return close_epoch(now, final); });
+  }
+
+  void committed(epoch_number e, const std::vector<offset>& bases) override;
+  std::size_t in_flight() const override { return in_flight_.size(); }
+  void advance_event_time(timestamp /*t*/) override {}
+
+  std::optional<state_delta> snapshot_ready() override {
+    if (!frozen_ || snapshot_running_ || !frozen_->durable) return std::nullopt;
+    state_delta d;
+    d.epoch = frozen_->record.epoch;
+    d.snapshot = encode_snapshot(frozen_->record);
+    d.tables.push_back(std::move(frozen_->states));
+    snapshot_running_ = true;
+    return d;
+  }
+  void snapshot_done() override {
+    if (!snapshot_running_) bug("a snapshot ended that was not begun");
+    states_->thaw();
+    frozen_.reset();
+    snapshot_running_ = false;
+    ++counters_.snapshots;
+    counters_.snapshot_at = options_.clock();
+    if (auto stats = store_->stats()) counters_.state = *stats;
+  }
+  bool snapshot_pending() const override { return frozen_.has_value() || snapshot_running_; }
+  state_store* store() override { return store_.get(); }
+  /// One that takes commands has never finished.
+  bool finished() const override { return options_.replay_only && phase_ != task_phase::replaying; }
+
+  task_progress progress() const override;
+
+  result<std::vector<std::unique_ptr<subscription>>> subscribe(
+      std::function<void()> on_data) override;
+  keyed_table_base* table() override { return states_.get(); }
+  // Of `latest` too: where what is not durable yet will be, nobody knows.
+  read_position read_at(read_level /*level*/) const override {
+    return {{options_.events_topic}, {next_of_state()}, phase_ == task_phase::replaying};
+  }
+
+ private:
+  /// Who is to be answered when an epoch is durable, and how.
+  struct pending_answer {
+    std::function<void(command_outcome)> done;
+    command_outcome outcome;
+  };
+  struct flying_epoch {
+    epoch_number number;
+    std::size_t events = 0;
+    std::vector<pending_answer> waiting;
+  };
+  /// Behind so many records from an offset on. (Where the last of a commit's records is, nobody is
+  /// told: on Kafka others' aborted ones may lie between them.)
+  struct place {
+    kappa::offset base;
+    std::uint64_t records = 0;
+    [[nodiscard]] kappa::offset next() const { return base + static_cast<std::int64_t>(records); }
+  };
+  struct frozen_snapshot {
+    snapshot_record record;  // the position is known only after T1
+    frozen_delta states;
+    bool durable = false;
+  };
+
+  topic_partition where() const { return {options_.events_topic, options_.id.partition}; }
+  position_key position_of_events() const {
+    const auto& id = options_.id;
+    return {id.app, id.stage, id.generation, id.partition, options_.events_topic};
+  }
+
+  // ── start ──
+
+  result<void> find_place_and_open();
+  result<void> check_events(const std::optional<place>& state, std::optional<offset> committed,
+                            const partition_bounds& bounds, offset end) const;
+  void go_live();
+  static void set_place(snapshot_record& s, const place& p) {
+    s.positions = {p.base};
+    s.clocks.clear();
+    byte_writer{s.clocks}.put(p.records);
+  }
+  static std::optional<place> place_in(const snapshot_record& s) {
+    byte_reader in{s.clocks};
+    place p;
+    p.records = in.get<std::uint64_t>();
+    if (!in.done() || s.positions.size() != 1) return std::nullopt;
+    p.base = s.positions.front();
+    return p;
+  }
+
+  // ── replay ──
+
+  epoch_number table_epoch(epoch_number e) const { return e + spent_epochs_; }
+  bool too_dirty() const {
+    return snapshot_pending() && states_->dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
+  }
+
+  result<run_status> replay(std::size_t budget);
+  result<void> replay_one(const record_view& r);
+
+  // ── commands ──
+
+  bool full() const {
+    return waiting_.size() >= most_waiting ||
+           events_->size_bytes() >= options_.limits.max_epoch_bytes ||
+           (!snapshot_pending() && states_->dirty_bytes() >= options_.limits.max_dirty_bytes);
+  }
+
+  result<run_status> decide_some(std::size_t budget);
+
+  bool too_many_in_flight() const {
+    return in_flight_.size() >= options_.limits.max_epochs_in_flight ||
+           (!in_flight_.empty() && in_flight_.back().waiting.size() >= most_waiting);
+  }
+
+  /// What fails is the command's own affair: it is told, and the next one is decided.
+  void decide(command_call& call);
+  result<void> append(bytes_view key);
+  /// Also a rejection rests on what was decided before, which may not be durable yet.
+  void when_durable(command_call& call, command_outcome outcome);
+  void answer_now(pending_answer& w);
+
+  // ── epochs ──
+
+  bool snapshot_due(timestamp now) const {
+    return changed_since_snapshot_ &&
+           (now >= last_snapshot_at_ + options_.limits.snapshot_interval ||
+            states_->dirty_bytes() >= options_.limits.max_dirty_bytes);
+  }
+
+  result<epoch_ptr> close_epoch(timestamp now, bool final);
+  offset next_of_state() const { return phase_ == task_phase::replaying ? next_ : durable_.next(); }
+  void freeze(epoch_number e);
+
+  aggregate_task_options options_;
+  std::string name_ = options_.id.text();
+  std::unique_ptr<state_store> store_;
+  std::unique_ptr<keyed_table_base> states_;
+  std::map<std::pair<std::uint64_t, std::string>, std::size_t> kinds_;  // of events
+  std::vector<bytes> schema_headers_;                                   // by kind
+
+  task_phase phase_ = task_phase::replaying;
+  std::unique_ptr<log_reader> reader_;  // in replay
+  std::unique_ptr<subscription> events_come_;
+  offset next_;  // in replay: the state is as of here
+  offset replay_to_;
+  offset read_next_;  // in replay: what is in batch_ ends here
+  read_batch batch_;
+  read_batch::cursor cursor_;
+  std::uint64_t to_skip_ = 0;  // records that the state has
+  // Tables want epochs that grow: each run of a replay counts as one, and so do commands without
+  // events that a snapshot comes after.
+  std::uint64_t spent_epochs_ = 0;
+
+  std::vector<command_call> taken_;  // from the inbox
+  std::size_t at_ = 0;               // the next of them
+  decided decided_;
+  bytes headers_;
+
+  epoch_number last_epoch_;  // closed or committed
+  bool open_ = false;
+  timestamp opened_at_ = min_time;
+  std::shared_ptr<record_batch> events_ = std::make_shared<record_batch>();
+  std::vector<pending_answer> waiting_;  // for the open epoch
+  bool somebody_waits_ = false;
+  std::deque<flying_epoch> in_flight_;
+  place durable_;      // behind the last event that is durable
+  bool lost_ = false;  // and where that is is not known any more
+
+  bool changed_since_snapshot_ = false;
+  timestamp last_snapshot_at_ = min_time;
+  std::optional<frozen_snapshot> frozen_;
+  bool snapshot_running_ = false;
+  task_progress counters_;
+};
+
+}  // namespace kappa::detail

@@ -1,0 +1,271 @@
+#include "kappa/task/aggregate_task.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "kappa/aggregate/event_header.hpp"
+#include "kappa/core/failpoint.hpp"
+#include "task/aggregate_impl.hpp"
+
+namespace kappa {
+namespace detail {
+namespace {
+
+class command_subscription final : public subscription {
+ public:
+  command_subscription(std::shared_ptr<command_inbox> to, std::function<void()> wake)
+      : to_{std::move(to)} {
+    to_->on_commands(std::move(wake));
+  }
+  ~command_subscription() override { to_->on_commands({}); }
+
+ private:
+  std::shared_ptr<command_inbox> to_;
+};
+
+}  // namespace
+
+aggregate_task::~aggregate_task() {
+  for (auto& f : in_flight_) {
+    for (auto& w : f.waiting) {
+      tell(w.done, error{errc::indefinite, name_,
+                         "the task was stopped before it was told that the events are durable"});
+    }
+  }
+  const error not_done{errc::unavailable, name_, "the task was stopped before", true};
+  for (auto& w : waiting_) tell(w.done, not_done);
+  for (; at_ < taken_.size(); ++at_) tell(taken_[at_].done, not_done);
+}
+
+void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases) {
+  if (in_flight_.empty() || in_flight_.front().number != e)
+    bug("an epoch was committed out of order");
+  auto f = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  if (bases.at(0).value < 0) {
+    lost_ = true;  // another one has the task, and where its events are nobody has looked
+  } else {
+    durable_ = {bases.at(0), f.events};
+  }
+  states_->durable(table_epoch(e));
+  if (frozen_ && frozen_->record.epoch == e) {
+    set_place(frozen_->record, durable_);
+    frozen_->durable = !lost_;
+  }
+  ++counters_.epochs;
+  for (auto& w : f.waiting) answer_now(w);
+}
+
+task_progress aggregate_task::progress() const {
+  auto p = counters_;
+  p.phase = finished() ? task_phase::finished : phase_;
+  p.dirty_bytes = states_->dirty_bytes();
+  p.cache_bytes = states_->cache_bytes();
+  p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
+  p.inputs.push_back({options_.events_topic, next_of_state()});
+  if (phase_ == task_phase::replaying)
+    p.lag = p.inputs.back().lag = static_cast<std::uint64_t>(replay_to_ - next_);
+  return p;
+}
+
+result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
+    std::function<void()> on_data) {
+  std::vector<std::unique_ptr<subscription>> all;
+  if (reader_) {
+    auto events = reader_->subscribe(on_data);
+    if (!events) return fail(events.error());
+    events_come_ = std::move(*events);
+  }
+  all.push_back(std::make_unique<command_subscription>(options_.commands, std::move(on_data)));
+  return all;
+}
+
+result<run_status> aggregate_task::decide_some(std::size_t budget) {
+  run_status status;
+  if (options_.replay_only) return status;
+  while (status.steps < budget) {
+    if (at_ == taken_.size()) {
+      options_.commands->take(taken_);
+      at_ = 0;
+      if (taken_.empty()) return status;
+    }
+    if (too_dirty() || (open_ ? full() : too_many_in_flight())) {
+      status.more = should_close(options_.clock());  // then there is room
+      status.blocked = !status.more;
+      return status;
+    }
+    auto call = std::move(taken_[at_++]);
+    decide(call);
+    ++status.steps;
+    ++counters_.records_in;
+  }
+  status.more = at_ < taken_.size() || !options_.commands->empty();
+  return status;
+}
+
+void aggregate_task::decide(command_call& call) {
+  const auto now = options_.clock();
+  std::optional<version_conflict> conflict;
+  const auto before = events_->position();
+  states_->begin_step(table_epoch(last_epoch_ + 1));
+  auto done = caught(name_, [&]() -> result<void> {
+    auto version = options_.program->version(*states_, call.key);
+    if (!version) return fail(version.error());
+    if (call.expected && *call.expected != *version) {
+      conflict = {*call.expected, *version};
+    } else {
+      auto decided =
+          options_.program->decide(*states_, call.key, call.command, call.body, now, decided_);
+      if (!decided) return decided;
+      if (auto appended = append(call.key); !appended) return appended;
+    }
+    states_->commit_step();
+    return {};
+  });
+  if (!done) {
+    states_->rollback_step();
+    events_->rewind(before);
+    when_durable(call, done.error());
+    return;
+  }
+  if (conflict) {
+    when_durable(call, *conflict);
+    return;
+  }
+  if (decided_.rejected) {
+    when_durable(call, std::move(*decided_.rejected));
+    return;
+  }
+  command_receipt receipt;
+  receipt.version = decided_.version_before + decided_.events.size();
+  receipt.events = decided_.events.size();
+  receipt.reply = std::move(decided_.reply);
+  if (receipt.events > 0) {
+    if (!open_) {
+      open_ = true;
+      opened_at_ = now;
+    }
+    changed_since_snapshot_ = true;
+    counters_.records_out += receipt.events;
+  }
+  when_durable(call, std::move(receipt));
+}
+
+result<void> aggregate_task::append(bytes_view key) {
+  const auto count = static_cast<std::uint32_t>(decided_.events.size());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto& e = decided_.events[i];
+    headers_ = schema_headers_[e.kind];
+    const auto mine = encode_event_header({decided_.version_before + i + 1, i, count});
+    const header_view one{event_header_name, mine};
+    encode_headers(headers_, {&one, 1});
+    events_->add(e.time, key, decided_.value_of(e), headers_);
+  }
+  if (events_->largest_bytes() > options_.max_record_bytes) {
+    return fail(errc::too_large, printable(key),
+                fmt::format("an event of this decision takes {} bytes, and the topic's records "
+                            "may have {}",
+                            events_->largest_bytes(), options_.max_record_bytes));
+  }
+  return {};
+}
+
+void aggregate_task::when_durable(command_call& call, command_outcome outcome) {
+  if (!call.done) return;
+  pending_answer w{std::move(call.done), std::move(outcome)};
+  if (open_) {
+    somebody_waits_ = true;
+    waiting_.push_back(std::move(w));
+  } else if (!in_flight_.empty()) {
+    in_flight_.back().waiting.push_back(std::move(w));
+  } else {
+    answer_now(w);
+  }
+}
+
+void aggregate_task::answer_now(pending_answer& w) {
+  if (auto* receipt = std::get_if<command_receipt>(&w.outcome)) receipt->next = durable_.next();
+  tell(w.done, std::move(w.outcome));
+}
+
+result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
+  const bool snapshot =
+      (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending();
+  if (!open_) {
+    if (snapshot && in_flight_.empty()) {
+      if (states_->last_epoch() > table_epoch(last_epoch_)) ++spent_epochs_;  // nothing came of it
+      freeze(last_epoch_);
+      set_place(frozen_->record, durable_);
+      frozen_->durable = true;
+      last_snapshot_at_ = now;
+    }
+    return epoch_ptr{};
+  }
+  failpoint::hit("epoch.close");
+  const auto number = last_epoch_ + 1;
+  auto e = std::make_shared<closed_epoch>();
+  e->task = options_.id;
+  e->number = number;
+  e->output_bytes = events_->size_bytes();
+  flying_epoch flying{number, events_->count(), std::move(waiting_)};
+  e->appends.push_back({where(), std::exchange(events_, std::make_shared<record_batch>())});
+  e->own_append = 0;
+  // Where the events end is known only when they are there: the position lags by one epoch.
+  e->moves.push_back(
+      {position_of_events(), {durable_.next(), encode_metadata({number, std::nullopt})}});
+  waiting_.clear();
+  somebody_waits_ = false;
+  in_flight_.push_back(std::move(flying));
+  last_epoch_ = number;
+  open_ = false;
+  if (snapshot) {
+    freeze(number);
+    last_snapshot_at_ = now;
+  }
+  return epoch_ptr{std::move(e)};
+}
+
+void aggregate_task::freeze(epoch_number e) {
+  failpoint::hit("t2.freeze");
+  if (states_->last_epoch() > table_epoch(e))
+    bug("a snapshot would have the state of one epoch and the position of another");
+  frozen_snapshot f;
+  f.record.epoch = e;
+  f.record.inputs = {options_.events_topic};
+  f.states = states_->freeze();
+  frozen_ = std::move(f);
+  changed_since_snapshot_ = false;
+}
+
+}  // namespace detail
+
+aggregate_task_options aggregate_options_of(const stage_spec& stage, partition p,
+                                            const stage_layout& layout) {
+  aggregate_task_options o;
+  o.id = {stage.app, stage.name, stage.generation, p};
+  o.events_topic = stage.inputs.front().topic;
+  o.program = stage.aggregate;
+  o.state_schema = stage.state_schema;
+  o.fingerprint = stage.fingerprint;
+  o.max_record_bytes = layout.ports.front().max_record_bytes;
+  return o;
+}
+
+result<void> check_rebuild(const aggregate_task_options& options) {
+  const topic_partition where{options.events_topic, options.id.partition};
+  auto bounds = options.log->bounds(where);
+  if (!bounds) return fail(bounds.error());
+  if (bounds->earliest == offset{0}) return {};
+  return fail(errc::refused_start, options.id.text(),
+              fmt::format("{} begins at {}: there is no more to build the state anew from",
+                          where.text(), bounds->earliest));
+}
+
+result<std::unique_ptr<runnable_task>> open_aggregate_task(aggregate_task_options options) {
+  auto t = std::make_unique<detail::aggregate_task>(std::move(options));
+  if (auto opened = t->open(); !opened) return fail(opened.error());
+  return std::unique_ptr<runnable_task>{std::move(t)};
+}
+
+}  // namespace kappa

@@ -1,0 +1,179 @@
+// Aggregates under a host, as a service uses them.
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "aggregate/bank.hpp"
+#include "kappa/actors/host.hpp"
+#include "kappa/log/embedded_log.hpp"
+#include "support/must.hpp"
+#include "support/refused.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace {
+
+using namespace bank;
+using namespace kappa;
+using kappa::test::must;
+using kappa::test::refused;
+using kappa::test::temporary_folder;
+
+app bank_app() {
+  app a{"bank"};
+  a.aggregate<account>("accounts");
+  return a;
+}
+
+struct running_bank {
+  running_bank() { start(); }
+  void start() {
+    host_options o;
+    o.log = "lmdb:" + (folder.path() / "log").string();
+    o.state = folder.path() / "state";
+    o.partitions = 3;
+    service.emplace(bank_app(), o);
+    must(service->start());
+  }
+  void restart() {
+    must(service->stop());
+    service.reset();
+    start();
+  }
+  template <class C>
+  command_receipt accepted(const std::string& key, const C& command, ask_options o = {}) {
+    auto r = service->ask<account>(key, command, o);
+    if (!r) throw std::runtime_error{r.error().text()};
+    return *r;
+  }
+  std::int64_t balance(const std::string& key) {
+    for (;;) {
+      const auto found = service->query<account>(key);
+      if (found) return found->value ? found->value->state.balance_cents : -1;
+      if (!found.error().retriable) throw std::runtime_error{found.error().text()};
+      std::this_thread::yield();  // it replays
+    }
+  }
+
+  temporary_folder folder;
+  std::optional<host> service;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(asking)
+
+BOOST_AUTO_TEST_CASE(a_service_asks_and_queries_what_it_was_told) {
+  running_bank b;
+  BOOST_TEST(b.accepted("acc-42", bank::open{}).version == 1U);
+  BOOST_TEST(b.accepted("acc-42", deposit{700}).version == 2U);
+  const auto found = must(b.service->query<account>("acc-42"));
+  BOOST_REQUIRE(found.value.has_value());
+  BOOST_TEST(found.value->version == 2U);
+  BOOST_TEST(found.value->state.balance_cents == 700);
+
+  const auto rejected = b.service->ask<account>("acc-42", withdraw{1000});
+  BOOST_REQUIRE(!rejected);
+  BOOST_REQUIRE(rejected.error().rejected());
+  BOOST_TEST(rejected.error().text() == "rejected: insufficient funds");
+  BOOST_TEST(
+      (must(rejected.error().rejected()->as<insufficient_funds>()) == insufficient_funds{300}));
+
+  const auto conflict = b.service->ask<account>("acc-42", withdraw{1}, {.expected_version = 1});
+  BOOST_REQUIRE(!conflict);
+  BOOST_REQUIRE(conflict.error().conflict());
+  BOOST_TEST(conflict.error().text() == "conflict: version 1 was expected, it is at 2");
+  BOOST_TEST(b.accepted("acc-42", withdraw{1}, {.expected_version = 2}).version == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(after_a_restart_everything_is_as_it_was_told) {
+  running_bank b;
+  for (int i = 0; i < 20; ++i) {
+    const auto key = "acc-" + std::to_string(i);
+    b.accepted(key, bank::open{});
+    b.accepted(key, deposit{100 + i});
+  }
+  b.restart();
+  for (int i = 0; i < 20; ++i) BOOST_TEST(b.balance("acc-" + std::to_string(i)) == 100 + i);
+  BOOST_TEST(b.accepted("acc-7", deposit{1}).version == 3U);
+  must(b.service->stop());
+  b.service.reset();
+  std::filesystem::remove_all(b.folder.path() / "state");
+  b.start();  // from the events alone
+  BOOST_TEST(b.balance("acc-7") == 108);
+}
+
+BOOST_AUTO_TEST_CASE(what_many_ask_at_the_same_time_is_decided_one_after_the_other) {
+  constexpr int askers = 8;
+  constexpr int each = 50;
+  running_bank b;
+  b.accepted("shared", bank::open{});
+  std::vector<std::thread> threads;
+  std::atomic<int> conflicts = 0;
+  for (int t = 0; t < askers; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < each; ++i) {
+        // Optimistic: looks, and asks again if somebody was faster.
+        for (;;) {
+          const auto seen = must(b.service->query<account>("shared")).value->version;
+          const auto done =
+              b.service->ask<account>("shared", deposit{1}, {.expected_version = seen});
+          if (done) break;
+          if (!done.error().conflict()) throw std::runtime_error{done.error().text()};
+          ++conflicts;
+        }
+      }
+    });
+  }
+  for (auto& t : threads) t.join();
+  BOOST_TEST(b.balance("shared") == askers * each);
+  BOOST_TEST_MESSAGE(conflicts << " conflicts");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_may_be_called_back_and_may_be_of_no_interest) {
+  running_bank b;
+  b.service->tell<account>(std::string{"acc-1"}, bank::open{});
+  std::promise<ask_result> came;
+  b.service->ask<account>(std::string{"acc-1"}, deposit{5}, {},
+                          [&](ask_result r) { came.set_value(std::move(r)); });
+  const auto r = came.get_future().get();
+  BOOST_REQUIRE(r.has_value());
+  BOOST_TEST(r->version == 2U);
+  BOOST_TEST(b.balance("acc-1") == 5);
+}
+
+BOOST_AUTO_TEST_CASE(who_asks_a_host_that_does_not_run_or_has_no_such_aggregate_is_told) {
+  struct other : account {};
+  running_bank b;
+  const auto unknown = b.service->ask<other>("acc-1", bank::open{});
+  BOOST_REQUIRE(!unknown);
+  BOOST_REQUIRE(unknown.error().failed());
+  BOOST_TEST((unknown.error().failed()->code == errc::not_found));
+  BOOST_TEST(unknown.error().text().find("accounts") != std::string::npos);
+  must(b.service->stop());
+  const auto stopped = b.service->ask<account>("acc-1", bank::open{});
+  BOOST_REQUIRE(!stopped);
+  BOOST_REQUIRE(stopped.error().failed());
+  BOOST_TEST((stopped.error().failed()->code == errc::stopped));
+}
+
+BOOST_AUTO_TEST_CASE(a_topic_of_events_that_would_forget_some_is_refused) {
+  temporary_folder folder;
+  embedded_log_options lo;
+  lo.folder = folder.path() / "log";
+  {
+    const auto log = must(open_embedded_log(lo));
+    topic_config c;
+    c.name = "accounts";
+    c.owner = "bank";
+    c.partitions = 4;
+    c.retention_time = milliseconds{1000};
+    must(log->create_topic(c));
+  }
+  host_options o;
+  o.log = "lmdb:" + lo.folder.string();
+  o.state = folder.path() / "state";
+  host h{bank_app(), o};
+  BOOST_TEST(refused(h.start(), errc::bad_config, {"topic accounts", "retention"}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
