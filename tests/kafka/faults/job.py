@@ -1,5 +1,6 @@
 """The flights job as several processes with the same flags; each takes a slot of the state folder."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -58,10 +59,16 @@ class Job:
 
     def listens(self):
         """It ends in order when it is asked to; before, its first milliseconds, it just ends."""
-        if not self.runs():
-            return False
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            blocked = next(line for line in status if line.startswith("SigBlk:")).split()[1]
+        return self.runs() and any(map(self._blocks_sigterm, glob.glob(f"/proc/{self.process.pid}/task/*/status")))
+
+    @staticmethod
+    def _blocks_sigterm(thread):
+        """All threads do, but for the first one while it waits for that signal."""
+        try:
+            with open(thread, encoding="ascii") as status:
+                blocked = next(line for line in status if line.startswith("SigBlk:")).split()[1]
+        except OSError:
+            return False  # it has ended meanwhile
         return bool(int(blocked, 16) & 1 << signal.SIGTERM - 1)
 
     def kill(self):
