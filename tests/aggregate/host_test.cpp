@@ -10,6 +10,8 @@
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
 
+namespace aggregate_hosts {
+
 namespace {
 
 using namespace bank;
@@ -177,3 +179,5 @@ BOOST_AUTO_TEST_CASE(a_topic_of_events_that_would_forget_some_is_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace aggregate_hosts

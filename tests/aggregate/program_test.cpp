@@ -6,6 +6,8 @@
 #include "kappa/testing/given.hpp"
 #include "state/state_support.hpp"
 
+namespace aggregate_programs {
+
 namespace {
 
 using namespace bank;
@@ -169,3 +171,5 @@ BOOST_AUTO_TEST_CASE(the_schemas_are_listed_in_the_order_of_the_text) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace aggregate_programs

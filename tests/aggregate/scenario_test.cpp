@@ -6,6 +6,8 @@
 #include "aggregate/bank.hpp"
 #include "kappa/testing/given.hpp"
 
+namespace aggregate_scenarios {
+
 namespace {
 
 using namespace bank;
@@ -108,3 +110,5 @@ BOOST_AUTO_TEST_CASE(an_apply_that_a_replay_cannot_repeat_fails_every_scenario) 
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace aggregate_scenarios

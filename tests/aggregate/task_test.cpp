@@ -13,6 +13,8 @@
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
 
+namespace aggregate_task_tests {
+
 namespace {
 
 using namespace bank;
@@ -521,3 +523,5 @@ BOOST_AUTO_TEST_CASE(a_state_that_is_ahead_of_the_log_is_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace aggregate_task_tests

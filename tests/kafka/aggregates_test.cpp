@@ -2,6 +2,8 @@
 #include "aggregate/bank.hpp"
 #include "kafka/totals_app_support.hpp"
 
+namespace aggregates_on_kafka_tests {
+
 namespace {
 
 using namespace kafka_test;
@@ -90,3 +92,5 @@ BOOST_AUTO_TEST_CASE(accounts_move_with_their_tasks_and_nothing_of_them_is_lost)
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
+
+}  // namespace aggregates_on_kafka_tests
