@@ -396,6 +396,22 @@ BOOST_AUTO_TEST_CASE(a_commit_that_came_true_although_nobody_said_so_leaves_a_sn
   BOOST_TEST(p.accepted("acc-1", do_deposit, deposit{1}).version == 3U);
 }
 
+// As after a commit in doubt whose task another process has moved on.
+BOOST_AUTO_TEST_CASE(a_task_that_does_not_know_where_its_events_are_saves_nothing_and_starts_anew) {
+  open_partition p;
+  p.accepted("acc-1", do_open, bank::open{});
+  const auto a = p.ask("acc-1", do_deposit, deposit{1});
+  p.run();
+  const auto e = p.close();
+  p.task->committed(e->number, {offset{-1}});
+  BOOST_TEST(std::get<command_receipt>(**a).version == 2U);
+  BOOST_TEST(!must(p.task->close(p.now, true)));
+  BOOST_TEST(!p.task->snapshot_ready().has_value());
+  const auto again = p.task->run(64);
+  BOOST_TEST(refused(again, errc::unavailable, {"starts anew"}));
+  BOOST_TEST(again.error().retriable);
+}
+
 BOOST_AUTO_TEST_CASE(without_a_position_and_a_state_the_events_are_enough) {
   open_partition p;
   p.accepted("acc-1", do_open, bank::open{});

@@ -86,7 +86,7 @@ struct host::inside {
   std::unique_ptr<caf::actor_system> system;
   std::vector<caf::actor> lanes;
   caf::actor state_thread;
-  std::shared_ptr<detail::state_thread_signs> signs{new detail::state_thread_signs};
+  std::shared_ptr<detail::state_thread_signs> signs;
   caf::actor admin;
   std::atomic<std::chrono::steady_clock::time_point> look_elsewhere_at{};
   std::atomic<bool> stopping = false;
@@ -225,6 +225,7 @@ struct host::inside {
 
   result<void> start() {
     started = options.clock();
+    signs = std::make_shared<detail::state_thread_signs>();
     auto compiled = topology::compile(the_app);
     if (!compiled) return fail(compiled.error());
     topology = std::make_shared<const kappa::topology>(std::move(*compiled));

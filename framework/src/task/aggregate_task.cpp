@@ -190,8 +190,9 @@ void aggregate_task::answer_now(pending_answer& w) {
 }
 
 result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
+  // Where the state is as of must be known.
   const bool snapshot =
-      (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending();
+      (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending() && !lost_;
   if (!open_) {
     if (snapshot && in_flight_.empty()) {
       if (states_->last_epoch() > table_epoch(last_epoch_)) ++spent_epochs_;  // nothing came of it
