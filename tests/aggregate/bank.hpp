@@ -18,6 +18,9 @@ using wire::withdraw;
 using wire::withdrawal_receipt;
 using wire::withdrawn;
 
+/// The places of the commands in the schema.
+enum command_of_account : std::size_t { do_open, do_deposit, do_withdraw, do_close };
+
 inline constexpr std::int64_t fee_from_cents = 10'000;
 inline constexpr std::int64_t fee_cents = 5;
 

@@ -6,6 +6,8 @@
 #include "aggregate/bank.hpp"
 #include "kappa/actors/host.hpp"
 #include "kappa/log/embedded_log.hpp"
+#include "kappa/log/memory_log.hpp"
+#include "kappa/task/local_runner.hpp"
 #include "support/must.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
@@ -156,6 +158,31 @@ BOOST_AUTO_TEST_CASE(who_asks_a_host_that_does_not_run_or_has_no_such_aggregate_
   BOOST_REQUIRE(!stopped);
   BOOST_REQUIRE(stopped.error().failed());
   BOOST_TEST((stopped.error().failed()->code == errc::stopped));
+}
+
+// As the test driver and tools run an app.
+BOOST_AUTO_TEST_CASE(the_runner_without_threads_runs_aggregates_too) {
+  temporary_folder folder;
+  local_runner_options o;
+  o.topology = std::make_shared<const topology>(must(topology::compile(bank_app())));
+  o.log = memory_log::create();
+  o.state_folder = folder.path();
+  o.layout.partitions = 1;
+  local_runner runner{o};
+  std::optional<command_outcome> came;
+  const auto ask = [&](std::size_t which, const bytes& body) {
+    must(runner.commands("accounts", partition{0})
+             ->put({"acc-1", which, body, std::nullopt, [&](command_outcome c) { came = c; }}));
+  };
+  must(runner.open());
+  ask(do_open, encoded(bank::open{}));
+  BOOST_TEST(must(runner.run_until_quiet({})));
+  BOOST_TEST(std::get<command_receipt>(came.value()).version == 1U);
+  runner.crash();
+  ask(do_deposit, encoded(deposit{1}));
+  must(runner.open());
+  BOOST_TEST(must(runner.run_until_quiet({.snapshots = true})));
+  BOOST_TEST(std::get<command_receipt>(came.value()).version == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_topic_of_events_that_would_forget_some_is_refused) {

@@ -15,8 +15,7 @@ using namespace kappa;
 using kappa::test::map_store;
 using kappa::test::must;
 
-/// The places of the commands and events in the schema.
-enum command_of_account : std::size_t { do_open, do_deposit, do_withdraw, do_close };
+/// The places of the events in the schema.
 enum event_of_account : std::size_t { on_opened, on_deposited, on_withdrawn, on_fee_charged };
 
 constexpr timestamp noon{std::chrono::hours{12}};
@@ -25,19 +24,16 @@ template <class A>
 struct states {
   template <class C>
   result<void> decide(bytes_view key, std::size_t which, const C& command) {
-    table->begin_step(epoch_number{1});
-    auto done = program.decide(*table, key, which, encoded(command), noon, out);
-    if (done) {
-      table->commit_step();
-    } else {
-      table->rollback_step();
-    }
-    return done;
+    return step([&] { return program.decide(*table, key, which, encoded(command), noon, out); });
   }
   template <class E>
   result<void> apply(bytes_view key, std::size_t which, const E& event, std::uint64_t version) {
+    return step([&] { return program.apply(*table, key, which, encoded(event), version, noon); });
+  }
+  template <class F>
+  result<void> step(F&& f) {
     table->begin_step(epoch_number{1});
-    auto done = program.apply(*table, key, which, encoded(event), version, noon);
+    auto done = f();
     if (done) {
       table->commit_step();
     } else {

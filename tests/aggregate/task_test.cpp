@@ -23,9 +23,6 @@ using kappa::test::must;
 using kappa::test::refused;
 using kappa::test::temporary_folder;
 
-/// The places of the commands in the schema.
-enum command_of_account : std::size_t { do_open, do_deposit, do_withdraw, do_close };
-
 const topic_partition events_of_accounts{"accounts", partition{0}};
 
 /// Which counts its decisions, and cannot bear one amount.

@@ -25,12 +25,12 @@ void command_router::send(command_call call, const aggregate_address& type) cons
     return;
   }
   const auto tasks = tasks_.of_stage(*stage);
-  if (tasks.empty()) {
-    tell(done, error{errc::unavailable, *stage, "this host replays other stages, and only them"});
+  if (!tasks) {
+    tell(done, tasks.error());
     return;
   }
-  const auto p = partition_of(call.key, static_cast<std::int32_t>(tasks.size()));
-  if (auto sent = tasks_.send(tasks[static_cast<std::size_t>(p.value)], std::move(call)); !sent)
+  const auto p = partition_of(call.key, static_cast<std::int32_t>(tasks->size()));
+  if (auto sent = tasks_.send((*tasks)[static_cast<std::size_t>(p.value)], std::move(call)); !sent)
     tell(done, sent.error());
 }
 

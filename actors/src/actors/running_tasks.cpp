@@ -49,13 +49,14 @@ caf::actor running_tasks::actor(std::size_t task) const {
   return all_.at(task).actor;
 }
 
-std::vector<std::size_t> running_tasks::of_stage(const std::string& stage) const {
+result<std::vector<std::size_t>> running_tasks::of_stage(const std::string& stage) const {
   const std::shared_lock lock{mutex_};
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < all_.size(); ++i) {
     if (all_[i].options.id.stage == stage) found.push_back(i);
   }
-  return found;
+  if (!found.empty()) return found;
+  return fail(errc::unavailable, stage, "this host replays other stages, and only them");
 }
 
 result<void> running_tasks::send(std::size_t task, read_ptr question) const {
@@ -72,19 +73,19 @@ result<void> running_tasks::send(std::size_t task, read_ptr question) const {
 result<state_entries> running_tasks::read(std::size_t task, bytes from, std::optional<bytes> to,
                                           std::size_t limit, const query_options& options) const {
   auto r = std::make_shared<read_request>();
+  const auto what = printable(from);
   r->from = std::move(from);
   r->to = std::move(to);
   r->limit = limit;
   r->options = options;
   auto answer = r->answer.get_future();
   if (auto sent = send(task, std::move(r)); !sent) return fail(sent.error());
-  const std::string name = "a query";
   if (answer.wait_for(options.timeout) != std::future_status::ready)
-    return fail(errc::timed_out, name, "no answer to a query in time", true);
+    return fail(errc::timed_out, what, "no answer to a query in time", true);
   try {
     return answer.get();
   } catch (const std::future_error&) {
-    return fail(errc::stopped, name, "the task has stopped", true);
+    return fail(errc::stopped, what, "the task has stopped", true);
   }
 }
 
@@ -147,6 +148,7 @@ void running_tasks::given(const task_place& task) {
 void running_tasks::taken(const task_place& task, bool lost, std::function<void()> done) {
   caf::actor ending;
   std::shared_ptr<command_inbox> commands;
+  task_id id;
   std::size_t i = 0;
   {
     const std::unique_lock lock{mutex_};
@@ -154,10 +156,11 @@ void running_tasks::taken(const task_place& task, bool lost, std::function<void(
     if (i != all_.size()) {
       ending = std::exchange(all_[i].actor, nullptr);
       commands = all_[i].options.opener.commands;
+      id = all_[i].options.id;
     }
     if (ending) {
       log_to_(lost ? log_level::warning : log_level::info, lost ? "task lost" : "task taken",
-              {{"task", all_[i].options.id.text()}});
+              {{"task", id.text()}});
     }
   }
   if (!ending) {
@@ -171,7 +174,7 @@ void running_tasks::taken(const task_place& task, bool lost, std::function<void(
     });
     leaving_.push_back({ending, end_of(ending)});
   }
-  when_it_ends(ending, [done = std::move(done), keeper = standbys_, i, id = this->id(i), commands] {
+  when_it_ends(ending, [done = std::move(done), keeper = standbys_, i, id, commands] {
     if (keeper) keeper->gone(i);
     if (commands) commands->close(elsewhere(id));
     done();

@@ -37,7 +37,8 @@ class running_tasks final : public placement_listener {
   [[nodiscard]] task_id id(std::size_t task) const;
   /// Null: it does not run here.
   [[nodiscard]] caf::actor actor(std::size_t task) const;
-  [[nodiscard]] std::vector<std::size_t> of_stage(const std::string& stage) const;
+  /// At least one. errc::unavailable: this host replays, and has none of the stage.
+  [[nodiscard]] result<std::vector<std::size_t>> of_stage(const std::string& stage) const;
   /// The entry under `from`, or those in [from, to). errc::elsewhere: it does not run here. Blocks.
   [[nodiscard]] result<state_entries> read(std::size_t task, bytes from, std::optional<bytes> to,
                                            std::size_t limit, const query_options& options) const;

@@ -204,23 +204,26 @@ result<const stage_spec*> topology::find_keyed(const std::string& stage) const {
 }
 
 result<const stage_spec*> topology::find_aggregate(std::type_index type) const {
-  const stage_spec* found = nullptr;
-  bool several = false;
+  // Asked for each command: names are put together for an error alone.
+  const auto is_it = [&](const stage_spec& s) {
+    return s.aggregate && s.aggregate->type() == type;
+  };
+  const auto found = std::find_if(stages_.begin(), stages_.end(), is_it);
+  const bool several =
+      found != stages_.end() && std::any_of(std::next(found), stages_.end(), is_it);
+  if (found != stages_.end() && !several) return &*found;
   std::string all;
   for (const auto& s : stages_) {
-    if (!s.aggregate) continue;
-    all += (all.empty() ? "" : ", ") + s.name;
-    if (s.aggregate->type() != type) continue;
-    several = several || found != nullptr;
-    found = &s;
+    if (s.aggregate) all += (all.empty() ? "" : ", ") + s.name;
   }
-  if (found == nullptr) {
-    return fail(errc::not_found, app_name(),
-                "it has no aggregate of this type; there are: " + (all.empty() ? "none" : all));
+  if (several) {
+    return fail(errc::invalid_argument, app_name(),
+                "several aggregates are of this type, and they are told apart by it: derive a type "
+                "for each of " +
+                    all);
   }
-  if (several)
-    return fail(errc::invalid_argument, app_name(), "name the aggregate, it is one of: " + all);
-  return found;
+  return fail(errc::not_found, app_name(),
+              "it has no aggregate of this type; there are: " + (all.empty() ? "none" : all));
 }
 
 result<topology> topology::compile(const app& a) {

@@ -48,9 +48,7 @@ template <class A>
 using commands_of = typename A::protocol::commands;
 template <class A>
 using events_of = typename A::protocol::events;
-/// Any command, any event of the aggregate.
-template <class A>
-using any_command = typename commands_of<A>::template into<std::variant>;
+/// Any event of the aggregate.
 template <class A>
 using any_event = typename events_of<A>::template into<std::variant>;
 

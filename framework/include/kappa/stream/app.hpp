@@ -73,22 +73,20 @@ class app {
   template <class A, class K = std::string>
   void aggregate(std::string name) {
     static_assert(encodable<K>, "the key needs a kappa::codec");
-    using entry = aggregate_entry<A>;
     detail::op_node node;
     node.kind = detail::op_kind::aggregate;
     node.name = name;
     node.topic = std::move(name);
     node.program = std::make_shared<detail::typed_program<A>>();
-    node.state = detail::state_spec{
-        codec<A>::schema(),
-        codec<K>::schema(),
-        &testing::check_stored<entry>,
-        &detail::json_of_aggregate<A>,
-        &detail::key_bytes_of_text<K>,
-        [](state_store& store, std::size_t table,
-           const keyed_table_options& options) -> std::unique_ptr<keyed_table_base> {
-          return std::make_unique<keyed_table<entry>>(store, table, options);
-        }};
+    node.state = detail::state_spec{codec<A>::schema(),
+                                    codec<K>::schema(),
+                                    &testing::check_stored<aggregate_entry<A>>,
+                                    &detail::json_of_aggregate<A>,
+                                    &detail::key_bytes_of_text<K>,
+                                    [program = node.program](state_store& store, std::size_t table,
+                                                             const keyed_table_options& options) {
+                                      return program->make_table(store, table, options);
+                                    }};
     (void)graph_->add(std::move(node));
   }
 
