@@ -23,6 +23,18 @@ kappa::app till_app() {
 }
 // [/app]
 
+// [again]
+// By its id a command happens once, however often it is asked.
+template <class C>
+kappa::ask_result ask_until_answered(kappa::host& host, const std::string& name, const C& command) {
+  const kappa::ask_options options{.id = kappa::new_command_id()};
+  auto done = host.ask<account>(name, command, options);
+  for (int more = 2; more > 0 && !done && done.error().may_be_asked_again(); --more)
+    done = host.ask<account>(name, command, options);
+  return done;
+}
+// [/again]
+
 int complain(const std::string& why) {
   fmt::print(stderr, "error: {}\n", why);
   return 1;
@@ -45,8 +57,8 @@ int main(int argc, char** argv) {
   for (int i = 3; i < argc; ++i) {
     const std::int64_t cents = std::atoll(argv[i]);
     // [ask]
-    const auto done = cents < 0 ? host.ask<account>(name, withdraw{-cents})
-                                : host.ask<account>(name, deposit{cents});
+    const auto done = cents < 0 ? ask_until_answered(host, name, withdraw{-cents})
+                                : ask_until_answered(host, name, deposit{cents});
     if (done) {  // durable
       fmt::print("{}: done, version {}\n", argv[i], done->version);
     } else if (const auto* why = done.error().rejected()) {

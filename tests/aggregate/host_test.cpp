@@ -5,6 +5,7 @@
 
 #include "aggregate/bank.hpp"
 #include "kappa/actors/host.hpp"
+#include "kappa/aggregate/command_id.hpp"
 #include "kappa/log/embedded_log.hpp"
 #include "kappa/log/memory_log.hpp"
 #include "kappa/task/local_runner.hpp"
@@ -87,6 +88,38 @@ BOOST_AUTO_TEST_CASE(a_service_asks_and_queries_what_it_was_told) {
   BOOST_REQUIRE(conflict.error().conflict());
   BOOST_TEST(conflict.error().text() == "conflict: version 1 was expected, it is at 2");
   BOOST_TEST(b.accepted("acc-42", withdraw{1}, {.expected_version = 2}).version == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_command_with_an_id_happens_once_also_over_a_restart) {
+  running_bank b;
+  const auto id = new_command_id();
+  b.accepted("acc-1", bank::open{});
+  BOOST_TEST(b.accepted("acc-1", deposit{5}, {.id = id}).version == 2U);
+  BOOST_TEST(b.accepted("acc-1", deposit{6}).version == 3U);
+  b.restart();
+  BOOST_TEST(b.accepted("acc-1", deposit{5}, {.id = id}).version == 2U);
+  BOOST_TEST(b.balance("acc-1") == 11);
+  const auto reused = b.service->ask<account>("acc-1", deposit{7}, {.id = id});
+  BOOST_REQUIRE(!reused);
+  BOOST_REQUIRE(reused.error().failed());
+  BOOST_TEST((reused.error().failed()->code == errc::id_reused));
+  BOOST_TEST(b.service->metrics().find("kappa_repeated_commands_total") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_window_that_outcomes_are_not_kept_for_is_refused_at_the_start) {
+  running_bank b;
+  must(b.service->stop());
+  app longer{"bank"};
+  longer.aggregate<account>("accounts", {.command_window = {.span = std::chrono::hours{24}}});
+  host_options o;
+  o.log = "lmdb:" + (b.folder.path() / "log").string();
+  o.state = b.folder.path() / "state";
+  o.partitions = 3;
+  BOOST_TEST(refused(host{longer, o}.start(), errc::bad_config,
+                     {"topic bank.accounts.outcomes", "retention.ms to 176400000"}));
+  app none{"bank"};
+  none.aggregate<account>("accounts", {.command_window = {.span = std::chrono::milliseconds{1}}});
+  BOOST_TEST(refused(host{none, o}.start(), errc::bad_config, {"accounts", "1 s … 30 d"}));
 }
 
 BOOST_AUTO_TEST_CASE(after_a_restart_everything_is_as_it_was_told) {
@@ -172,7 +205,8 @@ BOOST_AUTO_TEST_CASE(the_runner_without_threads_runs_aggregates_too) {
   std::optional<command_outcome> came;
   const auto ask = [&](std::size_t which, const bytes& body) {
     must(runner.commands("accounts", partition{0})
-             ->put({"acc-1", which, body, std::nullopt, [&](command_outcome c) { came = c; }}));
+             ->put({"acc-1", which, body, std::nullopt, std::nullopt,
+                    [&](command_outcome c) { came = c; }}));
   };
   must(runner.open());
   ask(do_open, encoded(bank::open{}));

@@ -1,162 +1,12 @@
 // An aggregate's task over a log in memory: what is appended, who is answered when, and what a new
 // life of the task knows.
-#include <optional>
-#include <stdexcept>
-
-#include "aggregate/bank.hpp"
-#include "kappa/aggregate/event_header.hpp"
-#include "kappa/log/envelope.hpp"
-#include "kappa/log/memory_log.hpp"
-#include "kappa/task/aggregate_task.hpp"
-#include "kappa/task/commit_lane.hpp"
-#include "support/must.hpp"
-#include "support/refused.hpp"
-#include "support/temporary_folder.hpp"
+#include "aggregate/one_partition.hpp"
 
 namespace aggregate_task_tests {
 
 namespace {
 
-using namespace bank;
-using namespace kappa;
-using kappa::test::must;
-using kappa::test::refused;
-using kappa::test::temporary_folder;
-
-const topic_partition events_of_accounts{"accounts", partition{0}};
-
-/// Which counts its decisions, and cannot bear one amount.
-struct watched_account : account {
-  static inline int decisions = 0;
-  using account::decide;
-  auto decide(const deposit& c) const -> kappa::decision<deposited> {
-    ++decisions;
-    if (c.amount_cents == 13) throw std::runtime_error{"thirteen"};
-    return account::decide(c);
-  }
-};
-
-using answer = std::shared_ptr<std::optional<command_outcome>>;
-
-struct one_partition {
-  one_partition() {
-    topic_config c;
-    c.name = events_of_accounts.topic;
-    c.owner = "bank";
-    must(log->create_topic(c));
-  }
-
-  [[nodiscard]] result<void> open() {
-    lane.emplace(log, writer_options{"bank", "test"});
-    if (auto opened = lane->open(); !opened) return opened;
-    aggregate_task_options o;
-    o.id = {"bank", "accounts", generation{1}, partition{0}};
-    o.events_topic = events_of_accounts.topic;
-    o.program = std::make_shared<kappa::detail::typed_program<watched_account>>();
-    o.state_schema = codec<watched_account>::schema();
-    o.log = log;
-    o.state_folder = folder.path() / "state";
-    o.commands = inbox;
-    o.limits = limits;
-    o.max_record_bytes = max_record_bytes;
-    o.clock = [this] { return now; };
-    auto opened = open_aggregate_task(std::move(o));
-    if (!opened) return fail(opened.error());
-    task = std::move(*opened);
-    return {};
-  }
-  /// As a process that dies.
-  void crash() {
-    task.reset();
-    lane.reset();
-  }
-  void restart() {
-    crash();
-    must(open());
-    turn();
-  }
-
-  template <class C>
-  answer ask(const std::string& key, std::size_t which, const C& command,
-             std::optional<std::uint64_t> expected = std::nullopt) {
-    auto slot = std::make_shared<std::optional<command_outcome>>();
-    must(inbox->put({key, which, encoded(command), expected,
-                     [slot](command_outcome o) { *slot = std::move(o); }}));
-    return slot;
-  }
-
-  void run() {
-    for (bool more = true; more;) more = must(task->run(64)).more;
-  }
-  /// The open epoch, closed when it asks for that.
-  epoch_ptr close() { return task->should_close(now) ? must(task->close(now, false)) : nullptr; }
-  [[nodiscard]] result<void> commit(const epoch_ptr& e) {
-    const std::array<epoch_ptr, 1> one{e};
-    auto bases = lane->commit(one);
-    if (!bases) return fail(bases.error());
-    task->committed(e->number, bases->front());
-    return {};
-  }
-  void write_snapshot() {
-    while (auto delta = task->snapshot_ready()) {
-      must(task->store()->commit(*delta));
-      task->snapshot_done();
-    }
-  }
-  /// As a host's: all that waits is decided and durable.
-  void turn() {
-    for (;;) {
-      run();
-      const auto e = close();
-      if (e) must(commit(e));
-      write_snapshot();
-      if (!e && !task->should_close(now)) return;
-    }
-  }
-  void snapshot() {
-    turn();
-    BOOST_TEST(!must(task->close(now, true)));
-    write_snapshot();
-  }
-
-  template <class C>
-  command_receipt accepted(const std::string& key, std::size_t which, const C& command) {
-    const auto a = ask(key, which, command);
-    turn();
-    BOOST_REQUIRE(a->has_value());
-    BOOST_REQUIRE(std::holds_alternative<command_receipt>(**a));
-    return std::get<command_receipt>(**a);
-  }
-  [[nodiscard]] std::int64_t balance(const std::string& key,
-                                     read_level level = read_level::committed) {
-    const auto stored = must(task->table()->read(key, level));
-    return stored ? must(codec<aggregate_entry<account>>::decode(*stored)).state.balance_cents : -1;
-  }
-  [[nodiscard]] std::vector<record_view> events() {
-    kept = must(must(log->open_reader(events_of_accounts))->read(offset{0}, 1 << 20));
-    return kept.records();
-  }
-
-  std::shared_ptr<memory_log> log = memory_log::create();
-  temporary_folder folder;
-  std::shared_ptr<command_inbox> inbox = std::make_shared<command_inbox>(1000);
-  task_limits limits;
-  std::size_t max_record_bytes = 1 << 20;
-  timestamp now{std::chrono::hours{12}};
-  std::optional<commit_lane> lane;
-  std::unique_ptr<runnable_task> task;
-  read_batch kept;
-};
-
-struct open_partition : one_partition {
-  open_partition() { must(open()); }
-};
-
-error failure(const answer& a) {
-  BOOST_REQUIRE(a->has_value());
-  BOOST_REQUIRE(std::holds_alternative<error>(**a));
-  return std::get<error>(**a);
-}
+using namespace aggregate_tests;
 
 }  // namespace
 
@@ -271,8 +121,7 @@ BOOST_AUTO_TEST_CASE(a_new_life_applies_the_events_and_decides_nothing) {
   p.restart();
   BOOST_TEST(p.task->progress().replayed == 1U);  // the snapshot has the others
   BOOST_TEST(p.balance("acc-1") == 750);
-  p.crash();
-  std::filesystem::remove_all(p.folder.path() / "state");
+  p.lose_state();
   p.restart();
   BOOST_TEST(p.task->progress().replayed == 3U);
   BOOST_TEST(p.balance("acc-1") == 750);
@@ -342,7 +191,7 @@ BOOST_AUTO_TEST_CASE(a_command_that_fails_is_answered_and_leaves_nothing_behind)
   const auto before = p.ask("acc-1", do_deposit, deposit{1});
   const auto thrown = p.ask("acc-1", do_deposit, deposit{13});
   const auto unreadable = std::make_shared<std::optional<command_outcome>>();
-  must(p.inbox->put({"acc-1", do_deposit, "nonsense", std::nullopt,
+  must(p.inbox->put({"acc-1", do_deposit, "nonsense", std::nullopt, std::nullopt,
                      [unreadable](command_outcome o) { *unreadable = std::move(o); }}));
   const auto after = p.ask("acc-1", do_deposit, deposit{2});
   p.turn();
@@ -424,7 +273,7 @@ BOOST_AUTO_TEST_CASE(without_a_position_and_a_state_the_events_are_enough) {
 BOOST_AUTO_TEST_CASE(whoever_is_answered_may_throw_and_the_others_are_answered) {
   open_partition p;
   p.accepted("acc-1", do_open, bank::open{});
-  must(p.inbox->put({"acc-1", do_deposit, encoded(deposit{1}), std::nullopt,
+  must(p.inbox->put({"acc-1", do_deposit, encoded(deposit{1}), std::nullopt, std::nullopt,
                      [](const command_outcome&) { throw std::runtime_error{"not mine"}; }}));
   BOOST_TEST(p.accepted("acc-1", do_deposit, deposit{2}).version == 3U);
 }
@@ -507,8 +356,7 @@ BOOST_AUTO_TEST_CASE(events_that_are_not_in_the_log_any_more_are_refused) {
   p.log->truncate_before(events_of_accounts, offset{1});
   p.restart();  // the state has them
   BOOST_TEST(p.balance("acc-1") == 700);
-  p.crash();
-  std::filesystem::remove_all(p.folder.path() / "state");
+  p.lose_state();
   BOOST_TEST(refused(p.open(), errc::refused_start,
                      {"accounts[0] begins at 1", "there is no state", "must never be deleted"}));
 }
@@ -516,8 +364,7 @@ BOOST_AUTO_TEST_CASE(events_that_are_not_in_the_log_any_more_are_refused) {
 BOOST_AUTO_TEST_CASE(a_topic_that_was_emptied_behind_the_task_is_refused) {
   open_partition p;
   p.accepted("acc-1", do_open, bank::open{});
-  p.crash();
-  std::filesystem::remove_all(p.folder.path() / "state");
+  p.lose_state();
   p.log->truncate_before(events_of_accounts, offset{1});
   BOOST_TEST(refused(p.open(), errc::refused_start, {"it has committed events", "accounts[0]"}));
 }
@@ -528,10 +375,7 @@ BOOST_AUTO_TEST_CASE(a_state_that_is_ahead_of_the_log_is_refused) {
   p.snapshot();
   p.crash();
   p.log = memory_log::create();  // a backup of the log, by the same id
-  topic_config c;
-  c.name = events_of_accounts.topic;
-  c.owner = "bank";
-  must(p.log->create_topic(c));
+  p.make_topics();
   BOOST_TEST(refused(p.open(), errc::refused_start, {"as of 1", "ends at 0"}));
 }
 

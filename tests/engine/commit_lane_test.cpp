@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(records_in_the_epochs_topic_are_found_over_unused_offsets) 
   std::vector<epoch_ptr> both;
   for (const std::uint64_t number : {1, 2}) {
     auto e = std::make_shared<closed_epoch>(*l.epoch(number));
-    e->own_append = e->appends.size();
+    e->own_appends.push_back(e->appends.size());
     e->appends.push_back({{"epochs", partition{0}}, e->appends.front().records});
     both.push_back(std::move(e));
   }

@@ -6,6 +6,12 @@
 
 namespace kappa {
 
+bool ask_refusal::may_be_asked_again() const {
+  const auto* e = failed();
+  return e != nullptr &&
+         (e->retriable || e->code == errc::timed_out || e->code == errc::indefinite);
+}
+
 std::string ask_refusal::text() const {
   if (const auto* r = rejected()) return "rejected: " + r->reason;
   if (const auto* c = conflict())

@@ -37,6 +37,15 @@ const figure figures[] = {
      [](const task_status& s) { return static_cast<double>(s.progress.snapshots); }},
     {"kappa_timers_fired_total", "Timers fired", true,
      [](const task_status& s) { return static_cast<double>(s.progress.timers_fired); }},
+    {"kappa_repeated_commands_total", "Commands of an aggregate answered by their ids", true,
+     [](const task_status& s) { return static_cast<double>(s.progress.repeated_commands); }},
+    {"kappa_remembered_commands_bytes",
+     "Ids of commands that are remembered, and what they came to", false,
+     [](const task_status& s) { return static_cast<double>(s.progress.remembered_bytes); }},
+    {"kappa_remembered_commands_seconds", "Since the oldest command that is remembered", false,
+     [](const task_status& s) {
+       return static_cast<double>(s.progress.remembered_span.count()) / 1000.0;
+     }},
     {"kappa_restored_records_total", "Records replayed without output", true,
      [](const task_status& s) { return static_cast<double>(s.progress.replayed); }},
     {"kappa_lag", "Offsets (of a source: bytes) not yet processed", false,

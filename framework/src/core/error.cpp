@@ -51,6 +51,10 @@ std::string_view name_of(errc code) {
       return "not permitted";
     case errc::elsewhere:
       return "elsewhere";
+    case errc::id_reused:
+      return "id reused";
+    case errc::too_old:
+      return "too old";
     case errc::injected:
       return "injected fault";
   }

@@ -266,7 +266,12 @@ result<topology> topology::compile(const app& a) {
         s.ports.push_back({port_kind::public_topic, n.topic, n.schema, n.key_schema, n.check});
       } else if (n.kind == op_kind::aggregate) {
         s.aggregate = n.program;
+        s.command_window = n.command_window;
         s.ports.push_back({port_kind::events, n.topic, {}, n.state->key_schema, nullptr});
+        s.ports.push_back(
+            {port_kind::outcomes, s.outcomes_topic(), {}, n.state->key_schema, nullptr});
+        if (auto good = n.command_window.check(); !good)
+          problems.push_back(fmt::format("aggregate \"{}\": {}", s.name, good.error().text()));
       } else if (n.kind == op_kind::window_fold) {
         s.ports.push_back({port_kind::late,
                            n.topic.empty() ? fmt::format("{}.{}.late", g->app, n.name) : n.topic,

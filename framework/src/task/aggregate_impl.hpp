@@ -11,10 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "kappa/aggregate/command_window.hpp"
+#include "kappa/aggregate/remembered.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/state/snapshot_record.hpp"
 #include "kappa/task/aggregate_task.hpp"
+#include "task/aggregate_tail.hpp"
 
 namespace kappa::detail {
 
@@ -24,6 +27,8 @@ constexpr std::size_t most_waiting = 64 << 10;
 class aggregate_task final : public runnable_task {
  public:
   explicit aggregate_task(aggregate_task_options options) : options_{std::move(options)} {
+    for (const auto& kind : options_.program->commands())
+      command_types_.push_back(checksum(kind.name, kind.id));
     for (const auto& kind : options_.program->events()) {
       envelope e;
       e.schema = reference_to(kind);
@@ -82,13 +87,14 @@ class aggregate_task final : public runnable_task {
     state_delta d;
     d.epoch = frozen_->record.epoch;
     d.snapshot = encode_snapshot(frozen_->record);
-    d.tables.push_back(std::move(frozen_->states));
+    d.tables = std::move(frozen_->tables);
     snapshot_running_ = true;
     return d;
   }
   void snapshot_done() override {
     if (!snapshot_running_) bug("a snapshot ended that was not begun");
     states_->thaw();
+    window_->thaw();
     frozen_.reset();
     snapshot_running_ = false;
     ++counters_.snapshots;
@@ -119,22 +125,25 @@ class aggregate_task final : public runnable_task {
   struct flying_epoch {
     epoch_number number;
     std::size_t events = 0;
+    std::size_t outcomes = 0;
     std::vector<pending_answer> waiting;
   };
   /// Behind so many records from an offset on. (Where the last of a commit's records is, nobody is
   /// told: on Kafka others' aborted ones may lie between them.)
   struct place {
-    kappa::offset base;
+    kappa::offset base;  // of events
     std::uint64_t records = 0;
+    kappa::offset outcomes;  // all before this one are remembered
     [[nodiscard]] kappa::offset next() const { return base + static_cast<std::int64_t>(records); }
   };
   struct frozen_snapshot {
     snapshot_record record;  // the position is known only after T1
-    frozen_delta states;
+    std::vector<frozen_delta> tables;
     bool durable = false;
   };
 
   topic_partition where() const { return {options_.events_topic, options_.id.partition}; }
+  topic_partition outcomes() const { return {options_.outcomes_topic, options_.id.partition}; }
   position_key position_of_events() const {
     const auto& id = options_.id;
     return {id.app, id.stage, id.generation, id.partition, options_.events_topic};
@@ -142,12 +151,15 @@ class aggregate_task final : public runnable_task {
 
   // ── start ──
 
+  result<void> open_state();
+  result<std::optional<place>> place_of_state();
   result<void> find_place_and_open();
   result<void> check_events(const std::optional<place>& state, std::optional<offset> committed,
-                            const partition_bounds& bounds, offset end) const;
+                            const partition_bounds& bounds, offset end, offset outcomes_end) const;
+  result<void> find_outcomes(const std::optional<place>& state, offset end);
   void go_live();
   static void set_place(snapshot_record& s, const place& p) {
-    s.positions = {p.base};
+    s.positions = {p.base, p.outcomes};
     s.clocks.clear();
     byte_writer{s.clocks}.put(p.records);
   }
@@ -155,27 +167,31 @@ class aggregate_task final : public runnable_task {
     byte_reader in{s.clocks};
     place p;
     p.records = in.get<std::uint64_t>();
-    if (!in.done() || s.positions.size() != 1) return std::nullopt;
-    p.base = s.positions.front();
+    if (!in.done() || s.positions.size() != 2) return std::nullopt;
+    p.base = s.positions[0];
+    p.outcomes = s.positions[1];
     return p;
   }
 
   // ── replay ──
 
   epoch_number table_epoch(epoch_number e) const { return e + spent_epochs_; }
+  std::size_t dirty_bytes() const { return states_->dirty_bytes() + window_->dirty_bytes(); }
   bool too_dirty() const {
-    return snapshot_pending() && states_->dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
+    return snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
   }
 
   result<run_status> replay(std::size_t budget);
-  result<void> replay_one(const record_view& r);
+  result<void> replay_event(const record_view& r);
+  result<void> replay_outcome(const record_view& r);
+  void remember(const command_header& h, const lasting_outcome& outcome);
 
   // ── commands ──
 
   bool full() const {
     return waiting_.size() >= most_waiting ||
-           events_->size_bytes() >= options_.limits.max_epoch_bytes ||
-           (!snapshot_pending() && states_->dirty_bytes() >= options_.limits.max_dirty_bytes);
+           events_->size_bytes() + outcomes_->size_bytes() >= options_.limits.max_epoch_bytes ||
+           (!snapshot_pending() && dirty_bytes() >= options_.limits.max_dirty_bytes);
   }
 
   result<run_status> decide_some(std::size_t budget);
@@ -187,7 +203,14 @@ class aggregate_task final : public runnable_task {
 
   /// What fails is the command's own affair: it is told, and the next one is decided.
   void decide(command_call& call);
-  result<void> append(bytes_view key);
+  /// What to say to a command for its id alone: it has been decided before, or cannot be.
+  std::optional<command_outcome> answer_of_id(const command_call& call, timestamp now);
+  /// Decides it as a step: what came of it is in `decided_`, `outcome_`, and what is to be
+  /// appended.
+  result<std::optional<version_conflict>> decide_step(const command_call& call, timestamp now);
+  void append_events(const command_call& call);
+  void append_outcome(const command_call& call, timestamp now);
+  void add_command_header();
   /// Also a rejection rests on what was decided before, which may not be durable yet.
   void when_durable(command_call& call, command_outcome outcome);
   void answer_now(pending_answer& w);
@@ -197,28 +220,27 @@ class aggregate_task final : public runnable_task {
   bool snapshot_due(timestamp now) const {
     return changed_since_snapshot_ &&
            (now >= last_snapshot_at_ + options_.limits.snapshot_interval ||
-            states_->dirty_bytes() >= options_.limits.max_dirty_bytes);
+            dirty_bytes() >= options_.limits.max_dirty_bytes);
   }
 
   result<epoch_ptr> close_epoch(timestamp now, bool final);
-  offset next_of_state() const { return phase_ == task_phase::replaying ? next_ : durable_.next(); }
+  offset next_of_state() const {
+    return phase_ == task_phase::replaying ? events_tail_.next() : durable_.next();
+  }
   void freeze(epoch_number e);
 
   aggregate_task_options options_;
   std::string name_ = options_.id.text();
   std::unique_ptr<state_store> store_;
   std::unique_ptr<keyed_table_base> states_;
+  std::optional<command_window> window_;
   std::map<std::pair<std::uint64_t, std::string>, std::size_t> kinds_;  // of events
   std::vector<bytes> schema_headers_;                                   // by kind
+  std::vector<std::uint64_t> command_types_;
 
   task_phase phase_ = task_phase::replaying;
-  std::unique_ptr<log_reader> reader_;  // in replay
-  std::unique_ptr<subscription> events_come_;
-  offset next_;  // in replay: the state is as of here
-  offset replay_to_;
-  offset read_next_;  // in replay: what is in batch_ ends here
-  read_batch batch_;
-  read_batch::cursor cursor_;
+  aggregate_tail events_tail_;
+  aggregate_tail outcomes_tail_;
   std::uint64_t to_skip_ = 0;  // records that the state has
   // Tables want epochs that grow: each run of a replay counts as one, and so do commands without
   // events that a snapshot comes after.
@@ -227,12 +249,18 @@ class aggregate_task final : public runnable_task {
   std::vector<command_call> taken_;  // from the inbox
   std::size_t at_ = 0;               // the next of them
   decided decided_;
+  hash128 id_hash_;            // of the command's id, if it has one
+  command_header own_header_;  // its header
+  bytes encoded_header_;
+  lasting_outcome outcome_;
+  bytes encoded_outcome_;
   bytes headers_;
 
   epoch_number last_epoch_;  // closed or committed
   bool open_ = false;
   timestamp opened_at_ = min_time;
   std::shared_ptr<record_batch> events_ = std::make_shared<record_batch>();
+  std::shared_ptr<record_batch> outcomes_ = std::make_shared<record_batch>();
   std::vector<pending_answer> waiting_;  // for the open epoch
   bool somebody_waits_ = false;
   std::deque<flying_epoch> in_flight_;

@@ -3,13 +3,14 @@
 
 #include <fmt/format.h>
 
+#include "kappa/aggregate/command_id.hpp"
 #include "kappa/aggregate/event_header.hpp"
 #include "kappa/core/failpoint.hpp"
 #include "task/aggregate_impl.hpp"
 
 namespace kappa::detail {
 
-result<void> aggregate_task::find_place_and_open() {
+result<void> aggregate_task::open_state() {
   auto identity = options_.log->identity({options_.events_topic});
   if (!identity) return fail(identity.error());
   const auto& id = options_.id;
@@ -17,23 +18,35 @@ result<void> aggregate_task::find_place_and_open() {
   so.folder = options_.state_folder;
   so.identity = {id.app, id.stage, id.generation, id.partition, *identity, options_.fingerprint};
   so.tables.push_back({id.stage, options_.state_schema});
+  so.tables.push_back({"commands", {"none", 0, 0, "none", nullptr}});
   auto store = state_store::open(so);
   if (!store) return fail(store.error());
   store_ = std::move(*store);
   states_ = options_.program->make_table(*store_, 0, {options_.limits.cache_bytes});
+  window_.emplace(*store_, 1, options_.window);
   if (auto stats = store_->stats()) counters_.state = *stats;
+  return window_->load();
+}
 
-  std::optional<place> from;  // nothing: there is no state
-  if (const auto raw = store_->snapshot()) {
-    const auto snapshot = decode_snapshot(*raw);
-    from = snapshot ? place_in(*snapshot) : std::nullopt;
-    if (!from || snapshot->epoch != store_->epoch()) {
-      return fail(errc::corrupt, name_,
-                  "the state's snapshot record is malformed; delete the state folder to rebuild "
-                  "it");
-    }
-    last_epoch_ = snapshot->epoch;
+// Nothing: there is no state.
+result<std::optional<aggregate_task::place>> aggregate_task::place_of_state() {
+  const auto raw = store_->snapshot();
+  if (!raw) return std::optional<place>{};
+  const auto snapshot = decode_snapshot(*raw);
+  auto at = snapshot ? place_in(*snapshot) : std::nullopt;
+  if (!at || snapshot->epoch != store_->epoch()) {
+    return fail(errc::corrupt, name_,
+                "the state's snapshot record is malformed; delete the state folder to rebuild it");
   }
+  last_epoch_ = snapshot->epoch;
+  return at;
+}
+
+result<void> aggregate_task::find_place_and_open() {
+  if (auto good = options_.window.check(); !good) return good;
+  if (auto opened = open_state(); !opened) return opened;
+  const auto from = place_of_state();
+  if (!from) return fail(from.error());
   auto position = options_.log->position(position_of_events());
   if (!position) return fail(position.error());
   if (*position) {
@@ -50,37 +63,59 @@ result<void> aggregate_task::find_place_and_open() {
   if (!bounds) return fail(bounds.error());
   std::optional<offset> committed;
   if (*position) committed = (*position)->next;
-  if (auto good = check_events(from, committed, *bounds, *end); !good) return good;
-  durable_ = from.value_or(place{bounds->earliest, 0});
-  next_ = read_next_ = durable_.base;
+  auto outcomes_end = options_.log->settled_end(outcomes());
+  if (!outcomes_end) return fail(outcomes_end.error());
+  if (auto good = check_events(*from, committed, *bounds, *end, *outcomes_end); !good) return good;
+  durable_ = from->value_or(place{bounds->earliest, 0, {}});
   to_skip_ = durable_.records;
-  replay_to_ = std::max(*end, next_);
-  counters_.replay_total = static_cast<std::uint64_t>(replay_to_ - next_);
+  events_tail_ = {where(), durable_.base, *end};
+  if (auto found = find_outcomes(*from, *outcomes_end); !found) return found;
+  counters_.replay_total = events_tail_.left() + outcomes_tail_.left();
   last_snapshot_at_ = options_.clock();
   failpoint::hit("recover.plan");
-  if (next_ < replay_to_) {
-    last_epoch_ = std::max(last_epoch_, epoch_number{1});  // tables begin with it
-    auto reader = options_.log->open_reader(where());
-    if (!reader) return fail(reader.error());
-    reader_ = std::move(*reader);
-    failpoint::hit("recover.replay");
+  if (counters_.replay_total == 0) {
+    go_live();
     return {};
   }
-  go_live();
+  last_epoch_ = std::max(last_epoch_, epoch_number{1});  // tables begin with it
+  for (auto* tail : {&events_tail_, &outcomes_tail_}) {
+    if (tail->done()) continue;
+    if (auto opened = tail->open(*options_.log); !opened) return opened;
+  }
+  failpoint::hit("recover.replay");
+  return {};
+}
+
+// Of the outcomes only those are needed that are not older than what is remembered: a part that is
+// not there any more is no loss.
+result<void> aggregate_task::find_outcomes(const std::optional<place>& state, offset end) {
+  if (state && state->outcomes > end) {
+    return fail(errc::refused_start, name_,
+                fmt::format("its state is as of {} of {}, which ends at {}: the log is not the "
+                            "one that this state came from",
+                            state->outcomes, outcomes().text(), end));
+  }
+  auto bounds = options_.log->bounds(outcomes());
+  if (!bounds) return fail(bounds.error());
+  const auto from = state ? std::max(state->outcomes, bounds->earliest) : bounds->earliest;
+  outcomes_tail_ = {outcomes(), from, end};
+  durable_.outcomes = from;
   return {};
 }
 
 result<void> aggregate_task::check_events(const std::optional<place>& state,
                                           std::optional<offset> committed,
-                                          const partition_bounds& bounds, offset end) const {
+                                          const partition_bounds& bounds, offset end,
+                                          offset outcomes_end) const {
   if (state && state->next() > end) {
     return fail(errc::refused_start, name_,
                 fmt::format("its state is as of {} of {}, which ends at {}: the log is not the "
                             "one that this state came from",
                             state->next(), where().text(), end));
   }
-  // An epoch that was committed has an event at least.
-  if (committed && (*committed > end || bounds.earliest == end)) {
+  // An epoch that was committed has an event or an outcome.
+  const bool nothing = bounds.earliest == end && outcomes_end == offset{0};
+  if (committed && (*committed > end || nothing)) {
     return fail(errc::refused_start, name_,
                 fmt::format("it has committed events, and {} ends at {}: the topic is not the "
                             "one that they were written to",
@@ -99,10 +134,9 @@ result<void> aggregate_task::check_events(const std::optional<place>& state,
 }
 
 void aggregate_task::go_live() {
-  events_come_.reset();
-  reader_.reset();
-  batch_ = {};
-  cursor_ = {};
+  events_tail_.close();
+  outcomes_tail_.close();
+  durable_.outcomes = outcomes_tail_.next();
   phase_ = task_phase::live;
   failpoint::hit("recover.live");
 }
@@ -112,53 +146,46 @@ result<run_status> aggregate_task::replay(std::size_t budget) {
   status.replaying = true;
   status.blocked = too_dirty();
   bool waits = false;
-  while (!status.blocked && status.steps < budget && next_ < replay_to_) {
-    const auto* r = cursor_.peek();
-    if (r == nullptr) {
-      next_ = std::min(read_next_, replay_to_);  // over what is no record
-      if (next_ == replay_to_) break;
-      auto batch = reader_->read(read_next_, options_.limits.read_bytes);
-      if (!batch) return fail(batch.error());
-      waits = batch->next() == read_next_;  // on its way
-      if (waits) break;
-      read_next_ = batch->next();
-      batch_ = std::move(*batch);
-      cursor_ = read_batch::cursor{batch_};
+  while (!status.blocked && !waits && status.steps < budget) {
+    auto& tail = events_tail_.done() ? outcomes_tail_ : events_tail_;
+    auto r = tail.peek(options_.limits.read_bytes);
+    if (!r) return fail(r.error());
+    if (*r == nullptr) {
+      if (tail.done() && outcomes_tail_.done()) break;
+      waits = !tail.done();  // it is on its way
       continue;
     }
-    if (r->offset >= replay_to_) {
-      next_ = replay_to_;
-      break;
-    }
-    if (to_skip_ > 0) {
+    if (&tail == &outcomes_tail_) {
+      if (auto done = replay_outcome(**r); !done) return fail(done.error());
+    } else if (to_skip_ > 0) {
       --to_skip_;
     } else {
-      if (auto done = replay_one(*r); !done) return fail(done.error());
-      durable_ = {r->offset + 1, 0};
+      if (auto done = replay_event(**r); !done) return fail(done.error());
+      durable_.base = (*r)->offset + 1;
+      durable_.records = 0;
       ++counters_.replayed;
-      changed_since_snapshot_ = true;
     }
-    next_ = r->offset + 1;
-    cursor_.pop();
+    changed_since_snapshot_ = true;
+    tail.pop();
+    durable_.outcomes = outcomes_tail_.next();
     ++status.steps;
-    if (states_->dirty_bytes() >= options_.limits.max_dirty_bytes) break;
+    if (dirty_bytes() >= options_.limits.max_dirty_bytes) break;
   }
   states_->durable(table_epoch(last_epoch_));
   ++spent_epochs_;
-  if (next_ >= replay_to_) {
-    if (to_skip_ > 0) {
-      return fail(errc::refused_start, name_,
-                  fmt::format("{} lacks {} events that its state has seen: the log is not the "
-                              "one that this state came from",
-                              where().text(), to_skip_));
-    }
-    go_live();
+  const bool done = events_tail_.done() && outcomes_tail_.done();
+  if (done && to_skip_ > 0) {
+    return fail(errc::refused_start, name_,
+                fmt::format("{} lacks {} events that its state has seen: the log is not the one "
+                            "that this state came from",
+                            where().text(), to_skip_));
   }
+  if (done) go_live();
   status.more = !status.blocked && !waits;
   return status;
 }
 
-result<void> aggregate_task::replay_one(const record_view& r) {
+result<void> aggregate_task::replay_event(const record_view& r) {
   const auto at = [&] { return fmt::format("{}@{}", where().text(), r.offset); };
   const auto foreign = [&](std::string why) {
     return fail(errc::corrupt, at(),
@@ -167,6 +194,8 @@ result<void> aggregate_task::replay_one(const record_view& r) {
   if (!r.key || !r.value) return foreign("it has no key, or no value");
   const auto header = decode_event_header(r.headers);
   if (!header) return foreign(header.error().text());
+  auto command = decode_command_header(r.headers);
+  if (!command) return foreign(command.error().text());
   const auto told = decode_envelope(r.headers);
   if (!told) return foreign(told.error().text());
   if (!told->schema) return foreign("it does not say of which type it is");
@@ -189,7 +218,40 @@ result<void> aggregate_task::replay_one(const record_view& r) {
     return fail(std::move(e));
   }
   states_->commit_step();
+  if (*command) {
+    command_receipt receipt;
+    receipt.version = header->version - header->place + header->count - 1;
+    receipt.events = header->count;
+    receipt.reply = std::move((*command)->reply);
+    remember(**command, std::move(receipt));
+  }
   return {};
+}
+
+// A record may come twice: which of them the state has is not counted.
+result<void> aggregate_task::replay_outcome(const record_view& r) {
+  const auto foreign = [&](const std::string& why) {
+    return fail(errc::corrupt, fmt::format("{}@{}", outcomes().text(), r.offset),
+                fmt::format("it is no outcome of a command of {}: {}", options_.id.stage, why));
+  };
+  auto command = decode_command_header(r.headers);
+  if (!command) return foreign(command.error().text());
+  if (!*command || !r.value) return foreign("it has no such header, or no value");
+  auto outcome = decode_outcome(*r.value);
+  if (!outcome) return foreign(outcome.error().text());
+  auto known = window_->find(checksum128((*command)->id));
+  if (!known) return fail(known.error());
+  if (!*known) remember(**command, *outcome);
+  return {};
+}
+
+void aggregate_task::remember(const command_header& h, const lasting_outcome& outcome) {
+  encoded_outcome_.clear();
+  encode_outcome(outcome, encoded_outcome_);
+  const auto made = time_of_command_id(h.id);
+  window_->add(checksum128(h.id), h.fingerprint, std::max(h.decided_at, made.value_or(min_time)),
+               encoded_outcome_);
+  window_->forget(h.decided_at);
 }
 
 }  // namespace kappa::detail

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/aggregate/command_id.hpp"
 #include "kappa/aggregate/event_header.hpp"
 #include "kappa/core/failpoint.hpp"
 #include "task/aggregate_impl.hpp"
@@ -44,9 +45,13 @@ void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases)
   auto f = std::move(in_flight_.front());
   in_flight_.pop_front();
   if (bases.at(0).value < 0) {
-    lost_ = true;  // another one has the task, and where its events are nobody has looked
+    lost_ = true;  // another one has the task, and where its records are nobody has looked
   } else {
-    durable_ = {bases.at(0), f.events};
+    if (f.events > 0) {
+      durable_.base = bases.front();
+      durable_.records = f.events;
+    }
+    if (f.outcomes > 0) durable_.outcomes = bases.back() + static_cast<std::int64_t>(f.outcomes);
   }
   states_->durable(table_epoch(e));
   if (frozen_ && frozen_->record.epoch == e) {
@@ -60,22 +65,21 @@ void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases)
 task_progress aggregate_task::progress() const {
   auto p = counters_;
   p.phase = finished() ? task_phase::finished : phase_;
-  p.dirty_bytes = states_->dirty_bytes();
-  p.cache_bytes = states_->cache_bytes();
+  p.dirty_bytes = dirty_bytes();
+  p.cache_bytes = states_->cache_bytes() + window_->memory_bytes();
+  p.remembered_bytes = window_->size_bytes();
+  p.remembered_span = window_->span(options_.clock());
   p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
   p.inputs.push_back({options_.events_topic, next_of_state()});
-  if (phase_ == task_phase::replaying)
-    p.lag = p.inputs.back().lag = static_cast<std::uint64_t>(replay_to_ - next_);
+  if (phase_ == task_phase::replaying) p.lag = p.inputs.back().lag = events_tail_.left();
   return p;
 }
 
 result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
     std::function<void()> on_data) {
   std::vector<std::unique_ptr<subscription>> all;
-  if (reader_) {
-    auto events = reader_->subscribe(on_data);
-    if (!events) return fail(events.error());
-    events_come_ = std::move(*events);
+  for (auto* tail : {&events_tail_, &outcomes_tail_}) {
+    if (auto come = tail->subscribe(on_data); !come) return fail(come.error());
   }
   all.push_back(std::make_unique<command_subscription>(options_.commands, std::move(on_data)));
   return all;
@@ -106,53 +110,125 @@ result<run_status> aggregate_task::decide_some(std::size_t budget) {
 
 void aggregate_task::decide(command_call& call) {
   const auto now = options_.clock();
-  std::optional<version_conflict> conflict;
-  const auto before = events_->position();
+  if (call.id) {
+    if (auto known = answer_of_id(call, now)) return when_durable(call, std::move(*known));
+  }
+  const auto events_before = events_->position();
+  const auto outcomes_before = outcomes_->position();
   states_->begin_step(table_epoch(last_epoch_ + 1));
-  auto done = caught(name_, [&]() -> result<void> {
-    auto version = options_.program->version(*states_, call.key);
-    if (!version) return fail(version.error());
-    if (call.expected && *call.expected != *version) {
-      conflict = {*call.expected, *version};
-    } else {
-      auto decided =
-          options_.program->decide(*states_, call.key, call.command, call.body, now, decided_);
-      if (!decided) return decided;
-      if (auto appended = append(call.key); !appended) return appended;
-    }
-    states_->commit_step();
-    return {};
-  });
+  auto done = caught(name_, [&] { return decide_step(call, now); });
   if (!done) {
     states_->rollback_step();
-    events_->rewind(before);
-    when_durable(call, done.error());
-    return;
+    events_->rewind(events_before);
+    outcomes_->rewind(outcomes_before);
+    return when_durable(call, done.error());
   }
-  if (conflict) {
-    when_durable(call, *conflict);
-    return;
+  if (*done) return when_durable(call, **done);
+  const auto events = decided_.events.size();
+  if (call.id) {
+    if (events > 0) {
+      encoded_outcome_.clear();
+      encode_outcome(outcome_, encoded_outcome_);
+    }
+    const auto made = time_of_command_id(*call.id);
+    window_->add(id_hash_, own_header_.fingerprint, std::max(now, made.value_or(min_time)),
+                 encoded_outcome_);
   }
-  if (decided_.rejected) {
-    when_durable(call, std::move(*decided_.rejected));
-    return;
-  }
-  command_receipt receipt;
-  receipt.version = decided_.version_before + decided_.events.size();
-  receipt.events = decided_.events.size();
-  receipt.reply = std::move(decided_.reply);
-  if (receipt.events > 0) {
+  if (events > 0 || call.id) {
     if (!open_) {
       open_ = true;
       opened_at_ = now;
     }
     changed_since_snapshot_ = true;
-    counters_.records_out += receipt.events;
+    counters_.records_out += events;
   }
-  when_durable(call, std::move(receipt));
+  std::visit([&](auto& o) { when_durable(call, std::move(o)); }, outcome_);
 }
 
-result<void> aggregate_task::append(bytes_view key) {
+std::optional<command_outcome> aggregate_task::answer_of_id(const command_call& call,
+                                                            timestamp now) {
+  const auto& id = *call.id;
+  const auto refused = [&](errc code, std::string why, bool retriable = false) {
+    return error{code, "command " + printable(id), std::move(why), retriable};
+  };
+  if (auto good = check_command_id(id); !good) return good.error();
+  id_hash_ = checksum128(id);
+  own_header_.decided_at = now;
+  own_header_.id = id;
+  own_header_.fingerprint =
+      command_fingerprint(command_types_.at(call.command), call.key, call.body);
+  auto known = window_->find(id_hash_);
+  if (!known) return known.error();
+  if (*known) {
+    if ((*known)->fingerprint != own_header_.fingerprint) {
+      return refused(errc::id_reused,
+                     "this id was another command's, or another key's: each command has its own");
+    }
+    auto outcome = decode_outcome((*known)->outcome);
+    if (!outcome) return outcome.error();
+    ++counters_.repeated_commands;
+    return std::visit([](auto& o) { return command_outcome{std::move(o)}; }, *outcome);
+  }
+  const auto span = std::chrono::duration_cast<std::chrono::seconds>(window_->options().span);
+  if (const auto made = time_of_command_id(id)) {
+    if (window_->too_old(*made, now)) {
+      return refused(errc::too_old,
+                     fmt::format("its id was made more than {} s ago, which is as long as commands "
+                                 "are remembered: look whether it has happened",
+                                 span.count()));
+    }
+    if (window_->too_young(*made, now)) {
+      return refused(errc::invalid_argument,
+                     fmt::format("its id is of a time more than {} s ahead of this machine's: look "
+                                 "at the clocks",
+                                 span.count()));
+    }
+  }
+  if (window_->full()) {
+    return refused(
+        errc::unavailable,
+        fmt::format("the ids of the last {} s take {} bytes, which is as many as may be remembered "
+                    "(command_window.max_bytes): later, or without an id",
+                    window_->span(now).count() / 1000, window_->size_bytes()),
+        true);
+  }
+  return std::nullopt;
+}
+
+result<std::optional<version_conflict>> aggregate_task::decide_step(const command_call& call,
+                                                                    timestamp now) {
+  auto version = options_.program->version(*states_, call.key);
+  if (!version) return fail(version.error());
+  if (call.expected && *call.expected != *version) {
+    states_->commit_step();
+    return std::optional{version_conflict{*call.expected, *version}};
+  }
+  auto decided =
+      options_.program->decide(*states_, call.key, call.command, call.body, now, decided_);
+  if (!decided) return fail(decided.error());
+  if (decided_.rejected) {
+    outcome_ = std::move(*decided_.rejected);
+  } else {
+    command_receipt receipt;
+    receipt.version = decided_.version_before + decided_.events.size();
+    receipt.events = decided_.events.size();
+    receipt.reply = std::move(decided_.reply);
+    outcome_ = std::move(receipt);
+  }
+  append_events(call);
+  if (call.id && decided_.events.empty()) append_outcome(call, now);
+  const auto largest = std::max(events_->largest_bytes(), outcomes_->largest_bytes());
+  if (largest > options_.max_record_bytes) {
+    return fail(errc::too_large, printable(call.key),
+                fmt::format("what follows from this command takes a record of {} bytes, and the "
+                            "topic's may have {}",
+                            largest, options_.max_record_bytes));
+  }
+  states_->commit_step();
+  return std::optional<version_conflict>{};
+}
+
+void aggregate_task::append_events(const command_call& call) {
   const auto count = static_cast<std::uint32_t>(decided_.events.size());
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto& e = decided_.events[i];
@@ -160,15 +236,27 @@ result<void> aggregate_task::append(bytes_view key) {
     const auto mine = encode_event_header({decided_.version_before + i + 1, i, count});
     const header_view one{event_header_name, mine};
     encode_headers(headers_, {&one, 1});
-    events_->add(e.time, key, decided_.value_of(e), headers_);
+    if (i == 0 && call.id) {
+      own_header_.reply = std::get<command_receipt>(outcome_).reply;
+      add_command_header();
+    }
+    events_->add(e.time, call.key, decided_.value_of(e), headers_);
   }
-  if (events_->largest_bytes() > options_.max_record_bytes) {
-    return fail(errc::too_large, printable(key),
-                fmt::format("an event of this decision takes {} bytes, and the topic's records "
-                            "may have {}",
-                            events_->largest_bytes(), options_.max_record_bytes));
-  }
-  return {};
+}
+
+void aggregate_task::append_outcome(const command_call& call, timestamp now) {
+  encoded_outcome_.clear();
+  encode_outcome(outcome_, encoded_outcome_);
+  headers_.clear();
+  own_header_.reply.reset();
+  add_command_header();
+  outcomes_->add(now, call.key, encoded_outcome_, headers_);
+}
+
+void aggregate_task::add_command_header() {
+  encode_command_header(own_header_, encoded_header_);
+  const header_view one{command_header_name, encoded_header_};
+  encode_headers(headers_, {&one, 1});
 }
 
 void aggregate_task::when_durable(command_call& call, command_outcome outcome) {
@@ -190,6 +278,7 @@ void aggregate_task::answer_now(pending_answer& w) {
 }
 
 result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
+  window_->forget(now);
   // Where the state is as of must be known.
   const bool snapshot =
       (snapshot_due(now) || (final && changed_since_snapshot_)) && !snapshot_pending() && !lost_;
@@ -208,10 +297,15 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
   auto e = std::make_shared<closed_epoch>();
   e->task = options_.id;
   e->number = number;
-  e->output_bytes = events_->size_bytes();
-  flying_epoch flying{number, events_->count(), std::move(waiting_)};
-  e->appends.push_back({where(), std::exchange(events_, std::make_shared<record_batch>())});
-  e->own_append = 0;
+  e->output_bytes = events_->size_bytes() + outcomes_->size_bytes();
+  flying_epoch flying{number, events_->count(), outcomes_->count(), std::move(waiting_)};
+  const auto append = [&](topic_partition to, std::shared_ptr<record_batch>& records) {
+    if (records->empty()) return;
+    e->own_appends.push_back(e->appends.size());
+    e->appends.push_back({std::move(to), std::exchange(records, std::make_shared<record_batch>())});
+  };
+  append(where(), events_);
+  append(outcomes(), outcomes_);
   // Where the events end is known only when they are there: the position lags by one epoch.
   e->moves.push_back(
       {position_of_events(), {durable_.next(), encode_metadata({number, std::nullopt})}});
@@ -233,8 +327,8 @@ void aggregate_task::freeze(epoch_number e) {
     bug("a snapshot would have the state of one epoch and the position of another");
   frozen_snapshot f;
   f.record.epoch = e;
-  f.record.inputs = {options_.events_topic};
-  f.states = states_->freeze();
+  f.record.inputs = {options_.events_topic, options_.outcomes_topic};
+  f.tables = {states_->freeze(), window_->freeze()};
   frozen_ = std::move(f);
   changed_since_snapshot_ = false;
 }
@@ -246,6 +340,8 @@ aggregate_task_options aggregate_options_of(const stage_spec& stage, partition p
   aggregate_task_options o;
   o.id = {stage.app, stage.name, stage.generation, p};
   o.events_topic = stage.inputs.front().topic;
+  o.outcomes_topic = stage.outcomes_topic();
+  o.window = stage.command_window;
   o.program = stage.aggregate;
   o.state_schema = stage.state_schema;
   o.fingerprint = stage.fingerprint;

@@ -51,9 +51,9 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
     if (!mine) return fail(mine.error());
     is_mine.push_back(*mine);
     bases.emplace_back(e->appends.size(), offset{-1});
-    if (!*mine || !e->own_append) continue;
-    const auto& a = e->appends[*e->own_append];
-    written[a.to] += a.records->count();
+    if (!*mine) continue;
+    for (const auto own : e->own_appends)
+      written[e->appends[own].to] += e->appends[own].records->count();
   }
   if (std::find(is_mine.begin(), is_mine.end(), true) == is_mine.end())
     return std::optional<std::vector<std::vector<offset>>>{};
@@ -67,10 +67,12 @@ result<std::optional<std::vector<std::vector<offset>>>> commit_lane::find_out(
   std::map<topic_partition, std::size_t> next;
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     const auto& e = epochs[i];
-    if (!is_mine[i] || !e->own_append) continue;
-    const auto& a = e->appends[*e->own_append];
-    bases[i][*e->own_append] = last.at(a.to).at(next[a.to]);
-    next[a.to] += a.records->count();
+    if (!is_mine[i]) continue;
+    for (const auto own : e->own_appends) {
+      const auto& a = e->appends[own];
+      bases[i][own] = last.at(a.to).at(next[a.to]);
+      next[a.to] += a.records->count();
+    }
   }
   return std::optional{std::move(bases)};
 }

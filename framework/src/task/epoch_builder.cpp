@@ -172,7 +172,7 @@ std::shared_ptr<closed_epoch> epoch_builder::close(epoch_number number,
   if (dead_ && !dead_->empty())
     e->appends.push_back({{dead_letters_topic_, partition{0}}, std::move(dead_)});
   if (epochs_ && !epochs_->empty()) {
-    e->own_append = e->appends.size();
+    e->own_appends.push_back(e->appends.size());
     e->appends.push_back({{epochs_topic_, task_.partition}, std::move(epochs_)});
   }
   dead_.reset();

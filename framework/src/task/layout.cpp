@@ -45,6 +45,21 @@ result<void> require_kept(const topic_config& events) {
               "retention.ms and retention.bytes are -1 then)");
 }
 
+// A little longer than outcomes are asked for: brokers delete whole segments, and clocks differ.
+milliseconds retention_of_outcomes(const command_window_options& window) {
+  return 2 * window.span + std::chrono::hours{1};
+}
+
+result<void> require_window(const topic_config& outcomes, const command_window_options& window) {
+  if (!outcomes.retention_bytes &&
+      (!outcomes.retention_time || *outcomes.retention_time >= window.span))
+    return {};
+  return fail(errc::bad_config, "topic " + outcomes.name,
+              fmt::format("its retention deletes outcomes of commands that are still to be "
+                          "remembered: set retention.ms to {}, and no retention.bytes",
+                          retention_of_outcomes(window).count()));
+}
+
 // A stage has as many tasks as its inputs have partitions. Of the app's own topics the app is told
 // which number it has to ask for; a topic from outside has changed.
 result<void> check_tasks(event_log& log, const stage_spec& stage, const input_spec& in,
@@ -123,10 +138,15 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       wanted.partitions = options.partitions;
       wanted.owner = t.app_name();
       wanted.max_record_bytes = options.max_record_bytes;
+      if (port.kind == port_kind::outcomes)
+        wanted.retention_time = retention_of_outcomes(stage.command_window);
       auto config = require_topic(log, wanted);
       if (!config) return fail(config.error());
-      if (stage.aggregate) {
+      if (port.kind == port_kind::events) {
         if (auto kept = require_kept(*config); !kept) return fail(kept.error());
+      } else if (port.kind == port_kind::outcomes) {
+        if (auto kept = require_window(*config, stage.command_window); !kept)
+          return fail(kept.error());
       }
       partitions[port.topic] = config->partitions;
       l.ports.push_back({port, config->partitions, config->max_record_bytes});

@@ -45,6 +45,8 @@ std::vector<stored_schema> schemas_of(const topology& t) {
       if (port.kind == port_kind::events) {
         for (const auto& event : stage.aggregate->events())
           all.push_back({events_name_of(port.topic, event.name), port.key_schema, event, false});
+      } else if (port.kind == port_kind::outcomes) {
+        continue;  // Kappa's own form
       } else if (port.kind == port_kind::late) {
         add_late(stage, port, all);
       } else {

@@ -213,7 +213,7 @@ result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {
   }
   counters_.records_out += builder_.records();
   auto e = builder_.close(number, std::move(moves));
-  flying.epochs_append = e->own_append;
+  if (!e->own_appends.empty()) flying.epochs_append = e->own_appends.front();
   flying.epochs_count = (birth_to_write_ ? 1 : 0) + (with_record ? 1 : 0);
   in_flight_.push_back(std::move(flying));
   last_epoch_ = number;

@@ -14,11 +14,16 @@
 #include <tl/expected.hpp>
 
 #include "kappa/aggregate/command.hpp"
+#include "kappa/aggregate/command_id.hpp"
 #include "kappa/core/error.hpp"
 
 namespace kappa {
 
 struct ask_options {
+  /// Names the command (command_id.hpp): asked again with the same id it is answered as the first
+  /// time, and nothing happens twice. Empty: it is not remembered, and one that timed out cannot be
+  /// asked again without the risk that it happens twice.
+  std::string id{};
   /// Only if the aggregate is at this version: so many events are behind what the asker has seen.
   /// 0: only if it has had none yet.
   std::optional<std::uint64_t> expected_version{};
@@ -27,7 +32,8 @@ struct ask_options {
 
 /// Why a command was not accepted: the aggregate refused it, it was not at the version that was
 /// expected, or something failed. Of what failed the code says whether it may have happened all the
-/// same: errc::timed_out and errc::indefinite yes, any other no; `retriable`: ask again.
+/// same: errc::timed_out, errc::indefinite and errc::too_old yes, any other no; `retriable`: ask
+/// again.
 class ask_refusal {
  public:
   explicit ask_refusal(rejection r) : why_{std::move(r)} {}
@@ -40,6 +46,9 @@ class ask_refusal {
     return std::get_if<version_conflict>(&why_);
   }
   [[nodiscard]] const error* failed() const { return std::get_if<error>(&why_); }
+  /// Whether the same command, by the same id, may be answered another time: it has not been
+  /// decided yet, or it is not known what it came to.
+  [[nodiscard]] bool may_be_asked_again() const;
   /// For people.
   [[nodiscard]] std::string text() const;
 

@@ -214,8 +214,8 @@ class host {
   /// what the command was decided on. Blocks.
   template <aggregate_type A, class C, class K>
   [[nodiscard]] ask_result ask(const K& key, const C& command, const ask_options& options = {}) {
-    return ask_and_wait(call_of<A>(encoded(key), command, options.expected_version),
-                        type_of<A, K>(), options.timeout);
+    return ask_and_wait(call_of<A>(encoded(key), command, options), type_of<A, K>(),
+                        options.timeout);
   }
   template <aggregate_type A, class C>
   [[nodiscard]] ask_result ask(const char* key, const C& command, const ask_options& options = {}) {
@@ -226,7 +226,7 @@ class host {
   template <aggregate_type A, class C, class K>
   void ask(const K& key, const C& command, const ask_options& options,
            std::function<void(ask_result)> done) {
-    auto call = call_of<A>(encoded(key), command, options.expected_version);
+    auto call = call_of<A>(encoded(key), command, options);
     if (done)
       call.done = [done = std::move(done)](command_outcome o) { done(result_of(std::move(o))); };
     send(std::move(call), type_of<A, K>());
@@ -234,7 +234,7 @@ class host {
   /// Without an answer: what is wrong with the command nobody hears.
   template <aggregate_type A, class C, class K>
   void tell(const K& key, const C& command) {
-    send(call_of<A>(encoded(key), command, std::nullopt), type_of<A, K>());
+    send(call_of<A>(encoded(key), command, {}), type_of<A, K>());
   }
   template <aggregate_type A, class C>
   void ask(const char* key, const C& command, const ask_options& options,
@@ -309,10 +309,13 @@ class host {
   }
 
   template <class A, class C>
-  static command_call call_of(bytes key, const C& command, std::optional<std::uint64_t> expected) {
+  static command_call call_of(bytes key, const C& command, const ask_options& options) {
     static_assert(commands_of<A>::template contains<C>,
                   "this command is not of the aggregate's protocol");
-    return {std::move(key), commands_of<A>::template place_of<C>, encoded(command), expected};
+    command_call call{std::move(key), commands_of<A>::template place_of<C>, encoded(command)};
+    if (!options.id.empty()) call.id = options.id;
+    call.expected = options.expected_version;
+    return call;
   }
   template <class A, class K>
   static detail::aggregate_address type_of() {

@@ -33,9 +33,9 @@ struct version_conflict {
   friend bool operator==(const version_conflict&, const version_conflict&) = default;
 };
 
-/// `error`: errc::indefinite: nobody knows whether it has happened. Any other: nothing has; a
-/// retriable one (unavailable, elsewhere, stopped) may go well another time, one of the command's
-/// own (user_code, decode, too_large) will not.
+/// `error`: errc::indefinite: nobody knows whether it has happened; errc::too_old: nobody knows any
+/// more. Any other: nothing has; a retriable one (unavailable, elsewhere, stopped) may go well
+/// another time, one of the command's own (user_code, decode, too_large, id_reused) will not.
 using command_outcome = std::variant<command_receipt, rejection, version_conflict, error>;
 
 /// What `done` throws is its own loss: others wait for the thread that calls it.
@@ -49,9 +49,10 @@ inline void tell(const std::function<void(command_outcome)>& done,
 }
 
 struct command_call {
-  bytes key;                // the aggregate's, encoded
-  std::size_t command = 0;  // in aggregate_program::commands()
-  bytes body;               // encoded
+  bytes key;                  // the aggregate's, encoded
+  std::size_t command = 0;    // in aggregate_program::commands()
+  bytes body;                 // encoded
+  std::optional<bytes> id{};  // the asker's: see command_id.hpp
   /// Only if the aggregate is at this version; 0: only if it has had no event yet.
   std::optional<std::uint64_t> expected{};
   std::function<void(command_outcome)> done{};  // may be empty: nobody waits

@@ -37,6 +37,8 @@ enum class errc : std::uint16_t {
   injected = 21,       // a test's fault
   denied = 22,         // the user it connects as may not
   elsewhere = 23,      // another process has the task: ask that one
+  id_reused = 24,      // the command's id was another command's
+  too_old = 25,        // whether it has happened may have been forgotten
 };
 
 [[nodiscard]] std::string_view name_of(errc code);

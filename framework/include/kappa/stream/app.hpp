@@ -71,13 +71,14 @@ class app {
   /// An aggregate: a stage of its own, whose events are in the topic `name`, which belongs to the
   /// app and keeps all. A: see aggregate.hpp; K: the type of its keys.
   template <class A, class K = std::string>
-  void aggregate(std::string name) {
+  void aggregate(std::string name, const aggregate_options& settings = {}) {
     static_assert(encodable<K>, "the key needs a kappa::codec");
     detail::op_node node;
     node.kind = detail::op_kind::aggregate;
     node.name = name;
     node.topic = std::move(name);
     node.program = std::make_shared<detail::typed_program<A>>();
+    node.command_window = settings.command_window;
     node.state = detail::state_spec{codec<A>::schema(),
                                     codec<K>::schema(),
                                     &testing::check_stored<aggregate_entry<A>>,

@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/aggregate/command_window.hpp"
 #include "kappa/aggregate/program.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/json_traits.hpp"
@@ -142,6 +143,7 @@ struct op_node {
   std::optional<milliseconds> idle_after;  // stream
   source_factory source;                   // source
   std::shared_ptr<const aggregate_program> program;  // aggregate
+  command_window_options command_window;             // aggregate
 };
 
 struct graph {

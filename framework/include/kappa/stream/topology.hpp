@@ -35,7 +35,8 @@ enum class port_kind {
   internal,  // a repartition topic or an edge between stages: gets markers
   public_topic,
   late,
-  events  // an aggregate's own, each of one of the types of its protocol
+  events,   // an aggregate's own, each of one of the types of its protocol
+  outcomes  // of an aggregate's commands that no event came of: kept as long as they are remembered
 };
 
 /// What a stage writes.
@@ -61,7 +62,8 @@ struct stage_spec {
   std::optional<source_factory> source;  // a source stage: one input, one task
   /// An aggregate: its input is the topic that it writes itself. Null: a stage of a stream.
   std::shared_ptr<const detail::aggregate_program> aggregate;
-  std::vector<op_spec> ops;  // in the order of op_index
+  command_window_options command_window;  // of an aggregate
+  std::vector<op_spec> ops;               // in the order of op_index
   std::vector<port_spec> ports;
   std::optional<std::string> state;  // name of the keyed state
   schema_info state_schema;
@@ -76,6 +78,8 @@ struct stage_spec {
   /// "flights.hourly-delays.g1."
   [[nodiscard]] std::string prefix() const;
   [[nodiscard]] std::string epochs_topic() const { return prefix() + "epochs"; }
+  /// Of an aggregate.
+  [[nodiscard]] std::string outcomes_topic() const { return app + "." + name + ".outcomes"; }
 };
 
 /// A stage's operators, made for one task.

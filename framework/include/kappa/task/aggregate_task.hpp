@@ -1,6 +1,7 @@
 // The task of an aggregate: decides commands, appends their events, keeps the states.
 //
-// The events topic is the truth. What is in the state's snapshot is only a shorter way to what
+// The events topic is the truth, and of commands with an id that no event came of the outcomes
+// topic. What is in the state's snapshot is only a shorter way to what
 // `apply` makes of all events up to the end of the task's partition, which is read when no other
 // owner can write any more: nothing is decided before.
 //
@@ -18,6 +19,7 @@
 #include <memory>
 #include <string>
 
+#include "kappa/aggregate/command_window.hpp"
 #include "kappa/aggregate/inbox.hpp"
 #include "kappa/aggregate/program.hpp"
 #include "kappa/core/logger.hpp"
@@ -32,7 +34,9 @@ namespace kappa {
 
 struct aggregate_task_options {
   task_id id;
-  std::string events_topic;  // the app's own; as many partitions as the aggregate has tasks
+  // The app's own; each has as many partitions as the aggregate has tasks.
+  std::string events_topic;
+  std::string outcomes_topic;  // of commands with an id that no event came of
   std::shared_ptr<const detail::aggregate_program> program;
   schema_info state_schema;
   std::uint64_t fingerprint = 0;  // of the stage
@@ -40,8 +44,9 @@ struct aggregate_task_options {
   std::filesystem::path state_folder;  // of this task alone
   std::shared_ptr<command_inbox> commands;
   task_limits limits;
+  command_window_options window;
   bool replay_only = false;  // replay, then rest: no command is decided
-  std::size_t max_record_bytes = log_limits::default_max_record_bytes;  // the topic's
+  std::size_t max_record_bytes = log_limits::default_max_record_bytes;  // the topics'
   clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };

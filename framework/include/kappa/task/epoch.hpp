@@ -31,9 +31,9 @@ struct closed_epoch {
   std::vector<log_transaction::append> appends;
   /// None: answers, which may be appended twice when the outcome of a commit was unknown.
   std::vector<log_transaction::move> moves;
-  /// Index in `appends` of what only this task writes, and whose offsets it must know, also after a
-  /// commit whose outcome was unknown: what goes into the epochs topic, an aggregate's events.
-  std::optional<std::size_t> own_append;
+  /// Indices in `appends` of what only this task writes, and whose offsets it must know, also after
+  /// a commit whose outcome was unknown: what goes into the epochs topic, an aggregate's events.
+  std::vector<std::size_t> own_appends;
   std::size_t output_bytes = 0;
 };
 

@@ -60,6 +60,9 @@ struct task_progress {
   std::uint64_t epochs = 0;  // committed
   std::uint64_t snapshots = 0;
   std::uint64_t timers_fired = 0;
+  std::uint64_t repeated_commands = 0;  // of an aggregate: answered by their ids
+  std::uint64_t remembered_bytes = 0;   // of ids of commands, and what they came to
+  milliseconds remembered_span{0};      // since the oldest of them
   std::size_t dirty_bytes = 0;
   std::size_t cache_bytes = 0;
   timestamp watermark = min_time;
