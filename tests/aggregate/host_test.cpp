@@ -106,6 +106,26 @@ BOOST_AUTO_TEST_CASE(a_command_with_an_id_happens_once_also_over_a_restart) {
   BOOST_TEST(b.service->metrics().find("kappa_repeated_commands_total") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_query_waits_for_the_version_that_was_told) {
+  running_bank b;
+  b.accepted("acc-1", bank::open{});
+  const auto in_vain = b.service->query<account>(
+      "acc-1", {.timeout = std::chrono::milliseconds{20}, .at_least_version = 2});
+  BOOST_TEST(refused(in_vain, errc::timed_out, {"no answer to a query in time"}));
+  auto waiting = std::async(std::launch::async, [&] {
+    return b.service->query<account>("acc-1", {.at_least_version = 3});
+  });
+  auto of_nothing = std::async(std::launch::async, [&] {
+    return b.service->query<account>("acc-9", {.at_least_version = 1});
+  });
+  b.accepted("acc-1", deposit{5});
+  BOOST_TEST((waiting.wait_for(std::chrono::milliseconds{20}) == std::future_status::timeout));
+  b.accepted("acc-1", deposit{6});
+  BOOST_TEST(must(waiting.get()).value->state.balance_cents == 11);
+  b.accepted("acc-9", bank::open{});
+  BOOST_TEST(must(of_nothing.get()).value->version == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(a_window_that_outcomes_are_not_kept_for_is_refused_at_the_start) {
   running_bank b;
   must(b.service->stop());

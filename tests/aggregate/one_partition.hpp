@@ -24,6 +24,9 @@ using kappa::test::temporary_folder;
 
 inline const topic_partition events_of_accounts{"accounts", partition{0}};
 inline const topic_partition outcomes_of_accounts{"bank.accounts.outcomes", partition{0}};
+inline const topic_partition commands_of_accounts{"bank.accounts.commands", partition{0}};
+inline const topic_partition replies_of_bank{"bank.replies", partition{0}};
+inline const topic_partition dead_letters_of_bank{"bank.dead-letters", partition{0}};
 
 /// Which counts its decisions, and cannot bear one amount.
 struct watched_account : account {
@@ -41,10 +44,11 @@ using answer = std::shared_ptr<std::optional<command_outcome>>;
 struct one_partition {
   one_partition() { make_topics(); }
   void make_topics() {
-    for (const auto& where : {events_of_accounts, outcomes_of_accounts}) {
+    for (const auto& where : {events_of_accounts, outcomes_of_accounts, commands_of_accounts,
+                              replies_of_bank, dead_letters_of_bank}) {
       topic_config c;
       c.name = where.topic;
-      c.owner = "bank";
+      if (where != commands_of_accounts) c.owner = "bank";
       must(log->create_topic(c));
     }
   }
@@ -56,6 +60,9 @@ struct one_partition {
     o.id = {"bank", "accounts", generation{1}, partition{0}};
     o.events_topic = events_of_accounts.topic;
     o.outcomes_topic = outcomes_of_accounts.topic;
+    o.commands_topic = commands_of_accounts.topic;
+    o.replies_topic = replies_of_bank.topic;
+    o.dead_letters_topic = dead_letters_of_bank.topic;
     o.program = std::make_shared<kappa::detail::typed_program<watched_account>>();
     o.state_schema = codec<watched_account>::schema();
     o.log = log;

@@ -71,6 +71,13 @@ def aggregate(program, folder):
     expect(run(program, "here", "anna", "+100", "-30", "-500", folder=folder),
            "+100: done, version 2\n-30: done, version 3\n-500: rejected, insufficient funds\nanna: 70 cents, version 3\n")
     expect(run(program, "here", "anna", "-70", folder=folder), "-70: done, version 4\nanna: 0 cents, version 4\n")
+    teller = pathlib.Path(program).with_name("teller")
+    with subprocess.Popen([program, "here"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
+        expect(serving.stdout.readline(), "running\n")
+        expect(run(teller, "here", "anna", "+5", "-6", folder=folder),
+               "+5: done, version 5\n-6: rejected: insufficient funds\n")
+        serving.stdin.close()
+        expect(serving.wait(), 0)
 
 
 if __name__ == "__main__":

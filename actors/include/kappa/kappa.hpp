@@ -1,6 +1,7 @@
 // Everything that a program needs.
 #pragma once
 
+#include "kappa/actors/aggregate_client.hpp"
 #include "kappa/actors/host.hpp"
 #include "kappa/actors/run.hpp"
 #include "kappa/core/codec.hpp"

@@ -1,5 +1,7 @@
 #include "kappa/actors/ask.hpp"
 
+#include <future>
+#include <memory>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -17,6 +19,20 @@ std::string ask_refusal::text() const {
   if (const auto* c = conflict())
     return fmt::format("conflict: version {} was expected, it is at {}", c->expected, c->actual);
   return failed()->text();
+}
+
+error detail::no_answer_in_time(const std::string& app) {
+  return {errc::timed_out, app, "no answer in time: the command may have happened"};
+}
+
+ask_result aggregate_asker::ask_and_wait(command_call call, const detail::aggregate_address& type,
+                                         std::chrono::milliseconds timeout) {
+  auto answer = std::make_shared<std::promise<ask_result>>();
+  auto came = answer->get_future();
+  call.done = [answer](command_outcome o) { answer->set_value(result_of(std::move(o))); };
+  send(std::move(call), type, timeout);
+  if (came.wait_for(timeout) == std::future_status::ready) return came.get();
+  return tl::unexpected{ask_refusal{detail::no_answer_in_time("the aggregate")}};
 }
 
 ask_result result_of(command_outcome outcome) {

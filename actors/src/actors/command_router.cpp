@@ -1,48 +1,44 @@
 #include "actors/command_router.hpp"
 
-#include <future>
-#include <memory>
+#include <algorithm>
+#include <utility>
 
 #include "kappa/core/partitioner.hpp"
 
 namespace kappa::detail {
 
-result<std::string> command_router::stage_of(const aggregate_address& type) const {
-  auto stage = topology_.find_aggregate(type.aggregate);
-  if (!stage) return fail(stage.error());
+result<const stage_spec*> aggregate_stage(const topology& of, const aggregate_address& type) {
+  auto stage = of.find_aggregate(type.aggregate);
+  if (!stage) return stage;
   if ((*stage)->state_key_schema.fingerprint != type.key_fingerprint) {
     return fail(errc::invalid_argument, (*stage)->name,
                 "its keys are of another type: " + (*stage)->state_key_schema.name);
   }
-  return (*stage)->name;
+  return stage;
 }
 
-void command_router::send(command_call call, const aggregate_address& type) const {
-  const auto done = call.done;
-  const auto stage = stage_of(type);
-  if (!stage) {
-    tell(done, stage.error());
-    return;
-  }
-  const auto tasks = tasks_.of_stage(*stage);
-  if (!tasks) {
-    tell(done, tasks.error());
-    return;
-  }
+result<std::unique_ptr<aggregate_client>> client_for_others(std::shared_ptr<event_log> log,
+                                                            const app& a, const topology& of,
+                                                            log_sink log_to) {
+  const auto& stages = of.stages();
+  if (!log->places_tasks() ||
+      std::none_of(stages.begin(), stages.end(), [](const auto& s) { return s.aggregate; }))
+    return std::unique_ptr<aggregate_client>{};
+  return aggregate_client::open(std::move(log), a, std::move(log_to));
+}
+
+void command_router::send(command_call call, const aggregate_address& type,
+                          std::chrono::milliseconds timeout) const {
+  const auto refused = [&](const error& e) { tell(call.done, e); };
+  const auto stage = aggregate_stage(topology_, type);
+  if (!stage) return refused(stage.error());
+  const auto tasks = tasks_.of_stage((*stage)->name);
+  if (!tasks) return refused(tasks.error());
   const auto p = partition_of(call.key, static_cast<std::int32_t>(tasks->size()));
-  if (auto sent = tasks_.send((*tasks)[static_cast<std::size_t>(p.value)], std::move(call)); !sent)
-    tell(done, sent.error());
-}
-
-ask_result command_router::ask(command_call call, const aggregate_address& type,
-                               std::chrono::milliseconds timeout) const {
-  auto answer = std::make_shared<std::promise<ask_result>>();
-  auto came = answer->get_future();
-  call.done = [answer](command_outcome o) { answer->set_value(result_of(std::move(o))); };
-  send(std::move(call), type);
-  if (came.wait_for(timeout) == std::future_status::ready) return came.get();
-  return tl::unexpected{ask_refusal{error{errc::timed_out, topology_.app_name(),
-                                          "no answer in time: the command may have happened"}}};
+  const auto sent = tasks_.send((*tasks)[static_cast<std::size_t>(p.value)], call);
+  if (sent) return;
+  if (sent.error().code != errc::elsewhere || elsewhere_ == nullptr) return refused(sent.error());
+  elsewhere_->send(std::move(call), type, timeout);
 }
 
 }  // namespace kappa::detail

@@ -1,34 +1,40 @@
-// Brings a command to the task that owns its key.
+// Brings a command to the task that owns its key: to one of this process, or through the log.
 //
-// Threading: any thread. Ownership: topology and tasks must outlive it.
+// Threading: any thread. Ownership: topology, tasks and client must outlive it.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <string>
-#include <typeindex>
+#include <memory>
 
 #include "actors/running_tasks.hpp"
+#include "kappa/actors/aggregate_client.hpp"
 #include "kappa/actors/ask.hpp"
 #include "kappa/stream/topology.hpp"
 
 namespace kappa::detail {
 
+/// The stage of that aggregate. errc::invalid_argument: its keys are of another type.
+[[nodiscard]] result<const stage_spec*> aggregate_stage(const topology& of,
+                                                        const aggregate_address& type);
+
+/// Asks for keys whose tasks other processes have; null: they have none. Blocks.
+[[nodiscard]] result<std::unique_ptr<aggregate_client>> client_for_others(
+    std::shared_ptr<event_log> log, const app& a, const topology& of, log_sink log_to);
+
 class command_router {
  public:
-  command_router(const topology& of, const running_tasks& tasks) : topology_{of}, tasks_{tasks} {}
+  /// `elsewhere`: asks other processes; null: there are none.
+  command_router(const topology& of, const running_tasks& tasks, aggregate_client* elsewhere)
+      : topology_{of}, tasks_{tasks}, elsewhere_{elsewhere} {}
 
-  /// The stage of that aggregate. errc::invalid_argument: its keys are of another type.
-  [[nodiscard]] result<std::string> stage_of(const aggregate_address& type) const;
-  /// Answered at once where it cannot be given to a task.
-  void send(command_call call, const aggregate_address& type) const;
-  /// Blocks.
-  [[nodiscard]] ask_result ask(command_call call, const aggregate_address& type,
-                               std::chrono::milliseconds timeout) const;
+  /// Answered at once where it can go nowhere.
+  void send(command_call call, const aggregate_address& type,
+            std::chrono::milliseconds timeout) const;
 
  private:
   const topology& topology_;
   const running_tasks& tasks_;
+  aggregate_client* elsewhere_;
 };
 
 }  // namespace kappa::detail

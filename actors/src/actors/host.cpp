@@ -95,6 +95,8 @@ struct host::inside {
   std::shared_ptr<detail::standby_keeper> standbys;  // null: none are kept
   std::optional<instance_slot> slot;
   std::unique_ptr<membership> group;  // null: this process has all tasks
+  // For keys whose tasks others have; null: there are none. Any thread may use it until the end.
+  std::unique_ptr<aggregate_client> others;
   std::unique_ptr<detail::watchdog> watchdog;
   std::shared_ptr<detail::retention_keeper> retention;
   std::optional<detail::task_openers> openers;
@@ -258,6 +260,9 @@ struct host::inside {
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
     if (auto made = lay_out_admin(*topology, *log); !made) return made;
+    auto client = detail::client_for_others(log, the_app, *topology, options.log_to);
+    if (!client) return fail(client.error());
+    others = std::move(*client);
     auto told = detail::caught(topology->app_name(), [&] {
       return publish_schemas(*topology, *log, *commit_lanes->front(), options.clock());
     });
@@ -559,21 +564,19 @@ result<state_entries> host::query_all(const std::string& stage, std::size_t limi
 
 result<std::string> host::stage_of(const detail::aggregate_address& type) const {
   if (auto runs = in_->check_runs(); !runs) return fail(runs.error());
-  return detail::command_router{*in_->topology, *in_->tasks}.stage_of(type);
+  auto stage = detail::aggregate_stage(*in_->topology, type);
+  if (!stage) return fail(stage.error());
+  return (*stage)->name;
 }
 
-void host::send(command_call call, const detail::aggregate_address& type) {
+void host::send(command_call call, const detail::aggregate_address& type,
+                std::chrono::milliseconds timeout) {
   if (auto runs = in_->check_runs(); !runs) {
     kappa::tell(call.done, runs.error());
     return;
   }
-  detail::command_router{*in_->topology, *in_->tasks}.send(std::move(call), type);
-}
-
-ask_result host::ask_and_wait(command_call call, const detail::aggregate_address& type,
-                              std::chrono::milliseconds timeout) {
-  if (auto runs = in_->check_runs(); !runs) return tl::unexpected{ask_refusal{runs.error()}};
-  return detail::command_router{*in_->topology, *in_->tasks}.ask(std::move(call), type, timeout);
+  detail::command_router{*in_->topology, *in_->tasks, in_->others.get()}.send(std::move(call), type,
+                                                                              timeout);
 }
 
 std::vector<task_status> host::status() const {

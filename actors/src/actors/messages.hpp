@@ -105,6 +105,7 @@ struct read_request {
   std::optional<bytes> to;  // none: one key
   std::size_t limit = 0;
   query_options options;
+  timestamp until = max_time;  // by the host's clock: then nobody waits for the answer
   std::promise<result<state_entries>> answer;
 };
 /// `orderly`: commit, then snapshot. `hand_over`: commit and no more, another process goes on with

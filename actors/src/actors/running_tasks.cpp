@@ -66,6 +66,7 @@ result<void> running_tasks::send(std::size_t task, read_ptr question) const {
   if (!e.actor) {
     return fail(elsewhere(e.options.id));
   }
+  question->until = saturating_add(e.options.clock(), question->options.timeout);
   post(e.actor, std::move(question));
   return {};
 }
@@ -89,7 +90,7 @@ result<state_entries> running_tasks::read(std::size_t task, bytes from, std::opt
   }
 }
 
-result<void> running_tasks::send(std::size_t task, command_call command) const {
+result<void> running_tasks::send(std::size_t task, command_call& command) const {
   const std::shared_lock lock{mutex_};
   if (task >= all_.size()) return fail(errc::stopped, "the host", "it has stopped", true);
   const auto& o = all_[task].options;

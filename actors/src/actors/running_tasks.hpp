@@ -43,8 +43,8 @@ class running_tasks final : public placement_listener {
   [[nodiscard]] result<state_entries> read(std::size_t task, bytes from, std::optional<bytes> to,
                                            std::size_t limit, const query_options& options) const;
   /// To a task of an aggregate. errc::elsewhere: as above; errc::unavailable: it is in quarantine,
-  /// or too many wait.
-  [[nodiscard]] result<void> send(std::size_t task, command_call command) const;
+  /// too many wait, or this host only replays. After an error the command is as it was.
+  [[nodiscard]] result<void> send(std::size_t task, command_call& command) const;
 
   void start(std::size_t task, task_ptr first);
 

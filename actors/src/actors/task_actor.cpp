@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "actors/caf_compat.hpp"
+#include "kappa/aggregate/program.hpp"
 #include "kappa/core/caught.hpp"
 
 namespace kappa::detail {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::chrono::milliseconds longest_turn{20};
 constexpr std::chrono::milliseconds publish_interval{200};
+constexpr std::size_t most_early_reads = 1024;
 
 class task_actor final : public caf::event_based_actor {
  public:
@@ -49,6 +51,7 @@ class task_actor final : public caf::event_based_actor {
         [this](const committed_ptr& c) {
           if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
+          for (const auto& r : std::exchange(early_reads_, {})) answer(r);
           if (!snapshot_owed_) forget_failures();
           if (!stopping_ && task_->outdated()) {
             options_.log_to(log_level::info, "the state is built anew, as ordered",
@@ -75,7 +78,7 @@ class task_actor final : public caf::event_based_actor {
             work();
           }
         },
-        [this](const read_ptr& r) { answer(*r); },
+        [this](const read_ptr& r) { answer(r); },
         [this](const stop_ptr& s) { stop(s); },
         [this](const forgotten_ptr& f) {
           if (f->life != life_) return;
@@ -476,8 +479,24 @@ class task_actor final : public caf::event_based_actor {
     });
   }
 
-  void answer(read_request& r) {
-    r.answer.set_value(caught(name_, [&] { return read(r); }));
+  void answer(const read_ptr& r) {
+    auto found = caught(name_, [&] { return read(*r); });
+    if (found && is_early(*r, *found)) {
+      if (options_.clock() >= r->until) return;  // nobody waits any more
+      if (early_reads_.size() < most_early_reads) {
+        early_reads_.push_back(r);
+        return;
+      }
+      found = fail(errc::unavailable, name_, "as many queries as may wait for a version already do",
+                   true);
+    }
+    r->answer.set_value(std::move(found));
+  }
+
+  static bool is_early(const read_request& r, const state_entries& found) {
+    const auto& wanted = r.options.at_least_version;
+    if (!wanted || r.to) return false;
+    return found.entries.empty() ? *wanted > 0 : version_in(found.entries.front().value) < *wanted;
   }
 
   result<state_entries> read(const read_request& r) {
@@ -512,6 +531,7 @@ class task_actor final : public caf::event_based_actor {
 
   task_actor_options options_;
   std::string name_ = options_.id.text();
+  std::vector<read_ptr> early_reads_;  // each waits for a version that is not durable yet
   task_ptr task_;
   std::uint64_t life_ = 1;
   std::vector<std::unique_ptr<subscription>> subscriptions_;

@@ -325,6 +325,8 @@ result<topology> topology::compile(const app& a) {
       input_spec in;
       in.topic = s.name;
       in.root = *cuts[i].state;
+      s.inputs.push_back(in);
+      in.topic = s.commands_topic();
       s.inputs.push_back(std::move(in));
     }
     if (s.inputs.empty()) {
@@ -366,7 +368,8 @@ result<topology> topology::compile(const app& a) {
   for (const auto& s : t.stages_) {
     for (const auto& port : s.ports) {
       if (port.topic == t.dead_letters_topic() || port.topic == t.admin_topic() ||
-          port.topic == t.admin_replies_topic() || port.topic == schemas_topic(t.app_name())) {
+          port.topic == t.admin_replies_topic() || port.topic == t.replies_topic() ||
+          port.topic == schemas_topic(t.app_name())) {
         problems.push_back(
             fmt::format("topic \"{}\" is Kappa's own: name another one in .to", port.topic));
       }

@@ -1,5 +1,5 @@
 // The task of an aggregate, inside. aggregate_open.cpp: start and replay; aggregate_task.cpp:
-// commands, epochs, snapshots.
+// commands, epochs, snapshots; aggregate_requests.cpp: commands from the log.
 #pragma once
 
 #include <deque>
@@ -11,12 +11,14 @@
 #include <utility>
 #include <vector>
 
+#include "kappa/aggregate/command_record.hpp"
 #include "kappa/aggregate/command_window.hpp"
 #include "kappa/aggregate/remembered.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/state/snapshot_record.hpp"
 #include "kappa/task/aggregate_task.hpp"
+#include "kappa/task/epoch_builder.hpp"
 #include "task/aggregate_tail.hpp"
 
 namespace kappa::detail {
@@ -27,8 +29,10 @@ constexpr std::size_t most_waiting = 64 << 10;
 class aggregate_task final : public runnable_task {
  public:
   explicit aggregate_task(aggregate_task_options options) : options_{std::move(options)} {
-    for (const auto& kind : options_.program->commands())
+    for (const auto& kind : options_.program->commands()) {
       command_types_.push_back(checksum(kind.name, kind.id));
+      command_kinds_[{kind.id, kind.name}] = command_types_.size() - 1;
+    }
     for (const auto& kind : options_.program->events()) {
       envelope e;
       e.schema = reference_to(kind);
@@ -67,6 +71,8 @@ class aggregate_task final : public runnable_task {
   std::optional<timestamp> next_deadline() const override {
     std::optional<timestamp> at;
     if (open_) at = opened_at_ + options_.limits.commit_interval;
+    if (requests_wait_until_ > min_time)
+      at = at ? std::min(*at, requests_wait_until_) : requests_wait_until_;
     if (changed_since_snapshot_ && !snapshot_pending()) {
       const auto due = last_snapshot_at_ + options_.limits.snapshot_interval;
       at = at ? std::min(*at, due) : due;
@@ -124,6 +130,7 @@ class aggregate_task final : public runnable_task {
   };
   struct flying_epoch {
     epoch_number number;
+    std::vector<std::size_t> own_appends;
     std::size_t events = 0;
     std::size_t outcomes = 0;
     std::vector<pending_answer> waiting;
@@ -143,10 +150,11 @@ class aggregate_task final : public runnable_task {
   };
 
   topic_partition where() const { return {options_.events_topic, options_.id.partition}; }
+  topic_partition requests() const { return {options_.commands_topic, options_.id.partition}; }
   topic_partition outcomes() const { return {options_.outcomes_topic, options_.id.partition}; }
-  position_key position_of_events() const {
+  position_key position_of(const std::string& topic) const {
     const auto& id = options_.id;
-    return {id.app, id.stage, id.generation, id.partition, options_.events_topic};
+    return {id.app, id.stage, id.generation, id.partition, topic};
   }
 
   // ── start ──
@@ -195,6 +203,9 @@ class aggregate_task final : public runnable_task {
   }
 
   result<run_status> decide_some(std::size_t budget);
+  void decide_taken(std::size_t budget, run_status& status);
+  /// Else says how to go on.
+  bool has_room(run_status& status) const;
 
   bool too_many_in_flight() const {
     return in_flight_.size() >= options_.limits.max_epochs_in_flight ||
@@ -202,7 +213,8 @@ class aggregate_task final : public runnable_task {
   }
 
   /// What fails is the command's own affair: it is told, and the next one is decided.
-  void decide(command_call& call);
+  command_outcome decide(const command_call& call);
+  void open_epoch(timestamp now);
   /// What to say to a command for its id alone: it has been decided before, or cannot be.
   std::optional<command_outcome> answer_of_id(const command_call& call, timestamp now);
   /// Decides it as a step: what came of it is in `decided_`, `outcome_`, and what is to be
@@ -214,6 +226,15 @@ class aggregate_task final : public runnable_task {
   /// Also a rejection rests on what was decided before, which may not be durable yet.
   void when_durable(command_call& call, command_outcome outcome);
   void answer_now(pending_answer& w);
+
+  // ── commands from the log ──
+
+  result<void> open_requests();
+  result<void> decide_requests(std::size_t budget, run_status& status);
+  bool decide_request(const record_view& r);
+  /// `type`: the command's, as far as the record says it.
+  result<command_call> call_of(const record_view& r, std::string& type);
+  void reply(const reply_address& to, const command_outcome& outcome, timestamp now);
 
   // ── epochs ──
 
@@ -237,6 +258,7 @@ class aggregate_task final : public runnable_task {
   std::map<std::pair<std::uint64_t, std::string>, std::size_t> kinds_;  // of events
   std::vector<bytes> schema_headers_;                                   // by kind
   std::vector<std::uint64_t> command_types_;
+  std::map<std::pair<std::uint64_t, std::string>, std::size_t> command_kinds_;
 
   task_phase phase_ = task_phase::replaying;
   aggregate_tail events_tail_;
@@ -248,6 +270,8 @@ class aggregate_task final : public runnable_task {
 
   std::vector<command_call> taken_;  // from the inbox
   std::size_t at_ = 0;               // the next of them
+  aggregate_tail requests_;          // without an end
+  timestamp requests_wait_until_ = min_time;
   decided decided_;
   hash128 id_hash_;            // of the command's id, if it has one
   command_header own_header_;  // its header
@@ -261,7 +285,9 @@ class aggregate_task final : public runnable_task {
   timestamp opened_at_ = min_time;
   std::shared_ptr<record_batch> events_ = std::make_shared<record_batch>();
   std::shared_ptr<record_batch> outcomes_ = std::make_shared<record_batch>();
-  std::vector<pending_answer> waiting_;  // for the open epoch
+  std::map<partition, std::shared_ptr<record_batch>> replies_;
+  epoch_builder builder_{options_.id, {}, options_.dead_letters_topic};  // of dead letters
+  std::vector<pending_answer> waiting_;                                  // for the open epoch
   bool somebody_waits_ = false;
   std::deque<flying_epoch> in_flight_;
   place durable_;      // behind the last event that is durable

@@ -47,7 +47,7 @@ result<void> aggregate_task::find_place_and_open() {
   if (auto opened = open_state(); !opened) return opened;
   const auto from = place_of_state();
   if (!from) return fail(from.error());
-  auto position = options_.log->position(position_of_events());
+  auto position = options_.log->position(position_of(options_.events_topic));
   if (!position) return fail(position.error());
   if (*position) {
     const auto meta = decode_metadata((*position)->metadata);
@@ -70,6 +70,7 @@ result<void> aggregate_task::find_place_and_open() {
   to_skip_ = durable_.records;
   events_tail_ = {where(), durable_.base, *end};
   if (auto found = find_outcomes(*from, *outcomes_end); !found) return found;
+  if (auto opened = open_requests(); !opened) return opened;
   counters_.replay_total = events_tail_.left() + outcomes_tail_.left();
   last_snapshot_at_ = options_.clock();
   failpoint::hit("recover.plan");
@@ -113,7 +114,7 @@ result<void> aggregate_task::check_events(const std::optional<place>& state,
                             "one that this state came from",
                             state->next(), where().text(), end));
   }
-  // An epoch that was committed has an event or an outcome.
+  // An epoch that was committed has an event or an outcome, or had a command of the log.
   const bool nothing = bounds.earliest == end && outcomes_end == offset{0};
   if (committed && (*committed > end || nothing)) {
     return fail(errc::refused_start, name_,

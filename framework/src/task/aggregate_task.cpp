@@ -44,14 +44,17 @@ void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases)
     bug("an epoch was committed out of order");
   auto f = std::move(in_flight_.front());
   in_flight_.pop_front();
-  if (bases.at(0).value < 0) {
+  const auto is_unknown = [&](std::size_t own) { return bases.at(own).value < 0; };
+  if (std::any_of(f.own_appends.begin(), f.own_appends.end(), is_unknown)) {
     lost_ = true;  // another one has the task, and where its records are nobody has looked
   } else {
     if (f.events > 0) {
-      durable_.base = bases.front();
+      durable_.base = bases.at(f.own_appends.front());
       durable_.records = f.events;
     }
-    if (f.outcomes > 0) durable_.outcomes = bases.back() + static_cast<std::int64_t>(f.outcomes);
+    if (f.outcomes > 0) {
+      durable_.outcomes = bases.at(f.own_appends.back()) + static_cast<std::int64_t>(f.outcomes);
+    }
   }
   states_->durable(table_epoch(e));
   if (frozen_ && frozen_->record.epoch == e) {
@@ -78,7 +81,7 @@ task_progress aggregate_task::progress() const {
 result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
     std::function<void()> on_data) {
   std::vector<std::unique_ptr<subscription>> all;
-  for (auto* tail : {&events_tail_, &outcomes_tail_}) {
+  for (auto* tail : {&events_tail_, &outcomes_tail_, &requests_}) {
     if (auto come = tail->subscribe(on_data); !come) return fail(come.error());
   }
   all.push_back(std::make_unique<command_subscription>(options_.commands, std::move(on_data)));
@@ -88,30 +91,39 @@ result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
 result<run_status> aggregate_task::decide_some(std::size_t budget) {
   run_status status;
   if (options_.replay_only) return status;
-  while (status.steps < budget) {
+  // Half for each, so that neither keeps the other waiting.
+  decide_taken((budget + 1) / 2, status);
+  if (auto done = decide_requests((budget + 1) / 2, status); !done) return fail(done.error());
+  return status;
+}
+
+bool aggregate_task::has_room(run_status& status) const {
+  if (!too_dirty() && !(open_ ? full() : too_many_in_flight())) return true;
+  status.more = should_close(options_.clock());  // then there is room
+  status.blocked = !status.more;
+  return false;
+}
+
+void aggregate_task::decide_taken(std::size_t budget, run_status& status) {
+  for (std::size_t done = 0; done < budget; ++done) {
     if (at_ == taken_.size()) {
       options_.commands->take(taken_);
       at_ = 0;
-      if (taken_.empty()) return status;
+      if (taken_.empty()) return;
     }
-    if (too_dirty() || (open_ ? full() : too_many_in_flight())) {
-      status.more = should_close(options_.clock());  // then there is room
-      status.blocked = !status.more;
-      return status;
-    }
+    if (!has_room(status)) return;
     auto call = std::move(taken_[at_++]);
-    decide(call);
+    when_durable(call, decide(call));
     ++status.steps;
     ++counters_.records_in;
   }
   status.more = at_ < taken_.size() || !options_.commands->empty();
-  return status;
 }
 
-void aggregate_task::decide(command_call& call) {
+command_outcome aggregate_task::decide(const command_call& call) {
   const auto now = options_.clock();
   if (call.id) {
-    if (auto known = answer_of_id(call, now)) return when_durable(call, std::move(*known));
+    if (auto known = answer_of_id(call, now)) return std::move(*known);
   }
   const auto events_before = events_->position();
   const auto outcomes_before = outcomes_->position();
@@ -121,9 +133,9 @@ void aggregate_task::decide(command_call& call) {
     states_->rollback_step();
     events_->rewind(events_before);
     outcomes_->rewind(outcomes_before);
-    return when_durable(call, done.error());
+    return std::move(done.error());
   }
-  if (*done) return when_durable(call, **done);
+  if (*done) return **done;
   const auto events = decided_.events.size();
   if (call.id) {
     if (events > 0) {
@@ -135,14 +147,17 @@ void aggregate_task::decide(command_call& call) {
                  encoded_outcome_);
   }
   if (events > 0 || call.id) {
-    if (!open_) {
-      open_ = true;
-      opened_at_ = now;
-    }
+    open_epoch(now);
     changed_since_snapshot_ = true;
     counters_.records_out += events;
   }
-  std::visit([&](auto& o) { when_durable(call, std::move(o)); }, outcome_);
+  return std::visit([](auto& o) { return command_outcome{std::move(o)}; }, outcome_);
+}
+
+void aggregate_task::open_epoch(timestamp now) {
+  if (open_) return;
+  open_ = true;
+  opened_at_ = now;
 }
 
 std::optional<command_outcome> aggregate_task::answer_of_id(const command_call& call,
@@ -294,11 +309,13 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
   }
   failpoint::hit("epoch.close");
   const auto number = last_epoch_ + 1;
-  auto e = std::make_shared<closed_epoch>();
-  e->task = options_.id;
-  e->number = number;
-  e->output_bytes = events_->size_bytes() + outcomes_->size_bytes();
-  flying_epoch flying{number, events_->count(), outcomes_->count(), std::move(waiting_)};
+  // Where the events end is known only when they are there: their position lags by one epoch.
+  const auto metadata = encode_metadata({number, std::nullopt});
+  auto e = builder_.close(number,
+                          {{position_of(options_.events_topic), {durable_.next(), metadata}},
+                           {position_of(options_.commands_topic), {requests_.next(), metadata}}});
+  e->output_bytes += events_->size_bytes() + outcomes_->size_bytes();
+  flying_epoch flying{number, {}, events_->count(), outcomes_->count(), std::move(waiting_)};
   const auto append = [&](topic_partition to, std::shared_ptr<record_batch>& records) {
     if (records->empty()) return;
     e->own_appends.push_back(e->appends.size());
@@ -306,9 +323,9 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
   };
   append(where(), events_);
   append(outcomes(), outcomes_);
-  // Where the events end is known only when they are there: the position lags by one epoch.
-  e->moves.push_back(
-      {position_of_events(), {durable_.next(), encode_metadata({number, std::nullopt})}});
+  flying.own_appends = e->own_appends;
+  for (auto& [to, records] : std::exchange(replies_, {}))
+    e->appends.push_back({{options_.replies_topic, to}, std::move(records)});
   waiting_.clear();
   somebody_waits_ = false;
   in_flight_.push_back(std::move(flying));
@@ -341,6 +358,10 @@ aggregate_task_options aggregate_options_of(const stage_spec& stage, partition p
   o.id = {stage.app, stage.name, stage.generation, p};
   o.events_topic = stage.inputs.front().topic;
   o.outcomes_topic = stage.outcomes_topic();
+  o.commands_topic = stage.commands_topic();
+  o.replies_topic = replies_topic(stage.app);
+  o.reply_partitions = layout.reply_partitions;
+  o.dead_letters_topic = dead_letters_topic(stage.app);
   o.window = stage.command_window;
   o.program = stage.aggregate;
   o.state_schema = stage.state_schema;

@@ -60,6 +60,25 @@ result<void> require_window(const topic_config& outcomes, const command_window_o
                           retention_of_outcomes(window).count()));
 }
 
+// The topics that commands and their replies take through the log.
+result<void> lay_out_commands(const topology& t, event_log& log, const stage_spec& stage,
+                              stage_layout& l) {
+  topic_config commands;
+  commands.name = stage.commands_topic();
+  commands.partitions = l.tasks;
+  commands.retention_time = commands_retention;
+  if (auto config = require_topic(log, commands); !config) return fail(config.error());
+  topic_config replies;
+  replies.name = t.replies_topic();
+  replies.partitions = l.tasks;
+  replies.owner = t.app_name();
+  replies.retention_time = replies_retention;
+  auto config = require_topic(log, replies);
+  if (!config) return fail(config.error());
+  l.reply_partitions = config->partitions;
+  return {};
+}
+
 // A stage has as many tasks as its inputs have partitions. Of the app's own topics the app is told
 // which number it has to ask for; a topic from outside has changed.
 result<void> check_tasks(event_log& log, const stage_spec& stage, const input_spec& in,
@@ -89,7 +108,7 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
     auto& l = layout[stage.name];
     if (stage.aggregate) l.tasks = options.partitions;
     for (const auto& in : stage.inputs) {
-      if (stage.aggregate) break;  // what it reads it has written
+      if (stage.aggregate) break;  // they are made for it, with its tasks
       std::int32_t n = 1;
       if (stage.source) {
         n = 1;
@@ -151,7 +170,9 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       partitions[port.topic] = config->partitions;
       l.ports.push_back({port, config->partitions, config->max_record_bytes});
     }
-    if (!stage.aggregate) {
+    if (stage.aggregate) {
+      if (auto made = lay_out_commands(t, log, stage, l); !made) return fail(made.error());
+    } else {
       topic_config epochs;
       epochs.name = stage.epochs_topic();
       epochs.partitions = l.tasks;

@@ -1,10 +1,12 @@
-// How a command that was asked of an aggregate ended, for whoever asked.
+// Asking aggregates: what a host of the app, and a client in another process, have in common; and
+// how a command ended, for whoever asked.
 //
-// Threading: plain values.
+// Threading: what is asked, from any thread; the rest are plain values.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <typeindex>
@@ -13,6 +15,7 @@
 
 #include <tl/expected.hpp>
 
+#include "kappa/aggregate/aggregate.hpp"
 #include "kappa/aggregate/command.hpp"
 #include "kappa/aggregate/command_id.hpp"
 #include "kappa/core/error.hpp"
@@ -58,15 +61,85 @@ class ask_refusal {
 
 using ask_result = tl::expected<command_receipt, ask_refusal>;
 
+/// What a task says to a command, as whoever asked is told.
+[[nodiscard]] ask_result result_of(command_outcome outcome);
+
 namespace detail {
 /// Which aggregate is meant, and what its keys are.
 struct aggregate_address {
   std::type_index aggregate;
   std::uint64_t key_fingerprint = 0;
 };
+template <class A, class K>
+aggregate_address address_of() {
+  static const auto keys = codec<K>::schema().fingerprint;
+  return {typeid(A), keys};
+}
+[[nodiscard]] error no_answer_in_time(const std::string& app);
 }  // namespace detail
 
-/// What a task says to a command, as whoever asked is told.
-[[nodiscard]] ask_result result_of(command_outcome outcome);
+class aggregate_asker {
+ public:
+  virtual ~aggregate_asker() = default;
+
+  /// Asks the app's aggregate A under this key. Its answer comes when what follows is durable, and
+  /// what the command was decided on. Blocks.
+  template <aggregate_type A, class C, class K>
+  [[nodiscard]] ask_result ask(const K& key, const C& command, const ask_options& options = {}) {
+    return ask_and_wait(call_of<A>(encoded(key), command, options), detail::address_of<A, K>(),
+                        options.timeout);
+  }
+  template <aggregate_type A, class C>
+  [[nodiscard]] ask_result ask(const char* key, const C& command, const ask_options& options = {}) {
+    return ask<A>(std::string{key}, command, options);
+  }
+  /// The same without waiting: `done` is called once, soon or later, on a thread of Kappa's or on
+  /// this one. It must not block. (For what this process decides itself the time limit is the
+  /// caller's own business here.)
+  template <aggregate_type A, class C, class K>
+  void ask(const K& key, const C& command, const ask_options& options,
+           std::function<void(ask_result)> done) {
+    auto call = call_of<A>(encoded(key), command, options);
+    if (done)
+      call.done = [done = std::move(done)](command_outcome o) { done(result_of(std::move(o))); };
+    send(std::move(call), detail::address_of<A, K>(), options.timeout);
+  }
+  template <aggregate_type A, class C>
+  void ask(const char* key, const C& command, const ask_options& options,
+           std::function<void(ask_result)> done) {
+    ask<A>(std::string{key}, command, options, std::move(done));
+  }
+  /// Without an answer: what is wrong with the command nobody hears.
+  template <aggregate_type A, class C, class K>
+  void tell(const K& key, const C& command) {
+    send(call_of<A>(encoded(key), command, {}), detail::address_of<A, K>(), {});
+  }
+  template <aggregate_type A, class C>
+  void tell(const char* key, const C& command) {
+    tell<A>(std::string{key}, command);
+  }
+
+ protected:
+  aggregate_asker() = default;
+  aggregate_asker(const aggregate_asker&) = default;
+  aggregate_asker& operator=(const aggregate_asker&) = default;
+
+  /// Answered at once where it can go nowhere.
+  virtual void send(command_call call, const detail::aggregate_address& type,
+                    std::chrono::milliseconds timeout) = 0;
+
+ private:
+  template <class A, class C>
+  static command_call call_of(bytes key, const C& command, const ask_options& options) {
+    static_assert(commands_of<A>::template contains<C>,
+                  "this command is not of the aggregate's protocol");
+    command_call call{std::move(key), commands_of<A>::template place_of<C>, encoded(command)};
+    if (!options.id.empty()) call.id = options.id;
+    call.expected = options.expected_version;
+    return call;
+  }
+  [[nodiscard]] ask_result ask_and_wait(command_call call, const detail::aggregate_address& type,
+                                        std::chrono::milliseconds timeout);
+};
 
 }  // namespace kappa

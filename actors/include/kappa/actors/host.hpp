@@ -122,6 +122,9 @@ struct query_options {
   std::chrono::milliseconds timeout{5000};
   /// Refuse (errc::unavailable) instead of answering from a state that is still replaying.
   bool refuse_stale = false;
+  /// Of an aggregate: wait until it is at this version, as a receipt says it, or later: so that
+  /// whoever was told that a command was accepted sees what it did.
+  std::optional<std::uint64_t> at_least_version{};
 };
 
 /// A value (none: absent) and as of where.
@@ -169,10 +172,10 @@ struct task_status {
   std::optional<standby_status> standby;  // of one that is elsewhere
 };
 
-class host {
+class host final : public aggregate_asker {
  public:
   host(const app& a, host_options options);
-  ~host();
+  ~host() override;
   host(const host&) = delete;
   host& operator=(const host&) = delete;
 
@@ -210,48 +213,13 @@ class host {
     return query<S>(stage, std::string{key}, options);
   }
 
-  /// Asks the app's aggregate A under this key. Its answer comes when what follows is durable, and
-  /// what the command was decided on. Blocks.
-  template <aggregate_type A, class C, class K>
-  [[nodiscard]] ask_result ask(const K& key, const C& command, const ask_options& options = {}) {
-    return ask_and_wait(call_of<A>(encoded(key), command, options), type_of<A, K>(),
-                        options.timeout);
-  }
-  template <aggregate_type A, class C>
-  [[nodiscard]] ask_result ask(const char* key, const C& command, const ask_options& options = {}) {
-    return ask<A>(std::string{key}, command, options);
-  }
-  /// The same without waiting: `done` is called once, soon or later, on a thread of the host or on
-  /// this one. It must not block. (The time limit is the caller's own business here.)
-  template <aggregate_type A, class C, class K>
-  void ask(const K& key, const C& command, const ask_options& options,
-           std::function<void(ask_result)> done) {
-    auto call = call_of<A>(encoded(key), command, options);
-    if (done)
-      call.done = [done = std::move(done)](command_outcome o) { done(result_of(std::move(o))); };
-    send(std::move(call), type_of<A, K>());
-  }
-  /// Without an answer: what is wrong with the command nobody hears.
-  template <aggregate_type A, class C, class K>
-  void tell(const K& key, const C& command) {
-    send(call_of<A>(encoded(key), command, {}), type_of<A, K>());
-  }
-  template <aggregate_type A, class C>
-  void ask(const char* key, const C& command, const ask_options& options,
-           std::function<void(ask_result)> done) {
-    ask<A>(std::string{key}, command, options, std::move(done));
-  }
-  template <aggregate_type A, class C>
-  void tell(const char* key, const C& command) {
-    tell<A>(std::string{key}, command);
-  }
   /// What is under this key, and its version. Never from a state that is still replaying: what is
   /// not there yet would look as if it had never been (errc::unavailable: ask again).
   template <aggregate_type A, class K>
   [[nodiscard]] result<answer<aggregate_entry<A>>> query(const K& key, query_options options = {}) {
     const bytes k = encoded(key);
     options.refuse_stale = true;
-    auto stage = stage_of(type_of<A, K>());
+    auto stage = stage_of(detail::address_of<A, K>());
     if (!stage) return fail(stage.error());
     return decoded<aggregate_entry<A>>(query_bytes(*stage, k, k, options));
   }
@@ -308,24 +276,9 @@ class host {
     return a;
   }
 
-  template <class A, class C>
-  static command_call call_of(bytes key, const C& command, const ask_options& options) {
-    static_assert(commands_of<A>::template contains<C>,
-                  "this command is not of the aggregate's protocol");
-    command_call call{std::move(key), commands_of<A>::template place_of<C>, encoded(command)};
-    if (!options.id.empty()) call.id = options.id;
-    call.expected = options.expected_version;
-    return call;
-  }
-  template <class A, class K>
-  static detail::aggregate_address type_of() {
-    static const auto keys = codec<K>::schema().fingerprint;
-    return {typeid(A), keys};
-  }
   [[nodiscard]] result<std::string> stage_of(const detail::aggregate_address& type) const;
-  void send(command_call call, const detail::aggregate_address& type);
-  [[nodiscard]] ask_result ask_and_wait(command_call call, const detail::aggregate_address& type,
-                                        std::chrono::milliseconds timeout);
+  void send(command_call call, const detail::aggregate_address& type,
+            std::chrono::milliseconds timeout) override;
 
   struct inside;
   std::unique_ptr<inside> in_;

@@ -29,7 +29,8 @@ class command_inbox {
   }
 
   /// errc::unavailable: it is full; or why it was closed.
-  [[nodiscard]] result<void> put(command_call call) {
+  /// Then the call is as it was.
+  [[nodiscard]] result<void> put(command_call&& call) {
     std::function<void()> wake;
     {
       const std::lock_guard lock{mutex_};

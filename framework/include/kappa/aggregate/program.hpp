@@ -52,6 +52,11 @@ struct codec<aggregate_entry<A>> {
 
 namespace detail {
 
+/// Of an aggregate_entry as it is stored.
+[[nodiscard]] inline std::uint64_t version_in(bytes_view stored) {
+  return byte_reader{stored}.get<std::uint64_t>();
+}
+
 /// What came of a command. Its memory is used again.
 struct decided {
   struct event {

@@ -60,7 +60,8 @@ struct stage_spec {
   kappa::generation generation{1};
   std::vector<input_spec> inputs;
   std::optional<source_factory> source;  // a source stage: one input, one task
-  /// An aggregate: its input is the topic that it writes itself. Null: a stage of a stream.
+  /// An aggregate: its inputs are the topic of events, which it writes itself, and that of
+  /// commands. Null: a stage of a stream.
   std::shared_ptr<const detail::aggregate_program> aggregate;
   command_window_options command_window;  // of an aggregate
   std::vector<op_spec> ops;               // in the order of op_index
@@ -80,6 +81,7 @@ struct stage_spec {
   [[nodiscard]] std::string epochs_topic() const { return prefix() + "epochs"; }
   /// Of an aggregate.
   [[nodiscard]] std::string outcomes_topic() const { return app + "." + name + ".outcomes"; }
+  [[nodiscard]] std::string commands_topic() const { return app + "." + name + ".commands"; }
 };
 
 /// A stage's operators, made for one task.
@@ -93,6 +95,11 @@ struct stage_program {
 [[nodiscard]] inline std::string admin_topic(const std::string& app) { return app + ".admin"; }
 [[nodiscard]] inline std::string admin_replies_topic(const std::string& app) {
   return app + ".admin.replies";
+}
+/// Replies to commands that came through the log.
+[[nodiscard]] inline std::string replies_topic(const std::string& app) { return app + ".replies"; }
+[[nodiscard]] inline std::string dead_letters_topic(const std::string& app) {
+  return app + ".dead-letters";
 }
 /// What the app's topics and states hold (kappa/task/stored_schemas.hpp).
 [[nodiscard]] inline std::string schemas_topic(const std::string& app) { return app + ".schemas"; }
@@ -113,7 +120,10 @@ class topology {
   /// The stage of that aggregate. errc::not_found: the app has none; errc::invalid_argument: it
   /// has several of that type. Both name those that there are.
   [[nodiscard]] result<const stage_spec*> find_aggregate(std::type_index type) const;
-  [[nodiscard]] std::string dead_letters_topic() const { return app_name() + ".dead-letters"; }
+  [[nodiscard]] std::string dead_letters_topic() const {
+    return kappa::dead_letters_topic(app_name());
+  }
+  [[nodiscard]] std::string replies_topic() const { return kappa::replies_topic(app_name()); }
   /// Requests from operators, from outside; and what hosts of the app reply.
   [[nodiscard]] std::string admin_topic() const { return kappa::admin_topic(app_name()); }
   [[nodiscard]] std::string admin_replies_topic() const {

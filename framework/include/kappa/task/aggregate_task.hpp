@@ -5,10 +5,12 @@
 // `apply` makes of all events up to the end of the task's partition, which is read when no other
 // owner can write any more: nothing is decided before.
 //
-// Commands are decided one after the other on the newest state, while the events of earlier ones
-// are still on their way to the log; whoever asked is answered when all is durable that the answer
-// rests on, a rejection too. An epoch closes at once while nothing is in flight, else when that is
-// over, so that many commands share a commit when many come and one waits for nobody.
+// Commands come from the inbox, and from the commands topic, whose position moves in the
+// transaction that has what came of them. They are decided one after the other on the newest state,
+// while the events of earlier ones are still on their way to the log; whoever asked is answered
+// when all is durable that the answer rests on, a rejection too. An epoch closes at once while
+// nothing is in flight, else when that is over, so that many commands share a commit when many come
+// and one waits for nobody.
 //
 // Threading: as runnable_task; commands are given to the inbox on any thread.
 #pragma once
@@ -37,6 +39,10 @@ struct aggregate_task_options {
   // The app's own; each has as many partitions as the aggregate has tasks.
   std::string events_topic;
   std::string outcomes_topic;  // of commands with an id that no event came of
+  std::string commands_topic;  // written from outside; as many partitions
+  std::string replies_topic;   // to those commands, for all aggregates of the app
+  std::int32_t reply_partitions = 1;
+  std::string dead_letters_topic;
   std::shared_ptr<const detail::aggregate_program> program;
   schema_info state_schema;
   std::uint64_t fingerprint = 0;  // of the stage

@@ -30,6 +30,7 @@ struct stage_layout {
   std::vector<port_layout> ports;
   /// For each input: (writer stage, its tasks); empty for topics from outside.
   std::vector<std::vector<std::pair<std::string, std::int32_t>>> writers;
+  std::int32_t reply_partitions = 0;  // of an aggregate: of the app's topic of replies
 };
 
 using app_layout = std::map<std::string, stage_layout>;  // by stage
@@ -39,6 +40,11 @@ using app_layout = std::map<std::string, stage_layout>;  // by stage
 /// co-partitioned, a topic of another app.
 [[nodiscard]] result<app_layout> lay_out(const topology& t, event_log& log,
                                          const layout_options& options);
+
+/// How long commands in the log wait for somebody who decides them, and replies for whoever asked,
+/// unless the topics say otherwise.
+inline constexpr milliseconds commands_retention = std::chrono::hours{7 * 24};
+inline constexpr milliseconds replies_retention = std::chrono::hours{1};
 
 /// How long requests to an app and their replies are kept, unless the topics say otherwise.
 inline constexpr milliseconds admin_retention = std::chrono::hours{7 * 24};

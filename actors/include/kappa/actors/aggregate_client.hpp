@@ -1,0 +1,48 @@
+// Asks aggregates of an app that another process runs: commands go into the log, replies come from
+// it.
+//
+//   auto client = kappa::aggregate_client::open(log, bank_app());
+//   auto done = (*client)->ask<account>("acc-42", withdraw{500}, {.id = kappa::new_command_id()});
+//
+// A command that is in the log is decided once, also while nobody runs the app: by the next that
+// does. So one that timed out may happen later; with an id it can be asked again.
+//
+// A receipt has no position (`next` is -1): whoever writes the events does not know it yet when it
+// writes the reply.
+//
+// Threads: one of its own, which appends what is asked and reads replies. Threading: any thread.
+// Ownership: shares the log. What is not answered when it is destroyed is told so.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "kappa/actors/ask.hpp"
+#include "kappa/core/error.hpp"
+#include "kappa/core/logger.hpp"
+#include "kappa/log/event_log.hpp"
+#include "kappa/stream/app.hpp"
+
+namespace kappa {
+
+class aggregate_client final : public aggregate_asker {
+ public:
+  /// `app`: as whoever runs it has it. errc::not_found: nobody has run the app on this log, or not
+  /// with these aggregates. Blocks.
+  [[nodiscard]] static result<std::unique_ptr<aggregate_client>> open(
+      std::shared_ptr<event_log> log, const app& app, log_sink log_to = no_log);
+  ~aggregate_client() override;
+  aggregate_client(const aggregate_client&) = delete;
+  aggregate_client& operator=(const aggregate_client&) = delete;
+
+  /// For those who have the command encoded.
+  void send(command_call call, const detail::aggregate_address& type,
+            std::chrono::milliseconds timeout) override;
+
+ private:
+  struct inside;
+  explicit aggregate_client(std::unique_ptr<inside> in);
+  std::unique_ptr<inside> in_;
+};
+
+}  // namespace kappa

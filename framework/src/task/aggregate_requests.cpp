@@ -1,0 +1,119 @@
+// Commands that come through the log.
+#include <fmt/format.h>
+
+#include "kappa/core/failpoint.hpp"
+#include "task/aggregate_impl.hpp"
+
+namespace kappa::detail {
+namespace {
+
+// For what is refused only for now.
+constexpr milliseconds pause_of_requests{200};
+
+}  // namespace
+
+// Each is decided once: the position moves in the transaction that has what came of it.
+result<void> aggregate_task::open_requests() {
+  if (options_.replay_only) return {};
+  auto position = options_.log->position(position_of(options_.commands_topic));
+  if (!position) return fail(position.error());
+  auto bounds = options_.log->bounds(requests());
+  if (!bounds) return fail(bounds.error());
+  const auto from = *position ? (*position)->next : bounds->earliest;
+  if (from > bounds->latest) {
+    return fail(errc::refused_start, name_,
+                fmt::format("its position in {} is {}, which ends at {}: the topic is not the one "
+                            "that it has read",
+                            requests().text(), from, bounds->latest));
+  }
+  if (from < bounds->earliest) {
+    options_.log_to(log_level::warning, "commands that nobody has decided are not kept any more",
+                    {{"task", name_},
+                     {"topic", requests().text()},
+                     {"from", std::to_string(from.value)},
+                     {"to", std::to_string(bounds->earliest.value)}});
+  }
+  requests_ = {requests(), std::max(from, bounds->earliest), offset{INT64_MAX}};
+  return requests_.open(*options_.log);
+}
+
+result<void> aggregate_task::decide_requests(std::size_t budget, run_status& status) {
+  if (options_.clock() < requests_wait_until_) return {};
+  for (std::size_t done = 0; done < budget; ++done) {
+    auto r = requests_.peek(options_.limits.read_bytes);
+    if (!r) return fail(r.error());
+    if (*r == nullptr) return {};
+    if (!has_room(status)) return {};
+    if (!decide_request(**r)) {
+      requests_wait_until_ = options_.clock() + pause_of_requests;
+      return {};
+    }
+    requests_.pop();
+    ++status.steps;
+    ++counters_.records_in;
+  }
+  status.more = true;
+  return {};
+}
+
+// False: not now.
+bool aggregate_task::decide_request(const record_view& r) {
+  const auto now = options_.clock();
+  command_outcome outcome;
+  std::string type = "command";
+  auto call = call_of(r, type);
+  outcome = call ? decide(*call) : command_outcome{call.error()};
+  const auto* failed = std::get_if<error>(&outcome);
+  if (failed != nullptr && failed->retriable) return false;
+  open_epoch(now);
+  if (failed != nullptr && failed->code != errc::id_reused && failed->code != errc::too_old) {
+    dead_letter d;
+    d.reason = *failed;
+    d.op = type;
+    d.position = fmt::format("{}@{}", requests().text(), r.offset);
+    d.key = r.key;
+    d.value = r.value;
+    d.headers = r.headers.raw();
+    d.time = r.time;
+    builder_.add(d);
+    ++counters_.dead_letters;
+  }
+  if (auto to = reply_address_in(r.headers); to && to->to.value < options_.reply_partitions)
+    reply(*to, outcome, now);
+  return true;
+}
+
+result<command_call> aggregate_task::call_of(const record_view& r, std::string& type) {
+  if (!r.key || !r.value)
+    return fail(errc::decode, "a command", "the record has no key, or no value");
+  auto headers = decode_command_headers(r.headers);
+  if (!headers) return fail(std::move(headers.error()));
+  type = headers->type.name;
+  const auto kind = command_kinds_.find({headers->type.id, headers->type.name});
+  if (kind == command_kinds_.end()) {
+    return fail(errc::incompatible, type,
+                fmt::format("{} has no such command in this version", options_.id.stage));
+  }
+  command_call call{bytes{*r.key}, kind->second, bytes{*r.value}};
+  call.id = std::move(headers->id);
+  call.expected = headers->expected;
+  return call;
+}
+
+void aggregate_task::reply(const reply_address& to, const command_outcome& outcome, timestamp now) {
+  bytes value;
+  encode_reply(outcome, value);
+  const auto most = log_limits::default_max_record_bytes / 2;  // the topic is Kappa's own
+  if (value.size() > most) {
+    value.clear();
+    encode_reply(error{errc::indefinite, name_,
+                       "what the command came to is in the log, but too large for a reply"},
+                 value);
+  }
+  auto& batch = replies_[to.to];
+  if (!batch) batch = std::make_shared<record_batch>();
+  batch->add(now, to.correlation, value);
+  somebody_waits_ = true;
+}
+
+}  // namespace kappa::detail
