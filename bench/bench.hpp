@@ -35,6 +35,7 @@ struct benchmark {
 [[nodiscard]] std::vector<benchmark> stream_benchmarks();
 [[nodiscard]] std::vector<benchmark> state_benchmarks();
 [[nodiscard]] std::vector<benchmark> size_benchmarks();
+[[nodiscard]] std::vector<benchmark> command_benchmarks();
 [[nodiscard]] std::vector<benchmark> memory_benchmarks();
 
 /// The value, or an exception that says what failed.

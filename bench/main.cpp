@@ -14,7 +14,7 @@ std::vector<bench::benchmark> all_benchmarks() {
   // Memory first: what others have freed would hide a growth.
   for (auto part :
        {bench::memory_benchmarks(), bench::append_benchmarks(), bench::stream_benchmarks(),
-        bench::state_benchmarks(), bench::size_benchmarks()}) {
+        bench::state_benchmarks(), bench::size_benchmarks(), bench::command_benchmarks()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -14,7 +14,7 @@ using namespace aggregate_tests;
 using namespace std::chrono_literals;
 
 /// What whoever asked was told, put into words.
-std::string told(const answer& a) {
+std::string told(const pending_outcome& a) {
   if (!a->has_value()) return "nothing yet";
   if (const auto* r = std::get_if<command_receipt>(&**a)) {
     return fmt::format("version {}, {} events, reply {}", r->version, r->events,
@@ -33,7 +33,7 @@ struct bank_with_an_account : open_partition {
   }
   /// All kinds of what a command may come to, each with an id.
   std::vector<std::string> ask_all() {
-    const std::vector<answer> all{
+    const std::vector<pending_outcome> all{
         ask_as("one event", "acc-1", do_deposit, deposit{7}),
         ask_as("two events and a reply", "acc-1", do_withdraw, withdraw{10'000}),
         ask_as("nothing to do", "acc-1", do_open, bank::open{}),
@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(an_id_of_no_form_is_refused_and_a_window_that_is_full_refus
   p.turn();
   BOOST_TEST((failure(none).code == errc::invalid_argument));
   BOOST_TEST((failure(long_one).code == errc::invalid_argument));
-  answer last;
+  pending_outcome last;
   for (int i = 0; !last || std::holds_alternative<command_receipt>(**last); ++i) {
     last = p.ask_as(std::to_string(i), "acc-1", do_deposit, deposit{1});
     if (i % 500 == 0) p.snapshot();
@@ -292,6 +292,45 @@ BOOST_AUTO_TEST_CASE(a_commit_in_doubt_that_came_true_leaves_both_topics_places_
   BOOST_TEST(p.outcomes().size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_full_window_opens_by_itself_when_its_ids_are_old) {
+  one_partition p;
+  p.window.max_bytes = 1 << 20;
+  must(p.open());
+  p.accepted("acc-1", do_open, bank::open{});
+  pending_outcome last;
+  for (int i = 0; !last || std::holds_alternative<command_receipt>(**last); ++i) {
+    last = p.ask_as(std::to_string(i), "acc-1", do_deposit, deposit{1});
+    p.turn();
+  }
+  BOOST_TEST((failure(last).code == errc::unavailable));
+  p.snapshot();
+  p.now += 20min;
+  const auto later = p.ask_as("later", "acc-1", do_deposit, deposit{1});
+  p.turn();
+  BOOST_REQUIRE(later->has_value());
+  BOOST_TEST(std::holds_alternative<command_receipt>(**later));
+}
+
+// The log keeps outcomes for longer than they are remembered.
+BOOST_AUTO_TEST_CASE(
+    a_state_that_is_made_anew_remembers_the_newest_of_an_id_and_nothing_that_is_over) {
+  bank_with_an_account p;
+  const auto old = p.ask_as("old", "acc-9", do_deposit, deposit{1});  // rejected
+  const auto reused = p.ask_as("reused", "acc-1", do_deposit, deposit{1});
+  p.turn();
+  p.now += 40min;
+  p.accepted("acc-1", do_deposit, deposit{4});
+  const auto again = p.ask_as("reused", "acc-9", do_deposit, deposit{1});  // rejected
+  p.turn();
+  BOOST_TEST(told(again) == "rejected: account is not open");
+  p.lose_state();
+  p.restart();
+  BOOST_TEST(p.task->progress().remembered_bytes < 200U);
+  const auto same = p.ask_as("reused", "acc-9", do_deposit, deposit{1});
+  p.turn();
+  BOOST_TEST(told(same) == told(again));
+}
+
 // Clients that ask until they are told, and a task that dies at any point: each id comes to one
 // thing, whoever is told is told that, and it is in the log once.
 BOOST_AUTO_TEST_CASE(whatever_dies_when_each_id_comes_to_one_thing) {
@@ -302,7 +341,7 @@ BOOST_AUTO_TEST_CASE(whatever_dies_when_each_id_comes_to_one_thing) {
       open_partition p;
       p.limits.max_epochs_in_flight = 3;
       std::map<std::string, std::string> came_to;
-      std::vector<std::pair<std::string, answer>> asked;
+      std::vector<std::pair<std::string, pending_outcome>> asked;
       std::deque<epoch_ptr> in_flight;
       const auto hear = [&] {
         for (auto& [id, a] : asked) {

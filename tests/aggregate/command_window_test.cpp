@@ -29,7 +29,7 @@ struct window_in_a_store {
     must(window->load());
   }
   void add(std::uint64_t first, std::uint64_t last, timestamp at = noon) {
-    for (auto n = first; n < last; ++n) window->add(id_of(n), n, at, outcome_of(n));
+    for (auto n = first; n < last; ++n) window->add(id_of(n), n, at, std::nullopt, outcome_of(n));
   }
   /// One T2. Gives the number of chunks in it.
   std::size_t snapshot() {
@@ -139,10 +139,10 @@ BOOST_AUTO_TEST_CASE(what_is_older_than_the_span_is_forgotten_and_erased_and_not
 
 BOOST_AUTO_TEST_CASE(of_an_id_that_came_again_after_a_while_the_last_one_counts) {
   window_in_a_store w;
-  w.window->add(id_of(1), 1, noon, "first");
+  w.window->add(id_of(1), 1, noon, std::nullopt, "first");
   w.add(100, 5000);
-  w.window->add(id_of(1), 2, noon, "second");
-  w.window->add(id_of(1), 3, noon, "third");
+  w.window->add(id_of(1), 2, noon, std::nullopt, "second");
+  w.window->add(id_of(1), 3, noon, std::nullopt, "third");
   BOOST_TEST(must(w.window->find(id_of(1)))->outcome == "third");
   w.snapshot();
   w.open();
@@ -201,6 +201,24 @@ BOOST_AUTO_TEST_CASE(an_id_that_tells_its_time_is_too_old_when_it_may_have_been_
   // Another machine, whose clock was ahead, may have forgotten more.
   w.add(0, 1, noon + 5min);
   BOOST_TEST(w.window->too_old(noon - 11min, noon));
+  w.snapshot();
+  w.open();
+  BOOST_TEST(w.window->too_old(noon - 11min, noon));
+}
+
+BOOST_AUTO_TEST_CASE(an_id_of_a_fast_clock_is_remembered_longer_and_makes_no_other_too_old) {
+  window_in_a_store w;
+  w.window->add(id_of(1), 1, noon, noon + 14min, outcome_of(1));
+  BOOST_TEST(!w.window->too_old(noon - 10min, noon));
+  w.window->forget(noon + 20min);
+  BOOST_TEST(w.knows(1));
+  w.snapshot();
+  w.open();
+  BOOST_TEST(!w.window->too_old(noon - 10min, noon));
+  w.window->forget(noon + 29min);
+  BOOST_TEST(w.knows(1));
+  w.window->forget(noon + 29min + 1ms);
+  BOOST_TEST(!w.knows(1));
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_chunk_is_named) {

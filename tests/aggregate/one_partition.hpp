@@ -39,7 +39,7 @@ struct watched_account : account {
   }
 };
 
-using answer = std::shared_ptr<std::optional<command_outcome>>;
+using pending_outcome = std::shared_ptr<std::optional<command_outcome>>;
 
 struct one_partition {
   one_partition() { make_topics(); }
@@ -70,6 +70,8 @@ struct one_partition {
     o.commands = inbox;
     o.limits = limits;
     o.window = window;
+    o.suspects = suspects;
+    o.watcher = watcher;
     o.max_record_bytes = max_record_bytes;
     o.clock = [this] { return now; };
     auto opened = open_aggregate_task(std::move(o));
@@ -89,16 +91,16 @@ struct one_partition {
   }
 
   template <class C>
-  answer ask(const std::string& key, std::size_t which, const C& command,
-             std::optional<std::uint64_t> expected = std::nullopt) {
+  pending_outcome ask(const std::string& key, std::size_t which, const C& command,
+                      std::optional<std::uint64_t> expected = std::nullopt) {
     auto slot = std::make_shared<std::optional<command_outcome>>();
     must(inbox->put({key, which, encoded(command), std::nullopt, expected,
                      [slot](command_outcome o) { *slot = std::move(o); }}));
     return slot;
   }
   template <class C>
-  answer ask_as(const std::string& id, const std::string& key, std::size_t which, const C& command,
-                std::optional<std::uint64_t> expected = std::nullopt) {
+  pending_outcome ask_as(const std::string& id, const std::string& key, std::size_t which,
+                         const C& command, std::optional<std::uint64_t> expected = std::nullopt) {
     auto slot = std::make_shared<std::optional<command_outcome>>();
     must(inbox->put({key, which, encoded(command), id, expected,
                      [slot](command_outcome o) { *slot = std::move(o); }}));
@@ -126,11 +128,11 @@ struct one_partition {
   /// As a host's: all that waits is decided and durable.
   void turn() {
     for (;;) {
-      run();
+      const auto more = must(task->run(64)).more;
       const auto e = close();
       if (e) must(commit(e));
       write_snapshot();
-      if (!e && !task->should_close(now)) return;
+      if (!more && !e && !task->should_close(now)) return;
     }
   }
   void snapshot() {
@@ -169,6 +171,8 @@ struct one_partition {
   std::shared_ptr<command_inbox> inbox = std::make_shared<command_inbox>(1000);
   task_limits limits;
   command_window_options window;
+  std::vector<crash_suspect> suspects;
+  step_watcher* watcher = nullptr;
   std::size_t max_record_bytes = 1 << 20;
   timestamp now{std::chrono::hours{12}};
   std::optional<commit_lane> lane;
@@ -180,7 +184,7 @@ struct open_partition : one_partition {
   open_partition() { must(open()); }
 };
 
-inline error failure(const answer& a) {
+inline error failure(const pending_outcome& a) {
   BOOST_REQUIRE(a->has_value());
   BOOST_REQUIRE(std::holds_alternative<error>(**a));
   return std::get<error>(**a);

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "aggregate/one_partition.hpp"
+#include "kappa/aggregate/command_id.hpp"
 #include "kappa/aggregate/command_record.hpp"
 
 namespace requests_tests {
@@ -143,7 +144,7 @@ BOOST_AUTO_TEST_CASE(an_id_is_the_same_whichever_way_the_command_comes) {
   BOOST_TEST(std::get<command_receipt>(**direct).version == 2U);
   BOOST_TEST(std::get<command_receipt>(**again).version == 3U);
   BOOST_TEST(p.balance("acc-1") == 3);
-  BOOST_TEST(p.dead_letters() == 0U);
+  BOOST_TEST(p.dead_letters() == 1U);  // the one whose id was another's
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_decided_is_a_dead_letter_and_whoever_asked_is_told) {
@@ -208,7 +209,7 @@ BOOST_AUTO_TEST_CASE(a_full_window_keeps_commands_in_the_log_waiting_until_there
   p.window.max_bytes = 1 << 20;
   must(p.open());
   p.accepted("acc-1", do_open, bank::open{});
-  answer last;
+  pending_outcome last;
   for (int i = 0; !last || std::holds_alternative<command_receipt>(**last); ++i) {
     last = p.ask_as(std::to_string(i), "acc-1", do_deposit, deposit{0});
     p.turn();
@@ -221,10 +222,9 @@ BOOST_AUTO_TEST_CASE(a_full_window_keeps_commands_in_the_log_waiting_until_there
   BOOST_REQUIRE(p.task->next_deadline().has_value());
   BOOST_TEST((*p.task->next_deadline() <= p.now + std::chrono::seconds{1}));
   p.now += std::chrono::minutes{20};
-  p.accepted("acc-1", do_deposit, deposit{0});
-  p.now += std::chrono::seconds{1};
   p.turn();
   BOOST_TEST(p.replies().size() == 2U);
+  BOOST_TEST((p.task->next_deadline().value_or(max_time) >= p.now));  // it waits for nothing more
   BOOST_TEST(p.balance("acc-1") == 8);
 }
 
@@ -240,6 +240,115 @@ BOOST_AUTO_TEST_CASE(commands_that_are_not_kept_any_more_are_passed_over) {
   p.turn();
   BOOST_TEST(p.balance("acc-1") == 2);
   BOOST_TEST((p.position() == offset{3}));
+}
+
+BOOST_AUTO_TEST_CASE(a_partition_whose_commands_gave_nothing_starts_again) {
+  for (const bool dead : {true, false}) {
+    bank_in_the_log p;
+    if (dead) {
+      p.append("acc-1", "x", {});
+    } else {
+      p.request("acc-1", deposit{1}, "");  // rejected
+    }
+    p.turn();
+    p.now += p.limits.commit_interval;
+    p.turn();
+    BOOST_TEST((p.position() == offset{1}));
+    p.restart();
+    p.lose_state();
+    p.restart();
+    p.request("acc-1", bank::open{}, "b");
+    p.turn();
+    BOOST_TEST(said(p.replies(), "b") == "version 1, 1 events");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_turn_that_has_one_kind_of_commands_takes_as_many_as_it_may) {
+  bank_in_the_log p;
+  for (int i = 0; i < 50; ++i) p.request("acc-1", bank::open{}, "");
+  BOOST_TEST(must(p.task->run(20)).steps == 20U);
+  p.turn();
+  for (int i = 0; i < 50; ++i) (void)p.ask("acc-1", do_deposit, deposit{1});
+  BOOST_TEST(must(p.task->run(20)).steps == 20U);
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_has_killed_the_process_is_a_dead_letter_at_the_third_death) {
+  struct watching final : step_watcher {
+    void step_begins(const std::string& task, const std::string& input, offset at,
+                     const volatile detail::op_index* /*op*/) override {
+      seen.push_back(fmt::format("{} {}@{}", task, input, at));
+    }
+    void step_ended() override { ++ended; }
+    std::vector<std::string> seen;
+    std::size_t ended = 0;
+  } watcher;
+  bank_in_the_log p;
+  p.request("acc-1", bank::open{}, "a");
+  p.request("acc-1", deposit{1}, "b");
+  p.request("acc-1", deposit{2}, "c");
+  p.crash();
+  p.watcher = &watcher;
+  p.suspects = {{commands_of_accounts.topic, offset{1}, 3},
+                {commands_of_accounts.topic, offset{2}, 2}};
+  must(p.open());
+  p.turn();
+  BOOST_TEST(said(p.replies(), "b") == "user code failed");
+  BOOST_TEST(said(p.replies(), "c") == "version 2, 1 events");
+  BOOST_REQUIRE(p.dead_letters() == 1U);
+  const std::vector<std::string> seen{"bank/accounts.g1[0] bank.accounts.commands@0",
+                                      "bank/accounts.g1[0] bank.accounts.commands@2"};
+  BOOST_TEST(watcher.seen == seen, boost::test_tools::per_element());
+  BOOST_TEST(watcher.ended == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_state_stops_the_task_and_the_command_waits) {
+  bank_in_the_log p;
+  p.accepted("acc-1", do_open, bank::open{});
+  p.snapshot();
+  auto broken = std::make_shared<table_delta>();
+  broken->add("acc-1", "12345678nonsense");
+  state_delta t2;
+  t2.epoch = p.task->store()->epoch();
+  t2.snapshot = *p.task->store()->snapshot();
+  t2.tables = {broken, std::make_shared<table_delta>()};
+  must(p.task->store()->commit(t2));
+  p.restart();
+  p.request("acc-1", deposit{1}, "a");
+  BOOST_TEST(refused(p.task->run(64), errc::corrupt, {}));
+  BOOST_TEST(p.dead_letters() == 0U);
+  p.lose_state();
+  p.restart();
+  BOOST_TEST(said(p.replies(), "a") == "version 2, 1 events");
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_waited_for_longer_than_ids_are_remembered_is_a_dead_letter) {
+  bank_in_the_log p;
+  p.now = system_now();
+  p.request("acc-1", bank::open{}, "a", new_command_id(p.now));
+  p.request("acc-1", bank::open{}, "b");
+  p.crash();
+  p.now += std::chrono::hours{1};
+  must(p.open());
+  p.turn();
+  BOOST_TEST(said(p.replies(), "a") == "too old");
+  BOOST_TEST(said(p.replies(), "b") == "version 1, 1 events");
+  BOOST_TEST(p.dead_letters() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(an_epoch_is_full_of_replies_too) {
+  bank_in_the_log p;
+  p.crash();
+  p.limits.max_epoch_bytes = 2000;
+  must(p.open());
+  for (int i = 0; i < 200; ++i) p.request("acc-1", deposit{1}, "asker " + std::to_string(i));
+  BOOST_TEST(must(p.task->run(1000)).steps < 100U);
+  const auto e = p.close();
+  BOOST_REQUIRE(e);
+  BOOST_TEST(e->output_bytes >= 2000U);
+  BOOST_TEST(e->output_bytes < 4000U);
+  must(p.commit(e));
+  p.turn();
+  BOOST_TEST(p.replies().size() == 200U);
 }
 
 BOOST_AUTO_TEST_CASE(headers_and_replies_come_back_as_they_were) {
@@ -260,6 +369,12 @@ BOOST_AUTO_TEST_CASE(headers_and_replies_come_back_as_they_were) {
     encode_headers(bad, {&one, 1});
     BOOST_TEST(refused(decode_command_headers(headers_view{bad}), errc::decode, {name}));
   }
+  auto long_one = all;
+  long_one.reply_to->correlation = bytes(257, 'x');
+  bytes too_long;
+  encode_command_headers(long_one, too_long);
+  BOOST_TEST(refused(decode_command_headers(headers_view{too_long}), errc::decode,
+                     {"kappa.reply-to", "too long"}));
   const command_outcome outcomes[] = {
       command_receipt{3, 2, offset{-1}, "reply"}, command_receipt{0, 0, offset{-1}, std::nullopt},
       rejection{"why", "type", "value"}, rejection{"words"}, version_conflict{1, 2}};

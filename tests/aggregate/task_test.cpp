@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(what_comes_while_a_commit_is_under_way_shares_the_next_one)
   p.run();
   const auto first = p.close();  // alone: at once
   BOOST_REQUIRE(first);
-  std::vector<answer> all;
+  std::vector<pending_outcome> all;
   for (int i = 0; i < 10; ++i) {
     all.push_back(p.ask("acc-1", do_deposit, deposit{1}));
     p.run();

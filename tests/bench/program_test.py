@@ -28,6 +28,7 @@ ROWS = {
     "keys": (3, 0),
     "first-query": (4, 2),
     "memory": (2, 2),
+    "commands": (10, 6),
 }
 
 

@@ -12,7 +12,6 @@
 
 #include <fmt/format.h>
 
-#include "actors/command_router.hpp"
 #include "kappa/aggregate/command_record.hpp"
 #include "kappa/core/bell.hpp"
 #include "kappa/core/partitioner.hpp"
@@ -26,6 +25,7 @@ using time_point = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t most_at_once_bytes = 1 << 20;
 constexpr std::size_t most_queued = 64 << 10;
+constexpr std::size_t most_queued_bytes = 64 << 20;
 // After an error of the log.
 constexpr std::chrono::milliseconds pause{500};
 constexpr std::chrono::hours long_time{1};
@@ -48,7 +48,6 @@ struct aggregate_client::inside {
   struct asker {
     std::function<void(command_outcome)> done;
     time_point until;
-    bool sent = false;
   };
 
   std::shared_ptr<event_log> log;
@@ -61,14 +60,17 @@ struct aggregate_client::inside {
   std::unique_ptr<log_reader> replies;
   std::unique_ptr<subscription> more_replies;
   offset next;
-  std::shared_ptr<bell> something = std::make_shared<bell>();
+  std::shared_ptr<bell> replies_or_time = std::make_shared<bell>();
+  std::shared_ptr<bell> to_send = std::make_shared<bell>();
 
   std::mutex mutex;
   std::vector<queued> queue;
+  std::size_t queued_bytes = 0;
   std::unordered_map<bytes, asker> waiting;  // by correlation
   time_point next_due = time_point::max();   // none of them is earlier
   bool ends = false;
-  std::thread thread;
+  std::thread sender;
+  std::thread hearer;
 
   result<topic_config> require_topic(const std::string& name) const {
     auto found = log->find_topic(name);
@@ -96,16 +98,17 @@ struct aggregate_client::inside {
     auto reader = log->open_reader(where);
     if (!reader) return fail(reader.error());
     replies = std::move(*reader);
-    auto subscribed = replies->subscribe([s = something] { s->ring(); });
+    auto subscribed = replies->subscribe([r = replies_or_time] { r->ring(); });
     if (!subscribed) return fail(subscribed.error());
     more_replies = std::move(*subscribed);
     if (auto started = replies->start(next); !started) return started;
-    thread = std::thread{[this] { run(); }};
+    sender = std::thread{[this] { send_all(); }};
+    hearer = std::thread{[this] { hear_all(); }};
     return {};
   }
 
   result<queued> record_of(const command_call& call, const detail::aggregate_address& type) {
-    auto stage = detail::aggregate_stage(*topology, type);
+    auto stage = topology->find_aggregate(type.aggregate, type.key_fingerprint);
     if (!stage) return fail(stage.error());
     const auto& config = commands.at((*stage)->name);
     queued q;
@@ -128,34 +131,60 @@ struct aggregate_client::inside {
                             config.name, config.max_record_bytes));
   }
 
-  // False: as many as may wait already do.
-  bool enqueue(queued record, command_call& call, std::chrono::milliseconds timeout) {
+  /// Why it is not taken; then `call` is as it was.
+  std::optional<error> enqueue(queued record, command_call& call,
+                               std::chrono::milliseconds timeout) {
     const auto until = std::chrono::steady_clock::now() + timeout;
-    const std::lock_guard lock{mutex};
-    if (queue.size() >= most_queued) return false;
-    if (call.done) {
-      waiting.emplace(record.correlation, asker{std::move(call.done), until});
-      next_due = std::min(next_due, until);
+    const auto size = detail::record_bytes(record.key, record.body, record.headers.size());
+    {
+      const std::lock_guard lock{mutex};
+      if (ends)
+        return error{errc::stopped, topology->app_name(), "the client is being ended", true};
+      if (queue.size() >= most_queued || queued_bytes >= most_queued_bytes) {
+        return error{errc::unavailable, topology->app_name(),
+                     "as many commands as may wait to be sent already do", true};
+      }
+      if (call.done) {
+        waiting.emplace(record.correlation, asker{std::move(call.done), until});
+        if (until < next_due) {
+          next_due = until;
+          replies_or_time->ring();
+        }
+      }
+      queue.push_back(std::move(record));
+      queued_bytes += size;
     }
-    queue.push_back(std::move(record));
-    return true;
+    to_send->ring();
+    return std::nullopt;
   }
 
-  // ── its thread ──
+  // ── its threads ──
 
-  void run() {
+  // What was queued before the end is sent.
+  void send_all() {
     for (;;) {
-      something->hush();
+      to_send->hush();
       send_queued();
+      {
+        const std::lock_guard lock{mutex};
+        if (!queue.empty()) continue;
+        if (ends) return;
+      }
+      to_send->wait_until(std::chrono::steady_clock::now() + long_time);
+    }
+  }
+
+  void hear_all() {
+    for (;;) {
+      replies_or_time->hush();
       const bool all_read = read_replies();
       const auto wake = expire();
       {
         const std::lock_guard lock{mutex};
         if (ends) return;
-        if (!queue.empty()) continue;
       }
       const auto now = std::chrono::steady_clock::now();
-      something->wait_until(all_read ? wake : std::min(wake, now + pause));
+      replies_or_time->wait_until(all_read ? wake : std::min(wake, now + pause));
     }
   }
 
@@ -164,10 +193,7 @@ struct aggregate_client::inside {
     {
       const std::lock_guard lock{mutex};
       out.swap(queue);
-      for (const auto& q : out) {
-        if (const auto found = waiting.find(q.correlation); found != waiting.end())
-          found->second.sent = true;
-      }
+      queued_bytes = 0;
     }
     std::map<topic_partition, std::vector<const queued*>> by_partition;
     for (const auto& q : out) by_partition[q.to].push_back(&q);
@@ -200,10 +226,6 @@ struct aggregate_client::inside {
     }
     log_to(log_level::warning, "replies to commands cannot be read",
            {{"topic", replies->where().text()}, {"error", read.error().text()}});
-    if (read.error().code ==
-        errc::out_of_range) {  // this process was away for longer than they are kept
-      if (auto bounds = log->bounds(replies->where())) next = std::max(next, bounds->earliest);
-    }
     return false;
   }
 
@@ -245,14 +267,13 @@ struct aggregate_client::inside {
       const std::lock_guard lock{mutex};
       ends = true;
     }
-    something->ring();
-    if (thread.joinable()) thread.join();
-    const error not_sent{errc::stopped, topology->app_name(),
-                         "the client was ended before it was sent", true};
+    to_send->ring();
+    replies_or_time->ring();
+    if (sender.joinable()) sender.join();
+    if (hearer.joinable()) hearer.join();
     const error unknown{errc::indefinite, topology->app_name(),
                         "the client was ended before it was answered"};
-    for (auto& [correlation, a] : waiting) kappa::tell(a.done, a.sent ? unknown : not_sent);
-    waiting.clear();
+    for (auto& [correlation, a] : std::exchange(waiting, {})) kappa::tell(a.done, unknown);
   }
 };
 
@@ -279,12 +300,8 @@ void aggregate_client::send(command_call call, const detail::aggregate_address& 
     kappa::tell(call.done, record.error());
     return;
   }
-  if (in_->enqueue(std::move(*record), call, timeout)) {
-    in_->something->ring();
-  } else {
-    kappa::tell(call.done, error{errc::unavailable, in_->topology->app_name(),
-                                 "as many commands as may wait to be sent already do", true});
-  }
+  if (const auto refused = in_->enqueue(std::move(*record), call, timeout))
+    kappa::tell(call.done, *refused);
 }
 
 }  // namespace kappa

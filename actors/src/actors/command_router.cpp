@@ -7,16 +7,6 @@
 
 namespace kappa::detail {
 
-result<const stage_spec*> aggregate_stage(const topology& of, const aggregate_address& type) {
-  auto stage = of.find_aggregate(type.aggregate);
-  if (!stage) return stage;
-  if ((*stage)->state_key_schema.fingerprint != type.key_fingerprint) {
-    return fail(errc::invalid_argument, (*stage)->name,
-                "its keys are of another type: " + (*stage)->state_key_schema.name);
-  }
-  return stage;
-}
-
 result<std::unique_ptr<aggregate_client>> client_for_others(std::shared_ptr<event_log> log,
                                                             const app& a, const topology& of,
                                                             log_sink log_to) {
@@ -30,7 +20,7 @@ result<std::unique_ptr<aggregate_client>> client_for_others(std::shared_ptr<even
 void command_router::send(command_call call, const aggregate_address& type,
                           std::chrono::milliseconds timeout) const {
   const auto refused = [&](const error& e) { tell(call.done, e); };
-  const auto stage = aggregate_stage(topology_, type);
+  const auto stage = topology_.find_aggregate(type.aggregate, type.key_fingerprint);
   if (!stage) return refused(stage.error());
   const auto tasks = tasks_.of_stage((*stage)->name);
   if (!tasks) return refused(tasks.error());

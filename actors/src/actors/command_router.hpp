@@ -13,10 +13,6 @@
 
 namespace kappa::detail {
 
-/// The stage of that aggregate. errc::invalid_argument: its keys are of another type.
-[[nodiscard]] result<const stage_spec*> aggregate_stage(const topology& of,
-                                                        const aggregate_address& type);
-
 /// Asks for keys whose tasks other processes have; null: they have none. Blocks.
 [[nodiscard]] result<std::unique_ptr<aggregate_client>> client_for_others(
     std::shared_ptr<event_log> log, const app& a, const topology& of, log_sink log_to);

@@ -564,7 +564,7 @@ result<state_entries> host::query_all(const std::string& stage, std::size_t limi
 
 result<std::string> host::stage_of(const detail::aggregate_address& type) const {
   if (auto runs = in_->check_runs(); !runs) return fail(runs.error());
-  auto stage = detail::aggregate_stage(*in_->topology, type);
+  auto stage = in_->topology->find_aggregate(type.aggregate, type.key_fingerprint);
   if (!stage) return fail(stage.error());
   return (*stage)->name;
 }

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "actors/caf_compat.hpp"
-#include "kappa/aggregate/program.hpp"
 #include "kappa/core/caught.hpp"
 
 namespace kappa::detail {
@@ -51,7 +50,6 @@ class task_actor final : public caf::event_based_actor {
         [this](const committed_ptr& c) {
           if (c->life != life_ || !task_ || letting_go_) return;
           task_->committed(c->number, c->bases);
-          for (const auto& r : std::exchange(early_reads_, {})) answer(r);
           if (!snapshot_owed_) forget_failures();
           if (!stopping_ && task_->outdated()) {
             options_.log_to(log_level::info, "the state is built anew, as ordered",
@@ -122,6 +120,7 @@ class task_actor final : public caf::event_based_actor {
   void on_exit() override {
     if (options_.aligner) options_.aligner->end(member());
     subscriptions_.clear();
+    early_reads_.clear();
     task_.reset();
     writing_.reset();
   }
@@ -229,6 +228,7 @@ class task_actor final : public caf::event_based_actor {
       }
       fit_turn(status->steps, std::chrono::steady_clock::now() - began);
     }
+    answer_early_reads();
     const auto now = options_.clock();
     // An orderly stop closes until there is nothing left: what was in flight or being written at
     // the first time may have held a snapshot back.
@@ -483,6 +483,10 @@ class task_actor final : public caf::event_based_actor {
     auto found = caught(name_, [&] { return read(*r); });
     if (found && is_early(*r, *found)) {
       if (options_.clock() >= r->until) return;  // nobody waits any more
+      if (early_reads_.size() >= most_early_reads) {
+        std::erase_if(early_reads_,
+                      [now = options_.clock()](const read_ptr& e) { return now >= e->until; });
+      }
       if (early_reads_.size() < most_early_reads) {
         early_reads_.push_back(r);
         return;
@@ -493,10 +497,16 @@ class task_actor final : public caf::event_based_actor {
     r->answer.set_value(std::move(found));
   }
 
-  static bool is_early(const read_request& r, const state_entries& found) {
+  // What is durable may have moved since the last turn.
+  void answer_early_reads() {
+    for (const auto& r : std::exchange(early_reads_, {})) answer(r);
+  }
+
+  bool is_early(const read_request& r, const state_entries& found) const {
     const auto& wanted = r.options.at_least_version;
     if (!wanted || r.to) return false;
-    return found.entries.empty() ? *wanted > 0 : version_in(found.entries.front().value) < *wanted;
+    return found.entries.empty() ? *wanted > 0
+                                 : task_->version_of(found.entries.front().value) < *wanted;
   }
 
   result<state_entries> read(const read_request& r) {

@@ -83,7 +83,7 @@ task_opener task_openers::of(const stage_spec& stage, partition p, const crash_l
                      {"deaths", std::to_string(s.deaths)}});
   }
   if (stage.source) return of_source(stage, id, std::move(suspects), pulse);
-  if (stage.aggregate) return of_aggregate(stage, id);
+  if (stage.aggregate) return of_aggregate(stage, id, std::move(suspects), pulse);
   auto o = options_of(stage, p);
   o.watcher = &pulse;
   o.suspects = std::move(suspects);
@@ -92,11 +92,15 @@ task_opener task_openers::of(const stage_spec& stage, partition p, const crash_l
           eraser(o.state_folder, o.savepoints, id)};
 }
 
-task_opener task_openers::of_aggregate(const stage_spec& stage, const task_id& id) const {
+task_opener task_openers::of_aggregate(const stage_spec& stage, const task_id& id,
+                                       std::vector<crash_suspect> suspects,
+                                       step_pulse& pulse) const {
   auto o = aggregate_options_of(stage, id.partition, layout_.at(stage.name));
   o.log = log_;
   o.state_folder = task_folder(state_, id);
   o.commands = std::make_shared<command_inbox>(options_.limits.max_waiting_commands);
+  o.watcher = &pulse;
+  o.suspects = std::move(suspects);
   o.replay_only = options_.replay_only;
   o.limits = options_.limits;
   o.clock = options_.clock;

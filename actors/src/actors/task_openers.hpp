@@ -34,7 +34,9 @@ class task_openers {
                                step_pulse& pulse) const;
 
  private:
-  [[nodiscard]] task_opener of_aggregate(const stage_spec& stage, const task_id& id) const;
+  [[nodiscard]] task_opener of_aggregate(const stage_spec& stage, const task_id& id,
+                                         std::vector<crash_suspect> suspects,
+                                         step_pulse& pulse) const;
   [[nodiscard]] task_opener of_source(const stage_spec& stage, const task_id& id,
                                       std::vector<crash_suspect> suspects, step_pulse& pulse) const;
 

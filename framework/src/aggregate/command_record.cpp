@@ -19,7 +19,9 @@ constexpr bytes_view reply_to_header = "kappa.reply-to";
 enum class reply_kind : std::uint8_t { conflict = 2, error = 3 };
 
 tl::unexpected<error> malformed(bytes_view header, bytes_view value) {
-  return fail(errc::decode, std::string{header}, "\"" + printable(value, 40) + "\" is no number");
+  return fail(
+      errc::decode, std::string{header},
+      fmt::format("\"{}\" is no number, or what belongs to it is too long", printable(value, 40)));
 }
 
 }  // namespace
@@ -69,6 +71,7 @@ std::optional<reply_address> reply_address_in(const headers_view& headers) {
   reply_address to;
   if (!text || !parse_number(*text, to.to.value) || to.to.value < 0) return std::nullopt;
   to.correlation = headers.find(envelope_header::correlation).value_or(bytes_view{});
+  if (to.correlation.size() > max_correlation_bytes) return std::nullopt;
   return to;
 }
 

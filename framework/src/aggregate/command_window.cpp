@@ -17,9 +17,8 @@ constexpr std::size_t most_chunk_bytes = 64 << 10;
 constexpr int chunks_of_a_span = 8;
 
 // A chunk: i64 oldest, i64 youngest (ms), then for each id
-//   u64, u64 hash, u64 fingerprint, u32 size, outcome
+//   u64, u64 hash, u64 fingerprint, i64 decided at (ms), u32 size, outcome
 constexpr std::size_t head_bytes = 16;
-constexpr std::size_t entry_head_bytes = 28;
 
 bytes key_of(std::uint64_t number) {
   bytes key;
@@ -38,6 +37,7 @@ void put_head(bytes& content, timestamp oldest, timestamp youngest) {
 struct chunk_entry {
   hash128 id;
   std::uint64_t fingerprint = 0;
+  timestamp decided_at = min_time;
   bytes_view outcome;
 };
 
@@ -51,6 +51,7 @@ bool for_each_entry(bytes_view content, F&& f) {
     e.id.high = in.get<std::uint64_t>();
     e.id.low = in.get<std::uint64_t>();
     e.fingerprint = in.get<std::uint64_t>();
+    e.decided_at = timestamp{milliseconds{in.get<std::int64_t>()}};
     e.outcome = in.get_bytes();
     if (in.ok()) f(e);
   }
@@ -100,7 +101,7 @@ result<void> command_window::load() {
     }
     if (!good) damaged = bytes{key};
     bytes_ += c.size;
-    youngest_ = std::max(youngest_, c.youngest);
+    latest_ = std::max(latest_, c.oldest);
     return good;
   });
   if (!read) return fail(read.error());
@@ -143,7 +144,7 @@ result<std::optional<command_window::entry>> command_window::find(const hash128&
     for_each_entry(*content, [&](const chunk_entry& e) {
       if (e.id != id) return;
       in_chunk = number;
-      found = {e.fingerprint, bytes{e.outcome}};
+      found = {e.fingerprint, e.decided_at, bytes{e.outcome}};
     });
   });
   if (failed) return fail(std::move(*failed));
@@ -163,19 +164,24 @@ command_window::chunk& command_window::open_chunk(timestamp now) {
   return c;
 }
 
-void command_window::add(const hash128& id, std::uint64_t fingerprint, timestamp at,
-                         bytes_view outcome) {
-  auto& c = open_chunk(at);
+void command_window::add(const hash128& id, std::uint64_t fingerprint, timestamp decided_at,
+                         std::optional<timestamp> made, bytes_view outcome) {
+  auto& c = open_chunk(decided_at);
   if (!std::exchange(c.changed, true)) dirty_bytes_ += c.size;
   const auto before = c.size;
-  byte_writer{*c.content}.put(id.high).put(id.low).put(fingerprint).put_bytes(outcome);
+  byte_writer{*c.content}
+      .put(id.high)
+      .put(id.low)
+      .put(fingerprint)
+      .put(std::int64_t{decided_at.time_since_epoch().count()})
+      .put_bytes(outcome);
   c.size = c.content->size();
   ++c.ids;
-  c.oldest = std::min(c.oldest, at);
-  c.youngest = std::max(c.youngest, at);
+  c.oldest = std::min(c.oldest, decided_at);
+  c.youngest = std::max(c.youngest, std::max(decided_at, made.value_or(min_time)));
   bytes_ += c.size - before;
   dirty_bytes_ += c.size - before;
-  youngest_ = std::max(youngest_, at);
+  latest_ = std::max(latest_, decided_at);
   index_->add(id, end() - 1, {first_, chunks_.size()});
 }
 
@@ -188,6 +194,7 @@ void command_window::drop_first() {
 }
 
 void command_window::forget(timestamp now) {
+  latest_ = std::max(latest_, now);
   while (!chunks_.empty() && saturating_add(chunks_.front().youngest, options_.span) < now)
     drop_first();
 }
@@ -197,7 +204,7 @@ bool command_window::full() const {
 }
 
 bool command_window::too_old(timestamp made, timestamp now) const {
-  return saturating_add(made, options_.span) < std::max(now, youngest_);
+  return saturating_add(made, options_.span) < std::max(now, latest_);
 }
 
 frozen_delta command_window::freeze() {

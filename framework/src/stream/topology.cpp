@@ -203,7 +203,8 @@ result<const stage_spec*> topology::find_keyed(const std::string& stage) const {
   return fail(errc::invalid_argument, stage, "it keeps no keyed state; stages with state: " + all);
 }
 
-result<const stage_spec*> topology::find_aggregate(std::type_index type) const {
+result<const stage_spec*> topology::find_aggregate(std::type_index type,
+                                                   std::uint64_t key_fingerprint) const {
   // Asked for each command: names are put together for an error alone.
   const auto is_it = [&](const stage_spec& s) {
     return s.aggregate && s.aggregate->type() == type;
@@ -211,7 +212,11 @@ result<const stage_spec*> topology::find_aggregate(std::type_index type) const {
   const auto found = std::find_if(stages_.begin(), stages_.end(), is_it);
   const bool several =
       found != stages_.end() && std::any_of(std::next(found), stages_.end(), is_it);
-  if (found != stages_.end() && !several) return &*found;
+  if (found != stages_.end() && !several) {
+    if (found->state_key_schema.fingerprint == key_fingerprint) return &*found;
+    return fail(errc::invalid_argument, found->name,
+                "its keys are of another type: " + found->state_key_schema.name);
+  }
   std::string all;
   for (const auto& s : stages_) {
     if (s.aggregate) all += (all.empty() ? "" : ", ") + s.name;

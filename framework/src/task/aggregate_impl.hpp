@@ -23,6 +23,9 @@
 
 namespace kappa::detail {
 
+/// For the step watcher: where a command comes from that nobody can find again.
+inline const std::string in_the_process = "commands of this process";
+
 // For one epoch: what gives no events opens none, and is not to pile up.
 constexpr std::size_t most_waiting = 64 << 10;
 
@@ -117,6 +120,7 @@ class aggregate_task final : public runnable_task {
   result<std::vector<std::unique_ptr<subscription>>> subscribe(
       std::function<void()> on_data) override;
   keyed_table_base* table() override { return states_.get(); }
+  std::uint64_t version_of(bytes_view stored) const override { return version_in(stored); }
   // Of `latest` too: where what is not durable yet will be, nobody knows.
   read_position read_at(read_level /*level*/) const override {
     return {{options_.events_topic}, {next_of_state()}, phase_ == task_phase::replaying};
@@ -143,6 +147,22 @@ class aggregate_task final : public runnable_task {
     kappa::offset outcomes;  // all before this one are remembered
     [[nodiscard]] kappa::offset next() const { return base + static_cast<std::int64_t>(records); }
   };
+  /// Tells the watcher while it lives.
+  class watched_step {
+   public:
+    watched_step(const aggregate_task& t, const std::string& input, offset at)
+        : watcher_{t.options_.watcher} {
+      if (watcher_ != nullptr) watcher_->step_begins(t.name_, input, at, &t.no_op_);
+    }
+    ~watched_step() {
+      if (watcher_ != nullptr) watcher_->step_ended();
+    }
+    watched_step(const watched_step&) = delete;
+    watched_step& operator=(const watched_step&) = delete;
+
+   private:
+    step_watcher* watcher_;
+  };
   struct frozen_snapshot {
     snapshot_record record;  // the position is known only after T1
     std::vector<frozen_delta> tables;
@@ -163,7 +183,7 @@ class aggregate_task final : public runnable_task {
   result<std::optional<place>> place_of_state();
   result<void> find_place_and_open();
   result<void> check_events(const std::optional<place>& state, std::optional<offset> committed,
-                            const partition_bounds& bounds, offset end, offset outcomes_end) const;
+                            const partition_bounds& bounds, offset end) const;
   result<void> find_outcomes(const std::optional<place>& state, offset end);
   void go_live();
   static void set_place(snapshot_record& s, const place& p) {
@@ -196,9 +216,12 @@ class aggregate_task final : public runnable_task {
 
   // ── commands ──
 
+  /// Of all that the open epoch will write.
+  std::size_t open_bytes() const {
+    return events_->size_bytes() + outcomes_->size_bytes() + reply_bytes_ + builder_.size_bytes();
+  }
   bool full() const {
-    return waiting_.size() >= most_waiting ||
-           events_->size_bytes() + outcomes_->size_bytes() >= options_.limits.max_epoch_bytes ||
+    return waiting_.size() >= most_waiting || open_bytes() >= options_.limits.max_epoch_bytes ||
            (!snapshot_pending() && dirty_bytes() >= options_.limits.max_dirty_bytes);
   }
 
@@ -231,7 +254,8 @@ class aggregate_task final : public runnable_task {
 
   result<void> open_requests();
   result<void> decide_requests(std::size_t budget, run_status& status);
-  bool decide_request(const record_view& r);
+  result<bool> decide_request(const record_view& r);
+  bool is_deadly(offset at) const;
   /// `type`: the command's, as far as the record says it.
   result<command_call> call_of(const record_view& r, std::string& type);
   void reply(const reply_address& to, const command_outcome& outcome, timestamp now);
@@ -252,6 +276,7 @@ class aggregate_task final : public runnable_task {
 
   aggregate_task_options options_;
   std::string name_ = options_.id.text();
+  volatile op_index no_op_ = 0;  // for the watcher: an aggregate is one operator
   std::unique_ptr<state_store> store_;
   std::unique_ptr<keyed_table_base> states_;
   std::optional<command_window> window_;
@@ -281,11 +306,13 @@ class aggregate_task final : public runnable_task {
   bytes headers_;
 
   epoch_number last_epoch_;  // closed or committed
+  bool has_events_ = false;  // ever: so that an emptied topic is noticed
   bool open_ = false;
   timestamp opened_at_ = min_time;
   std::shared_ptr<record_batch> events_ = std::make_shared<record_batch>();
   std::shared_ptr<record_batch> outcomes_ = std::make_shared<record_batch>();
   std::map<partition, std::shared_ptr<record_batch>> replies_;
+  std::size_t reply_bytes_ = 0;
   epoch_builder builder_{options_.id, {}, options_.dead_letters_topic};  // of dead letters
   std::vector<pending_answer> waiting_;                                  // for the open epoch
   bool somebody_waits_ = false;

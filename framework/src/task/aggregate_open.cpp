@@ -54,6 +54,7 @@ result<void> aggregate_task::find_place_and_open() {
     if (!meta)
       return fail(errc::corrupt, name_, "the metadata of its committed position is malformed");
     last_epoch_ = std::max(last_epoch_, meta->epoch);
+    has_events_ = meta->place.has_value();
   }
   // After the position: whoever had the task before can write no more, and its last events are in
   // front of this end.
@@ -65,7 +66,8 @@ result<void> aggregate_task::find_place_and_open() {
   if (*position) committed = (*position)->next;
   auto outcomes_end = options_.log->settled_end(outcomes());
   if (!outcomes_end) return fail(outcomes_end.error());
-  if (auto good = check_events(*from, committed, *bounds, *end, *outcomes_end); !good) return good;
+  if (auto good = check_events(*from, committed, *bounds, *end); !good) return good;
+  has_events_ = has_events_ || *end > offset{0};
   durable_ = from->value_or(place{bounds->earliest, 0, {}});
   to_skip_ = durable_.records;
   events_tail_ = {where(), durable_.base, *end};
@@ -106,17 +108,15 @@ result<void> aggregate_task::find_outcomes(const std::optional<place>& state, of
 
 result<void> aggregate_task::check_events(const std::optional<place>& state,
                                           std::optional<offset> committed,
-                                          const partition_bounds& bounds, offset end,
-                                          offset outcomes_end) const {
+                                          const partition_bounds& bounds, offset end) const {
   if (state && state->next() > end) {
     return fail(errc::refused_start, name_,
                 fmt::format("its state is as of {} of {}, which ends at {}: the log is not the "
                             "one that this state came from",
                             state->next(), where().text(), end));
   }
-  // An epoch that was committed has an event or an outcome, or had a command of the log.
-  const bool nothing = bounds.earliest == end && outcomes_end == offset{0};
-  if (committed && (*committed > end || nothing)) {
+  const bool gone = has_events_ && bounds.earliest == end;
+  if (committed && (*committed > end || gone)) {
     return fail(errc::refused_start, name_,
                 fmt::format("it has committed events, and {} ends at {}: the topic is not the "
                             "one that they were written to",
@@ -240,17 +240,17 @@ result<void> aggregate_task::replay_outcome(const record_view& r) {
   if (!*command || !r.value) return foreign("it has no such header, or no value");
   auto outcome = decode_outcome(*r.value);
   if (!outcome) return foreign(outcome.error().text());
+  if (window_->is_over((*command)->decided_at)) return {};
   auto known = window_->find(checksum128((*command)->id));
   if (!known) return fail(known.error());
-  if (!*known) remember(**command, *outcome);
+  if (!*known || (*known)->decided_at < (*command)->decided_at) remember(**command, *outcome);
   return {};
 }
 
 void aggregate_task::remember(const command_header& h, const lasting_outcome& outcome) {
   encoded_outcome_.clear();
   encode_outcome(outcome, encoded_outcome_);
-  const auto made = time_of_command_id(h.id);
-  window_->add(checksum128(h.id), h.fingerprint, std::max(h.decided_at, made.value_or(min_time)),
+  window_->add(checksum128(h.id), h.fingerprint, h.decided_at, time_of_command_id(h.id),
                encoded_outcome_);
   window_->forget(h.decided_at);
 }

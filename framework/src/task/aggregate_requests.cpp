@@ -1,4 +1,6 @@
 // Commands that come through the log.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "kappa/core/failpoint.hpp"
@@ -7,8 +9,24 @@
 namespace kappa::detail {
 namespace {
 
-// For what is refused only for now.
+// While the window of ids is full.
 constexpr milliseconds pause_of_requests{200};
+
+// Said of the command, and not of the task that was to decide it.
+bool is_its_own(errc code) {
+  switch (code) {
+    case errc::decode:
+    case errc::user_code:
+    case errc::too_large:
+    case errc::incompatible:
+    case errc::invalid_argument:
+    case errc::id_reused:
+    case errc::too_old:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -39,12 +57,15 @@ result<void> aggregate_task::open_requests() {
 
 result<void> aggregate_task::decide_requests(std::size_t budget, run_status& status) {
   if (options_.clock() < requests_wait_until_) return {};
+  requests_wait_until_ = min_time;
   for (std::size_t done = 0; done < budget; ++done) {
     auto r = requests_.peek(options_.limits.read_bytes);
     if (!r) return fail(r.error());
     if (*r == nullptr) return {};
     if (!has_room(status)) return {};
-    if (!decide_request(**r)) {
+    auto decided = decide_request(**r);
+    if (!decided) return fail(decided.error());
+    if (!*decided) {
       requests_wait_until_ = options_.clock() + pause_of_requests;
       return {};
     }
@@ -56,17 +77,36 @@ result<void> aggregate_task::decide_requests(std::size_t budget, run_status& sta
   return {};
 }
 
-// False: not now.
-bool aggregate_task::decide_request(const record_view& r) {
+bool aggregate_task::is_deadly(offset at) const {
+  return std::any_of(options_.suspects.begin(), options_.suspects.end(),
+                     [&](const crash_suspect& s) {
+                       return s.input == options_.commands_topic && s.offset == at &&
+                              s.deaths >= deaths_until_dead_letter;
+                     });
+}
+
+// False: not now. An error: the task cannot go on, and the command waits for its next life.
+result<bool> aggregate_task::decide_request(const record_view& r) {
   const auto now = options_.clock();
   command_outcome outcome;
   std::string type = "command";
   auto call = call_of(r, type);
-  outcome = call ? decide(*call) : command_outcome{call.error()};
+  if (!call) {
+    outcome = call.error();
+  } else if (is_deadly(r.offset)) {
+    outcome = error{errc::user_code, printable(*r.key),
+                    fmt::format("the process has died {} times while it decided this command",
+                                deaths_until_dead_letter)};
+  } else {
+    const watched_step watched{*this, options_.commands_topic, r.offset};
+    outcome = decide(*call);
+  }
   const auto* failed = std::get_if<error>(&outcome);
-  if (failed != nullptr && failed->retriable) return false;
+  if (failed != nullptr && failed->code == errc::unavailable && call->id && window_->full())
+    return false;
+  if (failed != nullptr && !is_its_own(failed->code)) return fail(*failed);
   open_epoch(now);
-  if (failed != nullptr && failed->code != errc::id_reused && failed->code != errc::too_old) {
+  if (failed != nullptr) {
     dead_letter d;
     d.reason = *failed;
     d.op = type;
@@ -112,7 +152,9 @@ void aggregate_task::reply(const reply_address& to, const command_outcome& outco
   }
   auto& batch = replies_[to.to];
   if (!batch) batch = std::make_shared<record_batch>();
+  const auto before = batch->size_bytes();
   batch->add(now, to.correlation, value);
+  reply_bytes_ += batch->size_bytes() - before;
   somebody_waits_ = true;
 }
 

@@ -91,9 +91,10 @@ result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
 result<run_status> aggregate_task::decide_some(std::size_t budget) {
   run_status status;
   if (options_.replay_only) return status;
-  // Half for each, so that neither keeps the other waiting.
+  // Half for each where both have some, so that neither keeps the other waiting.
   decide_taken((budget + 1) / 2, status);
-  if (auto done = decide_requests((budget + 1) / 2, status); !done) return fail(done.error());
+  if (auto done = decide_requests(budget - status.steps, status); !done) return fail(done.error());
+  decide_taken(budget - status.steps, status);
   return status;
 }
 
@@ -113,11 +114,12 @@ void aggregate_task::decide_taken(std::size_t budget, run_status& status) {
     }
     if (!has_room(status)) return;
     auto call = std::move(taken_[at_++]);
+    const watched_step watched{*this, in_the_process, offset{-1}};
     when_durable(call, decide(call));
     ++status.steps;
     ++counters_.records_in;
   }
-  status.more = at_ < taken_.size() || !options_.commands->empty();
+  if (at_ < taken_.size() || !options_.commands->empty()) status.more = true;
 }
 
 command_outcome aggregate_task::decide(const command_call& call) {
@@ -142,8 +144,7 @@ command_outcome aggregate_task::decide(const command_call& call) {
       encoded_outcome_.clear();
       encode_outcome(outcome_, encoded_outcome_);
     }
-    const auto made = time_of_command_id(*call.id);
-    window_->add(id_hash_, own_header_.fingerprint, std::max(now, made.value_or(min_time)),
+    window_->add(id_hash_, own_header_.fingerprint, now, time_of_command_id(*call.id),
                  encoded_outcome_);
   }
   if (events > 0 || call.id) {
@@ -199,6 +200,7 @@ std::optional<command_outcome> aggregate_task::answer_of_id(const command_call& 
                                  span.count()));
     }
   }
+  if (window_->full()) window_->forget(now);
   if (window_->full()) {
     return refused(
         errc::unavailable,
@@ -310,11 +312,14 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
   failpoint::hit("epoch.close");
   const auto number = last_epoch_ + 1;
   // Where the events end is known only when they are there: their position lags by one epoch.
-  const auto metadata = encode_metadata({number, std::nullopt});
+  has_events_ = has_events_ || !events_->empty();
+  const auto metadata =
+      encode_metadata({number, has_events_ ? std::optional<bytes>{"has events"} : std::nullopt});
+  const auto output_bytes = open_bytes();
   auto e = builder_.close(number,
                           {{position_of(options_.events_topic), {durable_.next(), metadata}},
                            {position_of(options_.commands_topic), {requests_.next(), metadata}}});
-  e->output_bytes += events_->size_bytes() + outcomes_->size_bytes();
+  e->output_bytes = output_bytes;
   flying_epoch flying{number, {}, events_->count(), outcomes_->count(), std::move(waiting_)};
   const auto append = [&](topic_partition to, std::shared_ptr<record_batch>& records) {
     if (records->empty()) return;
@@ -326,6 +331,7 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
   flying.own_appends = e->own_appends;
   for (auto& [to, records] : std::exchange(replies_, {}))
     e->appends.push_back({{options_.replies_topic, to}, std::move(records)});
+  reply_bytes_ = 0;
   waiting_.clear();
   somebody_waits_ = false;
   in_flight_.push_back(std::move(flying));
@@ -366,7 +372,8 @@ aggregate_task_options aggregate_options_of(const stage_spec& stage, partition p
   o.program = stage.aggregate;
   o.state_schema = stage.state_schema;
   o.fingerprint = stage.fingerprint;
-  o.max_record_bytes = layout.ports.front().max_record_bytes;
+  for (const auto& port : layout.ports)
+    o.max_record_bytes = std::min(o.max_record_bytes, port.max_record_bytes);
   return o;
 }
 

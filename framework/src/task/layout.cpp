@@ -45,14 +45,14 @@ result<void> require_kept(const topic_config& events) {
               "retention.ms and retention.bytes are -1 then)");
 }
 
-// A little longer than outcomes are asked for: brokers delete whole segments, and clocks differ.
+// Twice, as an id may be of a time so far ahead.
 milliseconds retention_of_outcomes(const command_window_options& window) {
   return 2 * window.span + std::chrono::hours{1};
 }
 
 result<void> require_window(const topic_config& outcomes, const command_window_options& window) {
   if (!outcomes.retention_bytes &&
-      (!outcomes.retention_time || *outcomes.retention_time >= window.span))
+      (!outcomes.retention_time || *outcomes.retention_time >= 2 * window.span))
     return {};
   return fail(errc::bad_config, "topic " + outcomes.name,
               fmt::format("its retention deletes outcomes of commands that are still to be "

@@ -10,8 +10,9 @@
 // A receipt has no position (`next` is -1): whoever writes the events does not know it yet when it
 // writes the reply.
 //
-// Threads: one of its own, which appends what is asked and reads replies. Threading: any thread.
-// Ownership: shares the log. What is not answered when it is destroyed is told so.
+// Threads: two of its own, one appends what is asked, the other reads replies. Threading: any thread.
+// Ownership: shares the log. What was asked before it is destroyed is sent; who is not answered by
+// then is told so.
 #pragma once
 
 #include <chrono>

@@ -9,7 +9,7 @@
 //   kappa.reply-to           in decimal: the partition of `<app>.replies` for the reply; else
 //   nobody
 //                            is told
-//   kappa.correlation        what the reply is to have as its key
+//   kappa.correlation        what the reply is to have as its key, at most 256 bytes
 //
 // Threading: plain values and functions.
 #pragma once
@@ -25,6 +25,8 @@
 #include "kappa/log/record.hpp"
 
 namespace kappa {
+
+inline constexpr std::size_t max_correlation_bytes = 256;
 
 struct reply_address {
   partition to;

@@ -48,17 +48,23 @@ class command_window {
 
   struct entry {
     std::uint64_t fingerprint = 0;
+    timestamp decided_at = min_time;
     bytes outcome;
   };
   /// The last one of that id.
   [[nodiscard]] result<std::optional<entry>> find(const hash128& id);
-  /// `until_at_least`: it is as old as that, or younger.
-  void add(const hash128& id, std::uint64_t fingerprint, timestamp at, bytes_view outcome);
+  /// `made`: when the id was made, where it tells that.
+  void add(const hash128& id, std::uint64_t fingerprint, timestamp decided_at,
+           std::optional<timestamp> made, bytes_view outcome);
 
   /// Forgets what is older than the span.
   void forget(timestamp now);
   /// No more may be added: they would have to take the place of ids that are still in the span.
   [[nodiscard]] bool full() const;
+  /// What was decided then need not be remembered any more.
+  [[nodiscard]] bool is_over(timestamp decided_at) const {
+    return saturating_add(decided_at, options_.span) < latest_;
+  }
   /// Whether an id that was made then may have been forgotten.
   [[nodiscard]] bool too_old(timestamp made, timestamp now) const;
   /// So that a wrong clock does not have ids remembered for ever: none of them is added.
@@ -79,8 +85,8 @@ class command_window {
 
  private:
   struct chunk {
-    timestamp oldest = max_time;
-    timestamp youngest = min_time;
+    timestamp oldest = max_time;    // decided
+    timestamp youngest = min_time;  // decided, or made
     std::uint32_t ids = 0;
     std::size_t size = 0;
     std::optional<bytes> content;  // nothing: only the store has it
@@ -104,7 +110,7 @@ class command_window {
   std::optional<std::pair<std::uint64_t, std::uint64_t>> frozen_;  // chunks [from, to) that may be
   std::uint64_t bytes_ = 0;
   std::size_t dirty_bytes_ = 0;
-  timestamp youngest_ = min_time;
+  timestamp latest_ = min_time;        // the last decision that is known of, or later
   std::optional<std::uint64_t> read_;  // which chunk is in read_content_
   bytes read_content_;
 };

@@ -133,7 +133,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
 
   result<std::uint64_t> version(keyed_table_base& states, bytes_view key) const override {
     auto found = static_cast<states_of&>(states).find(key);
-    if (!found) return fail(std::move(found.error()));
+    if (!found) return fail(of_the_state(std::move(found.error())));
     return *found != nullptr ? (*found)->version : 0;
   }
 
@@ -160,6 +160,12 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   }
 
  private:
+  // The command's bytes may be wrong too, and that is another matter.
+  static error of_the_state(error e) {
+    if (e.code == errc::decode) e.code = errc::corrupt;
+    return e;
+  }
+
   template <class C>
   static result<void> decide_one(states_of& states, bytes_view key, bytes_view body, timestamp now,
                                  decided& out) {
@@ -167,7 +173,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
     auto command = codec<C>::decode(body);
     if (!command) return fail(std::move(command.error()));
     auto found = states.find(key);
-    if (!found) return fail(std::move(found.error()));
+    if (!found) return fail(of_the_state(std::move(found.error())));
     static const A nothing_yet{};
     out.version_before = *found != nullptr ? (*found)->version : 0;
     const auto own = call_decide(*found != nullptr ? (*found)->state : nothing_yet, *command,

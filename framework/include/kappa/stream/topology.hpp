@@ -118,8 +118,9 @@ class topology {
   /// errc::invalid_argument: it keeps none. Both name those that do.
   [[nodiscard]] result<const stage_spec*> find_keyed(const std::string& stage) const;
   /// The stage of that aggregate. errc::not_found: the app has none; errc::invalid_argument: it
-  /// has several of that type. Both name those that there are.
-  [[nodiscard]] result<const stage_spec*> find_aggregate(std::type_index type) const;
+  /// has several of that type, or its keys are of another one. They name those that there are.
+  [[nodiscard]] result<const stage_spec*> find_aggregate(std::type_index type,
+                                                         std::uint64_t key_fingerprint) const;
   [[nodiscard]] std::string dead_letters_topic() const {
     return kappa::dead_letters_topic(app_name());
   }

@@ -52,7 +52,9 @@ struct aggregate_task_options {
   task_limits limits;
   command_window_options window;
   bool replay_only = false;  // replay, then rest: no command is decided
-  std::size_t max_record_bytes = log_limits::default_max_record_bytes;  // the topics'
+  std::size_t max_record_bytes = log_limits::max_max_record_bytes;  // of events and outcomes
+  std::vector<crash_suspect> suspects;                              // commands of the log
+  step_watcher* watcher = nullptr;
   clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };

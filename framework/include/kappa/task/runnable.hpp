@@ -135,6 +135,8 @@ class runnable_task {
   /// The keyed state (null: none) and as of where committed reads are.
   [[nodiscard]] virtual keyed_table_base* table() = 0;
   [[nodiscard]] virtual read_position read_at(read_level level) const = 0;
+  /// Of an aggregate: the version of a value of the table. 0: it is none.
+  [[nodiscard]] virtual std::uint64_t version_of(bytes_view /*stored*/) const { return 0; }
 };
 
 }  // namespace kappa

@@ -1,0 +1,338 @@
+// Commands of an aggregate, durable: how many a second, how long each takes, with so many in
+// flight.
+//
+// The engine runs under a host, as a user's program does, with the defaults (4 partitions,
+// snapshots, the window of command ids), on all cores; each command has an id of its own. The load
+// comes from the same process: whoever is answered asks the next one, in the callback, for a key
+// chosen at random. The loop is one thread without actors: it finds the state, decides, applies,
+// encodes the event with the same headers, and commits as many as the engine has in flight in one
+// transaction of the same log. It has no window of ids, no undo, no snapshots, and nobody who
+// waits.
+//
+// "One in flight" is compared with a commit of one record by the same log's writer.
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "bench.hpp"
+#include "commands.kappa.hpp"
+#include "job.hpp"
+#include "kappa/actors/host.hpp"
+#include "kappa/aggregate/event_header.hpp"
+#include "kappa/aggregate/remembered.hpp"
+#include "kappa/log/envelope.hpp"
+#include "measure.hpp"
+
+namespace bench {
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+
+struct purse : purse_state {
+  using protocol = purse_protocol;
+  auto decide(const put& c) const -> kappa::decision<was_put> {
+    if (c.cents < 0) return kappa::reject("nothing can be taken");
+    return was_put{c.cents};
+  }
+  void apply(const was_put& e) { cents += e.cents; }
+};
+
+kappa::app purses_app() {
+  kappa::app a{"bench"};
+  a.aggregate<purse>("purses");
+  return a;
+}
+
+kappa::host_options options_in(const std::filesystem::path& folder) {
+  kappa::host_options o;
+  o.log = "lmdb:" + (folder / "log").string();
+  o.state = folder / "state";
+  return o;
+}
+
+/// Keys by number, and ids that differ: UUIDs of version 7 in form, made without the system's help.
+std::string key_name(std::uint32_t n) { return fmt::format("purse-{:06}", n); }
+std::string id_name(std::uint64_t n, std::int64_t now_ms) {
+  const auto ms = static_cast<std::uint64_t>(now_ms);
+  return fmt::format("{:08x}-{:04x}-7000-8000-{:012x}", ms >> 16, ms & 0xffff, n);
+}
+
+class load {
+ public:
+  load(kappa::host& h, std::uint32_t keys, std::uint64_t commands, std::size_t in_flight)
+      : host_{h}, in_flight_{std::min<std::uint64_t>(in_flight, commands)}, took_us_(commands) {
+    for (std::uint32_t i = 0; i < keys; ++i) keys_.push_back(key_name(i));
+  }
+
+  spent run() {
+    return timed(
+        [&] {
+          for (std::size_t i = 0; i < in_flight_; ++i) ask_next();
+          std::unique_lock lock{mutex_};
+          over_.wait(lock, [&] { return answered_.load() == took_us_.size(); });
+        },
+        whose::process);
+  }
+  /// Microseconds that this share of the commands took at most.
+  [[nodiscard]] double took_us(double share) {
+    std::sort(took_us_.begin(), took_us_.end());
+    return took_us_[static_cast<std::size_t>(share * double(took_us_.size() - 1))];
+  }
+  void check() const {
+    if (failed_ > 0) throw std::runtime_error{fmt::format("{} commands failed", failed_.load())};
+  }
+
+ private:
+  void ask_next() {
+    const auto n = asked_.fetch_add(1);
+    if (n >= took_us_.size()) return;
+    const auto began = clock::now();
+    const auto random = n * 0x9e3779b97f4a7c15ULL >> 32;
+    kappa::ask_options options;
+    options.id = id_name(n, now_ms_);
+    host_.ask<purse>(keys_[random % keys_.size()], put{1}, options,
+                     [this, n, began](const kappa::ask_result& r) { answered(n, began, bool(r)); });
+  }
+  void answered(std::uint64_t n, clock::time_point began, bool good) {
+    took_us_[n] = static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - began).count());
+    if (!good) ++failed_;
+    ask_next();
+    if (answered_.fetch_add(1) + 1 < took_us_.size()) return;
+    const std::lock_guard lock{mutex_};
+    over_.notify_all();
+  }
+
+  kappa::host& host_;
+  std::vector<std::string> keys_;
+  const std::size_t in_flight_;
+  const std::int64_t now_ms_ = kappa::system_now().time_since_epoch().count();
+  std::vector<std::uint32_t> took_us_;
+  std::atomic<std::uint64_t> asked_{0};
+  std::atomic<std::uint64_t> answered_{0};
+  std::atomic<std::uint64_t> failed_{0};
+  std::mutex mutex_;
+  std::condition_variable over_;
+};
+
+/// The same by hand. Gives the CPU and the time of `commands`.
+spent loop(const std::filesystem::path& folder, std::uint32_t keys, std::uint64_t commands,
+           std::size_t in_flight) {
+  const auto log = open_log(folder);
+  kappa::topic_config events;
+  events.name = "purses";
+  events.owner = "loop";
+  must(log->create_topic(events));
+  const auto writer = must(log->open_writer({"loop", "loop"}));
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < keys; ++i) names.push_back(key_name(i));
+  struct entry {
+    std::uint64_t version = 0;
+    purse state;
+  };
+  std::unordered_map<std::string, entry> states;
+  kappa::bytes schema;
+  kappa::envelope e;
+  e.schema = kappa::reference_to(kappa::codec<was_put>::schema());
+  kappa::encode_envelope(schema, e);
+  kappa::bytes value;
+  kappa::bytes headers;
+  kappa::bytes own;
+  return timed(
+      [&] {
+        for (std::uint64_t n = 0; n < commands;) {
+          const auto now = kappa::system_now();
+          auto batch = std::make_shared<kappa::record_batch>();
+          for (std::size_t i = 0; i < in_flight && n < commands; ++i, ++n) {
+            const auto& key = names[(n * 0x9e3779b97f4a7c15ULL >> 32) % names.size()];
+            const auto body = kappa::encoded(put{1});  // the asker's work
+            auto& at = states[key];
+            const auto command = must(kappa::codec<put>::decode(body));
+            const auto decided = at.state.decide(command);
+            const auto& event = std::get<was_put>(decided.events().front());
+            at.state.apply(event);
+            value.clear();
+            kappa::codec<was_put>::encode(event, value);
+            headers = schema;
+            const auto place = kappa::encode_event_header({++at.version, 0, 1});
+            kappa::encode_command_header({now, 0, id_name(n, 0), {}}, own);
+            const kappa::header_view more[] = {{kappa::event_header_name, place},
+                                               {kappa::command_header_name, own}};
+            kappa::encode_headers(headers, more);
+            batch->add(now, key, value, headers);
+          }
+          must(writer->commit({{{{"purses", kappa::partition{0}}, batch}}, {}}));
+        }
+      },
+      whose::process);
+}
+
+/// Microseconds of a commit of one record.
+double one_record_us(const std::filesystem::path& folder, int commits) {
+  const auto log = open_log(folder);
+  kappa::topic_config events;
+  events.name = "purses";
+  events.owner = "loop";
+  must(log->create_topic(events));
+  const auto writer = must(log->open_writer({"loop", "loop"}));
+  auto batch = std::make_shared<kappa::record_batch>();
+  batch->add(kappa::system_now(), "purse-000000", kappa::encoded(was_put{1}));
+  std::vector<double> took;
+  for (int i = 0; i < commits; ++i) {
+    const auto s = timed([&] {
+      must(writer->commit({{{{"purses", kappa::partition{0}}, batch}}, {}}));
+    });
+    took.push_back(1e6 * s.wall_s);
+  }
+  return spread_of(took).median;
+}
+
+/// All cores for as long as it lives: the load takes one of them.
+class all_cores {
+ public:
+  all_cores() {
+    std::vector<int> all;
+    for (int core = 0; core < ::sysconf(_SC_NPROCESSORS_ONLN); ++core) all.push_back(core);
+    run_on(all);
+  }
+  ~all_cores() { run_on(before_); }
+  all_cores(const all_cores&) = delete;
+  all_cores& operator=(const all_cores&) = delete;
+
+ private:
+  std::vector<int> before_ = cores();
+};
+
+void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std::int64_t full) {
+  const all_cores whole_machine;
+  const auto keys =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(ctx.size(full_keys), full_keys));
+  const auto n = static_cast<std::uint64_t>(ctx.size(full));
+  std::vector<double> of_loop;
+  std::vector<double> rates;
+  std::vector<double> cpu_us;
+  std::vector<double> p50;
+  std::vector<double> p99;
+  std::vector<double> p999;
+  std::vector<double> of_one;
+  for (int round = 0; round < ctx.rounds(3); ++round) {
+    const auto folder = ctx.folder / std::to_string(round);
+    double engine_s = 0;
+    {
+      kappa::host h{purses_app(), options_in(folder / "engine")};
+      must(h.start());
+      load warm{h, keys, std::min<std::uint64_t>(n, keys), in_flight};
+      warm.run();
+      load l{h, keys, n, in_flight};
+      const auto s = l.run();
+      l.check();
+      engine_s = s.wall_s;
+      rates.push_back(double(n) / s.wall_s);
+      cpu_us.push_back(1e6 * s.cpu_s / double(n));
+      p50.push_back(l.took_us(0.5));
+      p99.push_back(l.took_us(0.99));
+      p999.push_back(l.took_us(0.999));
+      must(h.stop());
+    }
+    if (in_flight == 1) {
+      of_one.push_back(
+          one_record_us(folder / "one", static_cast<int>(std::min<std::uint64_t>(n, 1000))));
+    } else {
+      const auto s = loop(folder / "loop", keys, n, in_flight);
+      of_loop.push_back(100 * s.wall_s / engine_s);
+    }
+    std::filesystem::remove_all(folder);
+  }
+  const auto what = fmt::format("{} in flight, {} keys", in_flight, full_keys);
+  const auto figures = fmt::format(
+      "{:.3g} k/s, {:.2f} µs of CPU each; p50 {:.2f} ms, p99 {:.2f} ms, p99.9 {:.2f} ms",
+      spread_of(rates).median / 1e3, spread_of(cpu_us).median, spread_of(p50).median / 1e3,
+      spread_of(p99).median / 1e3, spread_of(p999).median / 1e3);
+  if (in_flight == 1) {
+    std::vector<double> above;
+    for (std::size_t i = 0; i < of_one.size(); ++i) above.push_back(p50[i] - of_one[i]);
+    const auto s = spread_of(above);
+    ctx.out.add({"commands", what + ": above a commit of one record", aim_kind::at_most, 150,
+                 s.median, s.least, s.most, "µs",
+                 fmt::format("{}; the commit {:.0f} µs", figures, spread_of(of_one).median)});
+    return;
+  }
+  const auto s = spread_of(of_loop);
+  ctx.out.add({"commands", what + ": of a loop",
+               in_flight == 8192 ? aim_kind::at_least : aim_kind::none, 50, s.median, s.least,
+               s.most, "%", figures});
+}
+
+/// 10,000 entities of 100 events each: rebuilt from the log, and started again with their state.
+void recovery(context& ctx) {
+  const all_cores whole_machine;
+  const auto keys = static_cast<std::uint32_t>(ctx.size(10'000));
+  const auto folder = ctx.folder / "recovery";
+  {
+    kappa::host h{purses_app(), options_in(folder)};
+    must(h.start());
+    load l{h, keys, std::uint64_t{100} * keys, 8192};
+    l.run();
+    l.check();
+    must(h.stop());
+  }
+  const auto start = [&] {
+    return timed(
+        [&] {
+          kappa::host h{purses_app(), options_in(folder)};
+          must(h.start());
+          for (std::uint32_t i = 0; i < 100; ++i) {
+            auto found = h.query<purse>(key_name(i));
+            while (!found && found.error().retriable) found = h.query<purse>(key_name(i));
+            if (!must(std::move(found)).value) throw std::runtime_error{"an entity is missing"};
+          }
+        },
+        whose::process);
+  };
+  std::vector<double> warm;
+  std::vector<double> cpu;
+  std::vector<double> wall;
+  for (int round = 0; round < ctx.rounds(5); ++round) {
+    warm.push_back(1e3 * start().wall_s);
+    std::filesystem::remove_all(folder / "state");
+    const auto s = start();
+    cpu.push_back(s.cpu_s);
+    wall.push_back(s.wall_s);
+  }
+  const auto c = spread_of(cpu);
+  ctx.out.add(
+      {"commands",
+       fmt::format("{} entities of 100 events, the state deleted: CPU until all answer", 10'000),
+       aim_kind::at_most, 0.25, c.median, c.least, c.most, "s",
+       fmt::format("{:.2f} s by the clock", spread_of(wall).median)});
+  const auto w = spread_of(warm);
+  ctx.out.add({"commands", "the same started again with its state, until all answer",
+               aim_kind::at_most, 100, w.median, w.least, w.most, "ms"});
+}
+
+}  // namespace
+
+std::vector<benchmark> command_benchmarks() {
+  std::vector<benchmark> all;
+  const auto add = [&](std::size_t in_flight, std::int64_t commands_of_a_run) {
+    for (const std::uint32_t keys : {1'000, 100'000}) {
+      all.push_back(
+          {"commands", [=](context& c) { commands(c, in_flight, keys, commands_of_a_run); }});
+    }
+  };
+  add(1, 3'000);
+  add(64, 100'000);
+  add(1024, 500'000);
+  add(8192, 1'000'000);
+  all.push_back({"commands", recovery});
+  return all;
+}
+
+}  // namespace bench
