@@ -1,5 +1,6 @@
 #include "kappa/aggregate/command_id.hpp"
 
+#include <array>
 #include <cstdint>
 #include <random>
 
@@ -10,12 +11,17 @@ namespace {
 
 constexpr std::size_t uuid_text_bytes = 36;
 
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return std::nullopt;
-}
+// Asked for each command.
+constexpr std::array<std::int8_t, 256> hex_digits = [] {
+  std::array<std::int8_t, 256> all{};
+  all.fill(-1);
+  for (std::int8_t i = 0; i < 10; ++i) all[static_cast<std::size_t>('0' + i)] = i;
+  for (std::int8_t i = 0; i < 6; ++i) {
+    all[static_cast<std::size_t>('a' + i)] = static_cast<std::int8_t>(10 + i);
+    all[static_cast<std::size_t>('A' + i)] = static_cast<std::int8_t>(10 + i);
+  }
+  return all;
+}();
 
 }  // namespace
 
@@ -31,18 +37,25 @@ std::string new_command_id(timestamp now) {
 
 std::optional<timestamp> time_of_command_id(bytes_view id) {
   if (id.size() != uuid_text_bytes || id[14] != '7') return std::nullopt;
-  std::int64_t ms = 0;
-  for (std::size_t i = 0; i < id.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash) {
-      if (id[i] != '-') return std::nullopt;
-      continue;
+  if (id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-') return std::nullopt;
+  std::uint64_t ms = 0;
+  int all = 0;  // negative once there is a character that is no digit
+  const auto take = [&](std::size_t from, std::size_t to, std::uint64_t& value) {
+    for (auto i = from; i < to; ++i) {
+      const int digit = hex_digits[static_cast<unsigned char>(id[i])];
+      all |= digit;
+      value = value << 4 | static_cast<std::uint64_t>(digit);
     }
-    const auto digit = hex_digit(id[i]);
-    if (!digit) return std::nullopt;
-    if (i < 13) ms = ms << 4 | *digit;
-  }
-  return timestamp{milliseconds{ms}};
+  };
+  take(0, 8, ms);
+  take(9, 13, ms);
+  std::uint64_t rest = 0;
+  take(14, 18, rest);
+  take(19, 23, rest);
+  rest = 0;
+  take(24, 36, rest);
+  if (all < 0) return std::nullopt;
+  return timestamp{milliseconds{static_cast<std::int64_t>(ms)}};
 }
 
 result<void> check_command_id(bytes_view id) {

@@ -289,6 +289,8 @@ class aggregate_task final : public runnable_task {
   aggregate_tail events_tail_;
   aggregate_tail outcomes_tail_;
   std::uint64_t to_skip_ = 0;  // records that the state has
+  bytes replayed_schema_;      // header of the last event
+  std::size_t replayed_kind_ = 0;
   // Tables want epochs that grow: each run of a replay counts as one, and so do commands without
   // events that a snapshot comes after.
   std::uint64_t spent_epochs_ = 0;

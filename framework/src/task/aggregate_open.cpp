@@ -197,19 +197,25 @@ result<void> aggregate_task::replay_event(const record_view& r) {
   if (!header) return foreign(header.error().text());
   auto command = decode_command_header(r.headers);
   if (!command) return foreign(command.error().text());
-  const auto told = decode_envelope(r.headers);
-  if (!told) return foreign(told.error().text());
-  if (!told->schema) return foreign("it does not say of which type it is");
-  const auto kind = kinds_.find({told->schema->id, told->schema->name});
-  if (kind == kinds_.end()) {
-    return fail(errc::incompatible, at(),
-                fmt::format("it is a {}, which this version of the aggregate does not know: run "
-                            "the version that wrote it, or add the type to the protocol",
-                            told->schema->name));
+  // Most often as of the last one, byte for byte.
+  const auto schema = r.headers.find(envelope_header::schema);
+  if (!schema) return foreign("it does not say of which type it is");
+  if (*schema != replayed_schema_) {
+    const auto type = decode_schema_reference(*schema);
+    if (!type) return foreign(type.error().text());
+    const auto kind = kinds_.find({type->id, type->name});
+    if (kind == kinds_.end()) {
+      return fail(errc::incompatible, at(),
+                  fmt::format("it is a {}, which this version of the aggregate does not know: run "
+                              "the version that wrote it, or add the type to the protocol",
+                              type->name));
+    }
+    replayed_schema_ = *schema;
+    replayed_kind_ = kind->second;
   }
   states_->begin_step(table_epoch(last_epoch_));
-  auto done = caught(at(), [&] {
-    return options_.program->apply(*states_, *r.key, kind->second, *r.value, header->version,
+  auto done = caught(name_, [&] {
+    return options_.program->apply(*states_, *r.key, replayed_kind_, *r.value, header->version,
                                    r.time);
   });
   if (!done) {

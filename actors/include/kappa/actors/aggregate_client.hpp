@@ -6,13 +6,14 @@
 //
 // A command that is in the log is decided once, also while nobody runs the app: by the next that
 // does. So one that timed out may happen later; with an id it can be asked again.
+// (One whose id tells a time that is too long ago by then becomes a dead letter.)
 //
 // A receipt has no position (`next` is -1): whoever writes the events does not know it yet when it
 // writes the reply.
 //
-// Threads: two of its own, one appends what is asked, the other reads replies. Threading: any thread.
-// Ownership: shares the log. What was asked before it is destroyed is sent; who is not answered by
-// then is told so.
+// Threads: two of its own, one appends what is asked, the other reads replies. Threading: any
+// thread. Ownership: shares the log. What was asked before it is destroyed is sent; who is not
+// answered by then is told so.
 #pragma once
 
 #include <chrono>
