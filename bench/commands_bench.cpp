@@ -122,15 +122,28 @@ class load {
   std::condition_variable over_;
 };
 
+/// A log with one topic, and who writes to it.
+struct written_log {
+  explicit written_log(const std::filesystem::path& folder) : log{open_log(folder)} {
+    kappa::topic_config events;
+    events.name = where.topic;
+    events.owner = "loop";
+    must(log->create_topic(events));
+    writer = must(log->open_writer({"loop", "loop"}));
+  }
+  void commit(std::shared_ptr<const kappa::record_batch> batch) const {
+    must(writer->commit({{{where, std::move(batch)}}, {}}));
+  }
+
+  kappa::topic_partition where{"purses", kappa::partition{0}};
+  std::shared_ptr<kappa::event_log> log;
+  std::unique_ptr<kappa::log_writer> writer;
+};
+
 /// The same by hand. Gives the CPU and the time of `commands`.
 spent loop(const std::filesystem::path& folder, std::uint32_t keys, std::uint64_t commands,
            std::size_t in_flight) {
-  const auto log = open_log(folder);
-  kappa::topic_config events;
-  events.name = "purses";
-  events.owner = "loop";
-  must(log->create_topic(events));
-  const auto writer = must(log->open_writer({"loop", "loop"}));
+  const written_log log{folder};
   std::vector<std::string> names;
   for (std::uint32_t i = 0; i < keys; ++i) names.push_back(key_name(i));
   struct entry {
@@ -168,7 +181,7 @@ spent loop(const std::filesystem::path& folder, std::uint32_t keys, std::uint64_
             kappa::encode_headers(headers, more);
             batch->add(now, key, value, headers);
           }
-          must(writer->commit({{{{"purses", kappa::partition{0}}, batch}}, {}}));
+          log.commit(std::move(batch));
         }
       },
       whose::process);
@@ -176,19 +189,12 @@ spent loop(const std::filesystem::path& folder, std::uint32_t keys, std::uint64_
 
 /// Microseconds of a commit of one record.
 double one_record_us(const std::filesystem::path& folder, int commits) {
-  const auto log = open_log(folder);
-  kappa::topic_config events;
-  events.name = "purses";
-  events.owner = "loop";
-  must(log->create_topic(events));
-  const auto writer = must(log->open_writer({"loop", "loop"}));
+  const written_log log{folder};
   auto batch = std::make_shared<kappa::record_batch>();
   batch->add(kappa::system_now(), "purse-000000", kappa::encoded(was_put{1}));
   std::vector<double> took;
   for (int i = 0; i < commits; ++i) {
-    const auto s = timed([&] {
-      must(writer->commit({{{{"purses", kappa::partition{0}}, batch}}, {}}));
-    });
+    const auto s = timed([&] { log.commit(batch); });
     took.push_back(1e6 * s.wall_s);
   }
   return spread_of(took).median;

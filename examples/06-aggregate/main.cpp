@@ -16,11 +16,6 @@
 
 namespace {
 
-int complain(const std::string& why) {
-  fmt::print(stderr, "error: {}\n", why);
-  return 1;
-}
-
 int move(kappa::host& host, const std::string& name, const char* text) {
   // [ask]
   const auto done = move_cents(host, name, std::atoll(text));

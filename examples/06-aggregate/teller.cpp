@@ -8,15 +8,6 @@
 
 #include "till.hpp"
 
-namespace {
-
-int complain(const std::string& why) {
-  fmt::print(stderr, "error: {}\n", why);
-  return 1;
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
   if (argc < 3) {
     fmt::print(stderr, "usage: {} FOLDER ACCOUNT +CENTS -CENTS …\n", argv[0]);

@@ -1,7 +1,10 @@
 // The app that both programs know, and how they ask.
 #pragma once
 
+#include <cstdint>
 #include <string>
+
+#include <fmt/format.h>
 
 #include "account.hpp"
 #include "kappa/kappa.hpp"
@@ -26,6 +29,11 @@ kappa::ask_result ask_until_answered(kappa::aggregate_asker& asker, const std::s
   return done;
 }
 // [/again]
+
+inline int complain(const std::string& why) {
+  fmt::print(stderr, "error: {}\n", why);
+  return 1;
+}
 
 /// Plus or minus so many cents.
 inline kappa::ask_result move_cents(kappa::aggregate_asker& asker, const std::string& name,

@@ -3,7 +3,7 @@
 #include <future>
 #include <thread>
 
-#include "aggregate/bank.hpp"
+#include "aggregate/bank_app.hpp"
 #include "kappa/actors/aggregate_client.hpp"
 #include "kappa/actors/host.hpp"
 #include "kappa/log/embedded_log.hpp"
@@ -22,12 +22,6 @@ using namespace std::chrono_literals;
 using kappa::test::must;
 using kappa::test::refused;
 using kappa::test::temporary_folder;
-
-app bank_app() {
-  app a{"bank"};
-  a.aggregate<account>("accounts");
-  return a;
-}
 
 struct bank_and_client {
   bank_and_client() { start(); }

@@ -149,6 +149,15 @@ struct one_partition {
     BOOST_REQUIRE(std::holds_alternative<command_receipt>(**a));
     return std::get<command_receipt>(**a);
   }
+  /// Deposits of nothing, each with an id, until the first is refused, which it gives.
+  pending_outcome fill_window(const std::string& key) {
+    for (int i = 0;; ++i) {
+      const auto last = ask_as(std::to_string(i), key, do_deposit, deposit{0});
+      if (i % 500 == 0) snapshot();
+      turn();
+      if (!std::holds_alternative<command_receipt>(**last)) return last;
+    }
+  }
   [[nodiscard]] std::int64_t balance(const std::string& key,
                                      read_level level = read_level::committed) {
     const auto stored = must(task->table()->read(key, level));

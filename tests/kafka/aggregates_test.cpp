@@ -1,5 +1,5 @@
 // Aggregates whose tasks Kafka gives to one process and takes to another.
-#include "aggregate/bank.hpp"
+#include "aggregate/bank_app.hpp"
 #include "kafka/totals_app_support.hpp"
 
 namespace aggregates_on_kafka_tests {
@@ -12,16 +12,10 @@ using bank::deposit;
 
 constexpr int accounts = 12;
 
-app bank_app(const std::string& name) {
-  app a{name};
-  a.aggregate<account>(name + "-accounts");
-  return a;
-}
-
 /// A process of it, but in this one.
 struct teller {
   explicit teller(const std::string& name)
-      : service{bank_app(name), options_on(kafka_url(), folder.path())} {
+      : service{bank::bank_app(name, name + "-accounts"), options_on(kafka_url(), folder.path())} {
     must(service.start());
   }
   /// Wherever the key's task is; asked until it is answered.

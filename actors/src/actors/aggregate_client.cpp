@@ -16,7 +16,6 @@
 #include "kappa/core/bell.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/for_each_record.hpp"
-#include "kappa/stream/topology.hpp"
 
 namespace kappa {
 namespace {
@@ -51,7 +50,7 @@ struct aggregate_client::inside {
   };
 
   std::shared_ptr<event_log> log;
-  std::optional<kappa::topology> topology;
+  std::shared_ptr<const kappa::topology> topology;
   std::map<std::string, topic_config> commands;  // by stage
   log_sink log_to;
   std::string self = random_name();
@@ -107,17 +106,18 @@ struct aggregate_client::inside {
     return {};
   }
 
-  result<queued> record_of(const command_call& call, const detail::aggregate_address& type) {
+  /// Of the call only `done` is left.
+  result<queued> record_of(command_call& call, const detail::aggregate_address& type) {
     auto stage = topology->find_aggregate(type.aggregate, type.key_fingerprint);
     if (!stage) return fail(stage.error());
     const auto& config = commands.at((*stage)->name);
     queued q;
     q.to = {config.name, partition_of(call.key, config.partitions)};
-    q.key = call.key;
-    q.body = call.body;
+    q.key = std::move(call.key);
+    q.body = std::move(call.body);
     command_headers h;
     h.type = reference_to((*stage)->aggregate->commands().at(call.command));
-    h.id = call.id;
+    h.id = std::move(call.id);
     h.expected = call.expected;
     if (call.done) {
       q.correlation = fmt::format("{}-{}", self, next_number++);
@@ -126,13 +126,13 @@ struct aggregate_client::inside {
     encode_command_headers(h, q.headers);
     const auto size = detail::record_bytes(q.key, q.body, q.headers.size());
     if (size <= config.max_record_bytes) return q;
-    return fail(errc::too_large, printable(call.key),
+    return fail(errc::too_large, printable(q.key),
                 fmt::format("the command takes {} bytes, and a record of {} may have {}", size,
                             config.name, config.max_record_bytes));
   }
 
-  /// Why it is not taken; then `call` is as it was.
-  std::optional<error> enqueue(queued record, command_call& call,
+  /// Why it is not taken; then `done` is as it was.
+  std::optional<error> enqueue(queued record, std::function<void(command_outcome)>& done,
                                std::chrono::milliseconds timeout) {
     const auto until = std::chrono::steady_clock::now() + timeout;
     const auto size = detail::record_bytes(record.key, record.body, record.headers.size());
@@ -144,8 +144,8 @@ struct aggregate_client::inside {
         return error{errc::unavailable, topology->app_name(),
                      "as many commands as may wait to be sent already do", true};
       }
-      if (call.done) {
-        waiting.emplace(record.correlation, asker{std::move(call.done), until});
+      if (done) {
+        waiting.emplace(record.correlation, asker{std::move(done), until});
         if (until < next_due) {
           next_due = until;
           replies_or_time->ring();
@@ -285,9 +285,16 @@ result<std::unique_ptr<aggregate_client>> aggregate_client::open(std::shared_ptr
                                                                  const app& app, log_sink log_to) {
   auto compiled = topology::compile(app);
   if (!compiled) return fail(compiled.error());
+  return open(std::move(log), std::make_shared<const topology>(std::move(*compiled)),
+              std::move(log_to));
+}
+
+result<std::unique_ptr<aggregate_client>> aggregate_client::open(std::shared_ptr<event_log> log,
+                                                                 std::shared_ptr<const topology> of,
+                                                                 log_sink log_to) {
   auto in = std::make_unique<inside>();
   in->log = std::move(log);
-  in->topology.emplace(std::move(*compiled));
+  in->topology = std::move(of);
   in->log_to = std::move(log_to);
   if (auto opened = in->open(); !opened) return fail(opened.error());
   return std::unique_ptr<aggregate_client>{new aggregate_client{std::move(in)}};
@@ -300,7 +307,7 @@ void aggregate_client::send(command_call call, const detail::aggregate_address& 
     kappa::tell(call.done, record.error());
     return;
   }
-  if (const auto refused = in_->enqueue(std::move(*record), call, timeout))
+  if (const auto refused = in_->enqueue(std::move(*record), call.done, timeout))
     kappa::tell(call.done, *refused);
 }
 

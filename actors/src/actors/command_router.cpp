@@ -8,13 +8,13 @@
 namespace kappa::detail {
 
 result<std::unique_ptr<aggregate_client>> client_for_others(std::shared_ptr<event_log> log,
-                                                            const app& a, const topology& of,
+                                                            std::shared_ptr<const topology> of,
                                                             log_sink log_to) {
-  const auto& stages = of.stages();
+  const auto& stages = of->stages();
   if (!log->places_tasks() ||
       std::none_of(stages.begin(), stages.end(), [](const auto& s) { return s.aggregate; }))
     return std::unique_ptr<aggregate_client>{};
-  return aggregate_client::open(std::move(log), a, std::move(log_to));
+  return aggregate_client::open(std::move(log), std::move(of), std::move(log_to));
 }
 
 void command_router::send(command_call call, const aggregate_address& type,

@@ -15,7 +15,7 @@ namespace kappa::detail {
 
 /// Asks for keys whose tasks other processes have; null: they have none. Blocks.
 [[nodiscard]] result<std::unique_ptr<aggregate_client>> client_for_others(
-    std::shared_ptr<event_log> log, const app& a, const topology& of, log_sink log_to);
+    std::shared_ptr<event_log> log, std::shared_ptr<const topology> of, log_sink log_to);
 
 class command_router {
  public:

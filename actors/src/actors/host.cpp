@@ -260,7 +260,7 @@ struct host::inside {
     if (!laid_out) return fail(laid_out.error());
     layout = std::move(*laid_out);
     if (auto made = lay_out_admin(*topology, *log); !made) return made;
-    auto client = detail::client_for_others(log, the_app, *topology, options.log_to);
+    auto client = detail::client_for_others(log, topology, options.log_to);
     if (!client) return fail(client.error());
     others = std::move(*client);
     auto told = detail::caught(topology->app_name(), [&] {

@@ -93,10 +93,8 @@ result<void> command_window::load() {
     if (good) {
       const auto here = end();
       chunks_.push_back(c);
-      auto& last = chunks_.back();
       good = for_each_entry(value, [&](const chunk_entry& e) {
         index_->add(e.id, here, {first_, chunks_.size()});
-        ++last.ids;
       });
     }
     if (!good) damaged = bytes{key};

@@ -300,8 +300,7 @@ class aggregate_task final : public runnable_task {
   aggregate_tail requests_;          // without an end
   timestamp requests_wait_until_ = min_time;
   decided decided_;
-  hash128 id_hash_;            // of the command's id, if it has one
-  command_header own_header_;  // its header
+  command_header own_header_;  // of a command with an id
   bytes encoded_header_;
   lasting_outcome outcome_;
   bytes encoded_outcome_;

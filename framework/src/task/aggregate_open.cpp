@@ -43,7 +43,6 @@ result<std::optional<aggregate_task::place>> aggregate_task::place_of_state() {
 }
 
 result<void> aggregate_task::find_place_and_open() {
-  if (auto good = options_.window.check(); !good) return good;
   if (auto opened = open_state(); !opened) return opened;
   const auto from = place_of_state();
   if (!from) return fail(from.error());
@@ -230,7 +229,7 @@ result<void> aggregate_task::replay_event(const record_view& r) {
     receipt.version = header->version - header->place + header->count - 1;
     receipt.events = header->count;
     receipt.reply = std::move((*command)->reply);
-    remember(**command, std::move(receipt));
+    remember(**command, receipt);
   }
   return {};
 }

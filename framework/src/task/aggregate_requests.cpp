@@ -107,15 +107,7 @@ result<bool> aggregate_task::decide_request(const record_view& r) {
   if (failed != nullptr && !is_its_own(failed->code)) return fail(*failed);
   open_epoch(now);
   if (failed != nullptr) {
-    dead_letter d;
-    d.reason = *failed;
-    d.op = type;
-    d.position = fmt::format("{}@{}", requests().text(), r.offset);
-    d.key = r.key;
-    d.value = r.value;
-    d.headers = r.headers.raw();
-    d.time = r.time;
-    builder_.add(d);
+    builder_.add(dead_letter_of(*failed, type, requests(), r));
     ++counters_.dead_letters;
   }
   if (auto to = reply_address_in(r.headers); to && to->to.value < options_.reply_partitions)

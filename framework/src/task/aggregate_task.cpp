@@ -139,14 +139,7 @@ command_outcome aggregate_task::decide(const command_call& call) {
   }
   if (*done) return **done;
   const auto events = decided_.events.size();
-  if (call.id) {
-    if (events > 0) {
-      encoded_outcome_.clear();
-      encode_outcome(outcome_, encoded_outcome_);
-    }
-    window_->add(id_hash_, own_header_.fingerprint, now, time_of_command_id(*call.id),
-                 encoded_outcome_);
-  }
+  if (call.id) remember(own_header_, outcome_);
   if (events > 0 || call.id) {
     open_epoch(now);
     changed_since_snapshot_ = true;
@@ -168,12 +161,11 @@ std::optional<command_outcome> aggregate_task::answer_of_id(const command_call& 
     return error{code, "command " + printable(id), std::move(why), retriable};
   };
   if (auto good = check_command_id(id); !good) return good.error();
-  id_hash_ = checksum128(id);
   own_header_.decided_at = now;
   own_header_.id = id;
   own_header_.fingerprint =
       command_fingerprint(command_types_.at(call.command), call.key, call.body);
-  auto known = window_->find(id_hash_);
+  auto known = window_->find(checksum128(id));
   if (!known) return known.error();
   if (*known) {
     if ((*known)->fingerprint != own_header_.fingerprint) {

@@ -83,6 +83,19 @@ void epoch_builder::emit_late(detail::port_index port) {
   emit(port, r.key, r.key, r.value.value_or(bytes_view{}), r.time);
 }
 
+dead_letter dead_letter_of(error reason, std::string op, const topic_partition& where,
+                           const record_view& record) {
+  dead_letter d;
+  d.reason = std::move(reason);
+  d.op = std::move(op);
+  d.position = fmt::format("{}@{}", where.text(), record.offset);
+  d.key = record.key;
+  d.value = record.value;
+  d.headers = record.headers.raw();
+  d.time = record.time;
+  return d;
+}
+
 void epoch_builder::add(const dead_letter& d) {
   if (!dead_) dead_ = std::make_shared<record_batch>();
   bytes headers;

@@ -290,14 +290,7 @@ void task_impl::rollback_step() {
 
 void task_impl::to_dead_letters(const error& reason, std::string_view op, const task_input& in,
                                 const record_view& record) {
-  dead_letter d;
-  d.reason = reason;
-  d.op = op;
-  d.position = fmt::format("{}@{}", in.where().text(), record.offset);
-  d.key = record.key;
-  d.value = record.value;
-  d.headers = record.headers.raw();
-  d.time = record.time;
+  const auto d = dead_letter_of(reason, std::string{op}, in.where(), record);
   builder_.add(d);
   ++counters_.dead_letters;
   options_.log_to(log_level::warning, "dead letter",

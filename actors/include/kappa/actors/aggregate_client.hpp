@@ -24,6 +24,7 @@
 #include "kappa/core/logger.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/stream/app.hpp"
+#include "kappa/stream/topology.hpp"
 
 namespace kappa {
 
@@ -33,6 +34,8 @@ class aggregate_client final : public aggregate_asker {
   /// with these aggregates. Blocks.
   [[nodiscard]] static result<std::unique_ptr<aggregate_client>> open(
       std::shared_ptr<event_log> log, const app& app, log_sink log_to = no_log);
+  [[nodiscard]] static result<std::unique_ptr<aggregate_client>> open(
+      std::shared_ptr<event_log> log, std::shared_ptr<const topology> of, log_sink log_to = no_log);
   ~aggregate_client() override;
   aggregate_client(const aggregate_client&) = delete;
   aggregate_client& operator=(const aggregate_client&) = delete;

@@ -1,14 +1,13 @@
 // Commands and their replies on their way through the log.
 //
 // A command is a record of `<app>.<aggregate>.commands`, which anybody may write: key the
-// aggregate's, value the encoded command, and headers that any tool can set:
+// aggregate's, value the encoded command, and headers:
 //
 //   kappa.schema             which command it is (envelope.hpp)
 //   kappa.id                 the command's id (command_id.hpp), if it has one
 //   kappa.expected-version   in decimal: only if the aggregate is at this version
-//   kappa.reply-to           in decimal: the partition of `<app>.replies` for the reply; else
-//   nobody
-//                            is told
+//   kappa.reply-to           in decimal: the partition of `<app>.replies` for the reply; without
+//                            it nobody is told
 //   kappa.correlation        what the reply is to have as its key, at most 256 bytes
 //
 // Threading: plain values and functions.

@@ -1,7 +1,7 @@
 // The ids of the commands of the last while, with what they came to, of one task.
 //
 // They are in chunks, one behind the other, which a snapshot writes into a table of the task's
-// state; in memory are the chunks that no snapshot has yet, and an index of 12 … 27 bytes an id. A
+// state; in memory are the chunks that no snapshot has yet, and an index of 11 … 40 bytes an id. A
 // chunk is forgotten when the youngest id in it is older than the span: an id is remembered for the
 // span at least, and until the rest of its chunk is as old.
 //
@@ -87,7 +87,7 @@ class command_window {
   struct chunk {
     timestamp oldest = max_time;    // decided
     timestamp youngest = min_time;  // decided, or made
-    std::uint32_t ids = 0;
+    std::uint32_t ids = 0;          // added in this life
     std::size_t size = 0;
     std::optional<bytes> content;  // nothing: only the store has it
     bool changed = false;          // since the last freeze

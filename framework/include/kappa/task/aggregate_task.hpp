@@ -50,8 +50,8 @@ struct aggregate_task_options {
   std::filesystem::path state_folder;  // of this task alone
   std::shared_ptr<command_inbox> commands;
   task_limits limits;
-  command_window_options window;
-  bool replay_only = false;  // replay, then rest: no command is decided
+  command_window_options window;  // must be good: `check`
+  bool replay_only = false;       // replay, then rest: no command is decided
   std::size_t max_record_bytes = log_limits::max_max_record_bytes;  // of events and outcomes
   std::vector<crash_suspect> suspects;                              // commands of the log
   step_watcher* watcher = nullptr;

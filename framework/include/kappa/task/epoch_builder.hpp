@@ -48,6 +48,10 @@ struct dead_letter {
   std::optional<timestamp> timer_time;
 };
 
+/// Of a record, whose bytes must outlive it.
+[[nodiscard]] dead_letter dead_letter_of(error reason, std::string op, const topic_partition& where,
+                                         const record_view& record);
+
 class epoch_builder final : public detail::emitter {
  public:
   epoch_builder(task_id task, std::vector<port_layout> ports, std::string dead_letters_topic);
