@@ -203,6 +203,16 @@ BOOST_AUTO_TEST_CASE(commands_of_the_log_and_of_the_process_do_not_keep_each_oth
   BOOST_TEST(p.balance("acc-1") == 200 * 1001);
 }
 
+BOOST_AUTO_TEST_CASE(in_turns_of_one_command_each_kind_has_every_other_one) {
+  bank_in_the_log p;
+  p.accepted("acc-1", do_open, bank::open{});
+  for (int i = 0; i < 20; ++i) p.request("acc-1", deposit{1}, "");
+  for (int i = 0; i < 20; ++i) (void)p.ask("acc-1", do_deposit, deposit{1000});
+  for (int i = 0; i < 10; ++i) BOOST_TEST(must(p.task->run(1)).steps == 1U);
+  must(p.commit(p.close()));
+  BOOST_TEST(p.balance("acc-1") == 5 * 1 + 5 * 1000);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_window_keeps_commands_in_the_log_waiting_until_there_is_room) {
   bank_in_the_log p;
   p.crash();

@@ -299,6 +299,7 @@ class aggregate_task final : public runnable_task {
   std::size_t at_ = 0;               // the next of them
   aggregate_tail requests_;          // without an end
   timestamp requests_wait_until_ = min_time;
+  bool log_has_more_ = false;  // of an uneven number of commands, in this turn
   decided decided_;
   command_header own_header_;  // of a command with an id
   bytes encoded_header_;

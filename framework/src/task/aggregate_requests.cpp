@@ -107,7 +107,11 @@ result<bool> aggregate_task::decide_request(const record_view& r) {
   if (failed != nullptr && !is_its_own(failed->code)) return fail(*failed);
   open_epoch(now);
   if (failed != nullptr) {
-    builder_.add(dead_letter_of(*failed, type, requests(), r));
+    const auto d = dead_letter_of(*failed, type, requests(), r);
+    builder_.add(d);
+    options_.log_to(
+        log_level::warning, "dead letter",
+        {{"task", name_}, {"operator", d.op}, {"position", d.position}, {"error", failed->text()}});
     ++counters_.dead_letters;
   }
   if (auto to = reply_address_in(r.headers); to && to->to.value < options_.reply_partitions)

@@ -91,8 +91,10 @@ result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
 result<run_status> aggregate_task::decide_some(std::size_t budget) {
   run_status status;
   if (options_.replay_only) return status;
-  // Half for each where both have some, so that neither keeps the other waiting.
-  decide_taken((budget + 1) / 2, status);
+  // Half for each where both have some, and of a turn of one command each has every other, so that
+  // neither keeps the other waiting.
+  log_has_more_ = !log_has_more_;
+  decide_taken(log_has_more_ ? budget / 2 : (budget + 1) / 2, status);
   if (auto done = decide_requests(budget - status.steps, status); !done) return fail(done.error());
   decide_taken(budget - status.steps, status);
   return status;
