@@ -28,7 +28,8 @@ struct states {
   }
   template <class E>
   result<void> apply(bytes_view key, std::size_t which, const E& event, std::uint64_t version) {
-    return step([&] { return program.apply(*table, key, which, encoded(event), version, noon); });
+    return step(
+        [&] { return program.apply(*table, key, which, encoded(event), version, noon, deadline); });
   }
   template <class F>
   result<void> step(F&& f) {
@@ -50,6 +51,7 @@ struct states {
   map_store store;
   std::unique_ptr<keyed_table_base> table = program.make_table(store, 0, {});
   kappa::detail::decided out;
+  kappa::detail::deadline_change deadline;
 };
 
 /// Whose withdrawals break off half-way.
@@ -108,7 +110,7 @@ BOOST_AUTO_TEST_CASE(what_was_decided_is_what_a_replay_applies) {
     for (const auto& e : live.out.events) {
       replayed.table->begin_step(epoch_number{1});
       must(replayed.program.apply(*replayed.table, "acc-1", e.kind, bytes{live.out.value_of(e)},
-                                  ++version, e.time));
+                                  ++version, e.time, replayed.deadline));
       replayed.table->commit_step();
     }
   };

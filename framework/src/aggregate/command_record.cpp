@@ -14,6 +14,9 @@ namespace {
 
 constexpr bytes_view expected_header = "kappa.expected-version";
 constexpr bytes_view reply_to_header = "kappa.reply-to";
+constexpr bytes_view result_to_header = "kappa.result-to";
+constexpr bytes_view result_key_header = "kappa.result-key";
+constexpr bytes_view about_header = "kappa.about";
 
 // After those of outcomes that are remembered.
 enum class reply_kind : std::uint8_t { conflict = 2, error = 3 };
@@ -43,6 +46,11 @@ void encode_command_headers(const command_headers& h, bytes& out) {
     reply_to = std::to_string(h.reply_to->to.value);
     more.push_back({reply_to_header, reply_to});
   }
+  if (h.result_to) {
+    more.push_back({result_to_header, h.result_to->aggregate});
+    more.push_back({result_key_header, h.result_to->key});
+    more.push_back({about_header, h.result_to->about});
+  }
   encode_headers(out, more);
 }
 
@@ -63,6 +71,7 @@ result<command_headers> decode_command_headers(const headers_view& headers) {
     h.reply_to = reply_address_in(headers);
     if (!h.reply_to) return malformed(reply_to_header, *text);
   }
+  h.result_to = result_address_in(headers);
   return h;
 }
 
@@ -73,6 +82,15 @@ std::optional<reply_address> reply_address_in(const headers_view& headers) {
   to.correlation = headers.find(envelope_header::correlation).value_or(bytes_view{});
   if (to.correlation.size() > max_correlation_bytes) return std::nullopt;
   return to;
+}
+
+std::optional<result_address> result_address_in(const headers_view& headers) {
+  const auto aggregate = headers.find(result_to_header);
+  if (!aggregate) return std::nullopt;
+  const auto text_of = [&](bytes_view name) {
+    return std::string{headers.find(name).value_or(bytes_view{})};
+  };
+  return result_address{std::string{*aggregate}, text_of(result_key_header), text_of(about_header)};
 }
 
 void encode_reply(const command_outcome& o, bytes& out) {

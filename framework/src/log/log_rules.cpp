@@ -108,7 +108,8 @@ result<void> check_batch(const topic_config& topic, const topic_partition& to,
 }
 
 result<void> check_inside_writer(const topic_config& topic, const std::string& app) {
-  if (topic.owner == app) return {};
+  const bool for_the_app = topic.owner.empty() && topic.name.starts_with(app + ".");
+  if (topic.owner == app || for_the_app) return {};
   return fail(errc::owned, topic.name,
               fmt::format("{}, so app {} cannot: a topic has writers inside one app or writers "
                           "outside, not both",

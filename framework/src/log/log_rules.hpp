@@ -25,7 +25,9 @@ namespace kappa::detail {
 /// Size of records; the batch is not empty.
 [[nodiscard]] result<void> check_batch(const topic_config& topic, const topic_partition& to,
                                        const record_batch* records);
-/// A topic has writers inside one app or writers outside, not both.
+/// A topic has writers inside one app or writers outside, not both; but what is written from
+/// outside for an app, and so has its name before a dot (commands, requests), the app may write
+/// too.
 [[nodiscard]] result<void> check_inside_writer(const topic_config& topic, const std::string& app);
 [[nodiscard]] result<void> check_outside_writer(const topic_config& topic);
 

@@ -1,5 +1,6 @@
 // The task of an aggregate, inside. aggregate_open.cpp: start and replay; aggregate_task.cpp:
-// commands, epochs, snapshots; aggregate_requests.cpp: commands from the log.
+// commands, epochs, snapshots; aggregate_requests.cpp: commands from the log;
+// aggregate_effects.cpp: commands to other aggregates, and reminders.
 #pragma once
 
 #include <deque>
@@ -17,6 +18,7 @@
 #include "kappa/core/caught.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/state/snapshot_record.hpp"
+#include "kappa/state/timer_table.hpp"
 #include "kappa/task/aggregate_task.hpp"
 #include "kappa/task/epoch_builder.hpp"
 #include "task/aggregate_tail.hpp"
@@ -29,12 +31,20 @@ inline const std::string in_the_process = "commands of this process";
 // For one epoch: what gives no events opens none, and is not to pile up.
 constexpr std::size_t most_waiting = 64 << 10;
 
+/// Said of the command, and not of the task that was to decide it.
+[[nodiscard]] bool is_its_own(errc code);
+
 class aggregate_task final : public runnable_task {
  public:
   explicit aggregate_task(aggregate_task_options options) : options_{std::move(options)} {
     for (const auto& kind : options_.program->commands()) {
       command_types_.push_back(checksum(kind.name, kind.id));
       command_kinds_[{kind.id, kind.name}] = command_types_.size() - 1;
+    }
+    const auto results = codec<command_result>::schema();
+    command_types_.push_back(checksum(results.name, results.id));
+    if (options_.program->hears_results()) {
+      command_kinds_[{results.id, results.name}] = options_.program->place_of_results();
     }
     for (const auto& kind : options_.program->events()) {
       envelope e;
@@ -76,6 +86,8 @@ class aggregate_task final : public runnable_task {
     if (open_) at = opened_at_ + options_.limits.commit_interval;
     if (requests_wait_until_ > min_time)
       at = at ? std::min(*at, requests_wait_until_) : requests_wait_until_;
+    if (deadlines_ && phase_ == task_phase::live && next_due_ < max_time)
+      at = at ? std::min(*at, next_due_) : next_due_;
     if (changed_since_snapshot_ && !snapshot_pending()) {
       const auto due = last_snapshot_at_ + options_.limits.snapshot_interval;
       at = at ? std::min(*at, due) : due;
@@ -104,6 +116,7 @@ class aggregate_task final : public runnable_task {
     if (!snapshot_running_) bug("a snapshot ended that was not begun");
     states_->thaw();
     window_->thaw();
+    if (deadlines_) deadlines_->thaw();
     frozen_.reset();
     snapshot_running_ = false;
     ++counters_.snapshots;
@@ -146,6 +159,11 @@ class aggregate_task final : public runnable_task {
     std::uint64_t records = 0;
     kappa::offset outcomes;  // all before this one are remembered
     [[nodiscard]] kappa::offset next() const { return base + static_cast<std::int64_t>(records); }
+  };
+  /// A command to another aggregate, on its way into the epoch.
+  struct prepared_send {
+    topic_partition to;
+    bytes headers;
   };
   /// Tells the watcher while it lives.
   class watched_step {
@@ -204,7 +222,10 @@ class aggregate_task final : public runnable_task {
   // ── replay ──
 
   epoch_number table_epoch(epoch_number e) const { return e + spent_epochs_; }
-  std::size_t dirty_bytes() const { return states_->dirty_bytes() + window_->dirty_bytes(); }
+  std::size_t dirty_bytes() const {
+    return states_->dirty_bytes() + window_->dirty_bytes() +
+           (deadlines_ ? deadlines_->dirty_bytes() : 0);
+  }
   bool too_dirty() const {
     return snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
   }
@@ -218,7 +239,8 @@ class aggregate_task final : public runnable_task {
 
   /// Of all that the open epoch will write.
   std::size_t open_bytes() const {
-    return events_->size_bytes() + outcomes_->size_bytes() + reply_bytes_ + builder_.size_bytes();
+    return events_->size_bytes() + outcomes_->size_bytes() + outgoing_bytes_ +
+           builder_.size_bytes();
   }
   bool full() const {
     return waiting_.size() >= most_waiting || open_bytes() >= options_.limits.max_epoch_bytes ||
@@ -237,6 +259,10 @@ class aggregate_task final : public runnable_task {
 
   /// What fails is the command's own affair: it is told, and the next one is decided.
   command_outcome decide(const command_call& call);
+  /// Of all tables that a command changes: of the open epoch, or the next.
+  void begin_step();
+  void commit_step();
+  void rollback_step();
   void open_epoch(timestamp now);
   /// What to say to a command for its id alone: it has been decided before, or cannot be.
   std::optional<command_outcome> answer_of_id(const command_call& call, timestamp now);
@@ -259,6 +285,22 @@ class aggregate_task final : public runnable_task {
   /// `type`: the command's, as far as the record says it.
   result<command_call> call_of(const record_view& r, std::string& type);
   void reply(const reply_address& to, const command_outcome& outcome, timestamp now);
+  void add_dead_letter(const dead_letter& d);
+
+  // ── effects ──
+
+  result<void> prepare_sends(const command_call& call);
+  bytes id_of_send(bytes_view key, std::uint64_t version, std::size_t which) const;
+  void append_sends(timestamp now);
+  void append_outgoing(const topic_partition& to, bytes_view key, bytes_view value,
+                       bytes_view headers, timestamp now);
+  result<void> check_sender(const command_headers& h) const;
+  void send_result(const result_address& to, bytes_view of, const command_outcome& outcome,
+                   timestamp now);
+  void note_deadline(bytes_view key, const deadline_change& change);
+  void settle_fired();
+  result<void> fire_deadlines(std::size_t budget, run_status& status);
+  result<void> fire(const timer& due, timestamp now);
 
   // ── epochs ──
 
@@ -280,6 +322,7 @@ class aggregate_task final : public runnable_task {
   std::unique_ptr<state_store> store_;
   std::unique_ptr<keyed_table_base> states_;
   std::optional<command_window> window_;
+  std::unique_ptr<timer_table> deadlines_;                              // null: it has none
   std::map<std::pair<std::uint64_t, std::string>, std::size_t> kinds_;  // of events
   std::vector<bytes> schema_headers_;                                   // by kind
   std::vector<std::uint64_t> command_types_;
@@ -306,6 +349,9 @@ class aggregate_task final : public runnable_task {
   lasting_outcome outcome_;
   bytes encoded_outcome_;
   bytes headers_;
+  std::vector<prepared_send> sends_;  // one for each of decided_.sends
+  const timer* fired_ = nullptr;      // what is decided is this one
+  timestamp next_due_ = min_time;     // no deadline is earlier
 
   epoch_number last_epoch_;  // closed or committed
   bool has_events_ = false;  // ever: so that an emptied topic is noticed
@@ -313,8 +359,9 @@ class aggregate_task final : public runnable_task {
   timestamp opened_at_ = min_time;
   std::shared_ptr<record_batch> events_ = std::make_shared<record_batch>();
   std::shared_ptr<record_batch> outcomes_ = std::make_shared<record_batch>();
-  std::map<partition, std::shared_ptr<record_batch>> replies_;
-  std::size_t reply_bytes_ = 0;
+  // Replies, commands to other aggregates, and what theirs came to.
+  std::map<topic_partition, std::shared_ptr<record_batch>> outgoing_;
+  std::size_t outgoing_bytes_ = 0;
   epoch_builder builder_{options_.id, {}, options_.dead_letters_topic};  // of dead letters
   std::vector<pending_answer> waiting_;                                  // for the open epoch
   bool somebody_waits_ = false;

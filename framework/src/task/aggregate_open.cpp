@@ -19,11 +19,14 @@ result<void> aggregate_task::open_state() {
   so.identity = {id.app, id.stage, id.generation, id.partition, *identity, options_.fingerprint};
   so.tables.push_back({id.stage, options_.state_schema});
   so.tables.push_back({"commands", {"none", 0, 0, "none", nullptr}});
+  if (options_.program->has_deadlines())
+    so.tables.push_back({"deadlines", {"none", 0, 0, "none", nullptr}});
   auto store = state_store::open(so);
   if (!store) return fail(store.error());
   store_ = std::move(*store);
   states_ = options_.program->make_table(*store_, 0, {options_.limits.cache_bytes});
   window_.emplace(*store_, 1, options_.window);
+  if (options_.program->has_deadlines()) deadlines_ = timer_table::create(*store_, 2);
   if (auto stats = store_->stats()) counters_.state = *stats;
   return window_->load();
 }
@@ -172,6 +175,7 @@ result<run_status> aggregate_task::replay(std::size_t budget) {
     if (dirty_bytes() >= options_.limits.max_dirty_bytes) break;
   }
   states_->durable(table_epoch(last_epoch_));
+  if (deadlines_) deadlines_->durable(table_epoch(last_epoch_));
   ++spent_epochs_;
   const bool done = events_tail_.done() && outcomes_tail_.done();
   if (done && to_skip_ > 0) {
@@ -213,17 +217,20 @@ result<void> aggregate_task::replay_event(const record_view& r) {
     replayed_kind_ = kind->second;
   }
   states_->begin_step(table_epoch(last_epoch_));
+  if (deadlines_) deadlines_->begin_step(table_epoch(last_epoch_));
+  deadline_change deadline;
   auto done = caught(name_, [&] {
     return options_.program->apply(*states_, *r.key, replayed_kind_, *r.value, header->version,
-                                   r.time);
+                                   r.time, deadline);
   });
   if (!done) {
-    states_->rollback_step();
+    rollback_step();
     auto e = done.error();
     e.message = fmt::format("{}: {}", at(), e.message);
     return fail(std::move(e));
   }
-  states_->commit_step();
+  note_deadline(*r.key, deadline);
+  commit_step();
   if (*command) {
     command_receipt receipt;
     receipt.version = header->version - header->place + header->count - 1;

@@ -12,7 +12,8 @@ namespace {
 // While the window of ids is full.
 constexpr milliseconds pause_of_requests{200};
 
-// Said of the command, and not of the task that was to decide it.
+}  // namespace
+
 bool is_its_own(errc code) {
   switch (code) {
     case errc::decode:
@@ -27,8 +28,6 @@ bool is_its_own(errc code) {
       return false;
   }
 }
-
-}  // namespace
 
 // Each is decided once: the position moves in the transaction that has what came of it.
 result<void> aggregate_task::open_requests() {
@@ -107,16 +106,21 @@ result<bool> aggregate_task::decide_request(const record_view& r) {
   if (failed != nullptr && !is_its_own(failed->code)) return fail(*failed);
   open_epoch(now);
   if (failed != nullptr) {
-    const auto d = dead_letter_of(*failed, type, requests(), r);
-    builder_.add(d);
-    options_.log_to(
-        log_level::warning, "dead letter",
-        {{"task", name_}, {"operator", d.op}, {"position", d.position}, {"error", failed->text()}});
-    ++counters_.dead_letters;
+    add_dead_letter(dead_letter_of(*failed, type, requests(), r));
   }
   if (auto to = reply_address_in(r.headers); to && to->to.value < options_.reply_partitions)
     reply(*to, outcome, now);
+  if (auto to = result_address_in(r.headers))
+    send_result(*to, r.key.value_or(bytes_view{}), outcome, now);
   return true;
+}
+
+void aggregate_task::add_dead_letter(const dead_letter& d) {
+  builder_.add(d);
+  options_.log_to(
+      log_level::warning, "dead letter",
+      {{"task", name_}, {"operator", d.op}, {"position", d.position}, {"error", d.reason.text()}});
+  ++counters_.dead_letters;
 }
 
 result<command_call> aggregate_task::call_of(const record_view& r, std::string& type) {
@@ -130,6 +134,7 @@ result<command_call> aggregate_task::call_of(const record_view& r, std::string& 
     return fail(errc::incompatible, type,
                 fmt::format("{} has no such command in this version", options_.id.stage));
   }
+  if (auto known = check_sender(*headers); !known) return fail(known.error());
   command_call call{bytes{*r.key}, kind->second, bytes{*r.value}};
   call.id = std::move(headers->id);
   call.expected = headers->expected;
@@ -146,12 +151,7 @@ void aggregate_task::reply(const reply_address& to, const command_outcome& outco
                        "what the command came to is in the log, but too large for a reply"},
                  value);
   }
-  auto& batch = replies_[to.to];
-  if (!batch) batch = std::make_shared<record_batch>();
-  const auto before = batch->size_bytes();
-  batch->add(now, to.correlation, value);
-  reply_bytes_ += batch->size_bytes() - before;
-  somebody_waits_ = true;
+  append_outgoing({options_.replies_topic, to.to}, to.correlation, value, {}, now);
 }
 
 }  // namespace kappa::detail

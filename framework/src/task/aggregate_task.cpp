@@ -57,6 +57,7 @@ void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases)
     }
   }
   states_->durable(table_epoch(e));
+  if (deadlines_) deadlines_->durable(table_epoch(e));
   if (frozen_ && frozen_->record.epoch == e) {
     set_place(frozen_->record, durable_);
     frozen_->durable = !lost_;
@@ -69,7 +70,8 @@ task_progress aggregate_task::progress() const {
   auto p = counters_;
   p.phase = finished() ? task_phase::finished : phase_;
   p.dirty_bytes = dirty_bytes();
-  p.cache_bytes = states_->cache_bytes() + window_->memory_bytes();
+  p.cache_bytes = states_->cache_bytes() + window_->memory_bytes() +
+                  (deadlines_ ? deadlines_->cache_bytes() : 0);
   p.remembered_bytes = window_->size_bytes();
   p.remembered_span = window_->span(options_.clock());
   p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
@@ -93,10 +95,14 @@ result<run_status> aggregate_task::decide_some(std::size_t budget) {
   if (options_.replay_only) return status;
   // Half for each where both have some, and of a turn of one command each has every other, so that
   // neither keeps the other waiting.
+  if (auto fired = fire_deadlines((budget + 1) / 2, status); !fired) return fail(fired.error());
+  budget -= status.steps;
   log_has_more_ = !log_has_more_;
+  const auto before = status.steps;
   decide_taken(log_has_more_ ? budget / 2 : (budget + 1) / 2, status);
-  if (auto done = decide_requests(budget - status.steps, status); !done) return fail(done.error());
-  decide_taken(budget - status.steps, status);
+  const auto left = [&] { return budget - (status.steps - before); };
+  if (auto done = decide_requests(left(), status); !done) return fail(done.error());
+  decide_taken(left(), status);
   return status;
 }
 
@@ -131,10 +137,10 @@ command_outcome aggregate_task::decide(const command_call& call) {
   }
   const auto events_before = events_->position();
   const auto outcomes_before = outcomes_->position();
-  states_->begin_step(table_epoch(last_epoch_ + 1));
+  begin_step();
   auto done = caught(name_, [&] { return decide_step(call, now); });
   if (!done) {
-    states_->rollback_step();
+    rollback_step();
     events_->rewind(events_before);
     outcomes_->rewind(outcomes_before);
     return std::move(done.error());
@@ -144,10 +150,26 @@ command_outcome aggregate_task::decide(const command_call& call) {
   if (call.id) remember(own_header_, outcome_);
   if (events > 0 || call.id) {
     open_epoch(now);
+    append_sends(now);
     changed_since_snapshot_ = true;
     counters_.records_out += events;
   }
   return std::visit([](auto& o) { return command_outcome{std::move(o)}; }, outcome_);
+}
+
+void aggregate_task::begin_step() {
+  states_->begin_step(table_epoch(last_epoch_ + 1));
+  if (deadlines_) deadlines_->begin_step(table_epoch(last_epoch_ + 1));
+}
+
+void aggregate_task::commit_step() {
+  states_->commit_step();
+  if (deadlines_) deadlines_->commit_step();
+}
+
+void aggregate_task::rollback_step() {
+  states_->rollback_step();
+  if (deadlines_) deadlines_->rollback_step();
 }
 
 void aggregate_task::open_epoch(timestamp now) {
@@ -211,12 +233,14 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
   auto version = options_.program->version(*states_, call.key);
   if (!version) return fail(version.error());
   if (call.expected && *call.expected != *version) {
-    states_->commit_step();
+    commit_step();
     return std::optional{version_conflict{*call.expected, *version}};
   }
   auto decided =
       options_.program->decide(*states_, call.key, call.command, call.body, now, decided_);
   if (!decided) return fail(decided.error());
+  if (fired_ != nullptr) settle_fired();
+  if (fired_ != nullptr || !decided_.events.empty()) note_deadline(call.key, decided_.deadline);
   if (decided_.rejected) {
     outcome_ = std::move(*decided_.rejected);
   } else {
@@ -235,7 +259,8 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
                             "topic's may have {}",
                             largest, options_.max_record_bytes));
   }
-  states_->commit_step();
+  if (auto sent = prepare_sends(call); !sent) return fail(sent.error());
+  commit_step();
   return std::optional<version_conflict>{};
 }
 
@@ -323,9 +348,9 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
   append(where(), events_);
   append(outcomes(), outcomes_);
   flying.own_appends = e->own_appends;
-  for (auto& [to, records] : std::exchange(replies_, {}))
-    e->appends.push_back({{options_.replies_topic, to}, std::move(records)});
-  reply_bytes_ = 0;
+  for (auto& [to, records] : std::exchange(outgoing_, {}))
+    e->appends.push_back({to, std::move(records)});
+  outgoing_bytes_ = 0;
   waiting_.clear();
   somebody_waits_ = false;
   in_flight_.push_back(std::move(flying));
@@ -346,6 +371,7 @@ void aggregate_task::freeze(epoch_number e) {
   f.record.epoch = e;
   f.record.inputs = {options_.events_topic, options_.outcomes_topic};
   f.tables = {states_->freeze(), window_->freeze()};
+  if (deadlines_) f.tables.push_back(deadlines_->freeze());
   frozen_ = std::move(f);
   changed_since_snapshot_ = false;
 }
@@ -361,6 +387,7 @@ aggregate_task_options aggregate_options_of(const stage_spec& stage, partition p
   o.commands_topic = stage.commands_topic();
   o.replies_topic = replies_topic(stage.app);
   o.reply_partitions = layout.reply_partitions;
+  o.routes = layout.routes;
   o.dead_letters_topic = dead_letters_topic(stage.app);
   o.window = stage.command_window;
   o.program = stage.aggregate;

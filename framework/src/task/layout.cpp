@@ -62,12 +62,14 @@ result<void> require_window(const topic_config& outcomes, const command_window_o
 
 // The topics that commands and their replies take through the log.
 result<void> lay_out_commands(const topology& t, event_log& log, const stage_spec& stage,
-                              stage_layout& l) {
+                              stage_layout& l, command_routes& routes) {
   topic_config commands;
   commands.name = stage.commands_topic();
   commands.partitions = l.tasks;
   commands.retention_time = commands_retention;
-  if (auto config = require_topic(log, commands); !config) return fail(config.error());
+  auto taken = require_topic(log, commands);
+  if (!taken) return fail(taken.error());
+  routes.add(stage, taken->partitions, taken->max_record_bytes);
   topic_config replies;
   replies.name = t.replies_topic();
   replies.partitions = l.tasks;
@@ -103,6 +105,7 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
                 fmt::format("{} is not in 1 … {}", options.partitions, log_limits::max_partitions));
   }
   app_layout layout;
+  const auto routes = std::make_shared<command_routes>();
   std::map<std::string, std::int32_t> partitions;  // of topics written by the app
   for (const auto& stage : t.stages()) {
     auto& l = layout[stage.name];
@@ -171,7 +174,8 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       l.ports.push_back({port, config->partitions, config->max_record_bytes});
     }
     if (stage.aggregate) {
-      if (auto made = lay_out_commands(t, log, stage, l); !made) return fail(made.error());
+      l.routes = routes;
+      if (auto made = lay_out_commands(t, log, stage, l, *routes); !made) return fail(made.error());
     } else {
       topic_config epochs;
       epochs.name = stage.epochs_topic();

@@ -18,9 +18,12 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <variant>
 
+#include "kappa/aggregate/command_result.hpp"
+#include "kappa/aggregate/deadline.hpp"
 #include "kappa/aggregate/decision.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/codec.hpp"
@@ -77,10 +80,36 @@ concept applies_in_context = requires(A& a, const E& e, const apply_context& ctx
   a.apply(e, ctx);
 };
 
+template <class A, class C>
+concept decides = decides_plainly<A, C> || decides_in_context<A, C>;
+
+/// What its commands come to that it has sent.
+template <class A>
+concept hears_results = decides<A, command_result>;
+template <class A>
+concept has_deadline = requires(const A& a) {
+  { a.deadline() } -> std::same_as<std::optional<timestamp>>;
+};
+
+template <class A>
+[[nodiscard]] std::optional<timestamp> deadline_of(const A& a) {
+  if constexpr (has_deadline<A>) {
+    return a.deadline();
+  } else {
+    return std::nullopt;
+  }
+}
+
+/// Of its protocol, or one that the framework gives it.
+template <class A, class C>
+inline constexpr bool is_command_of =
+    commands_of<A>::template contains<C> || std::same_as<C, command_result> ||
+    std::same_as<C, deadline_passed>;
+
 // One template each, so that the compiler's "in instantiation of" names aggregate and type.
 template <class Aggregate, class Command>
 struct needs_decide {
-  static_assert(decides_plainly<Aggregate, Command> || decides_in_context<Aggregate, Command>,
+  static_assert(decides<Aggregate, Command>,
                 "the aggregate has no decide for this command of its protocol: add "
                 "auto decide(const Command&) const -> kappa::decision<…>");
   static_assert(encodable<Command>, "the command needs a kappa::codec");
@@ -111,13 +140,17 @@ constexpr bool check_aggregate() {
   static_assert(std::default_initializable<A> && std::copyable<A>,
                 "the state begins as A{}, and older versions of it are kept for queries");
   static_assert(decides_all<A, commands_of<A>> && applies_all<A, events_of<A>>);
+  static_assert(!has_deadline<A> || decides<A, deadline_passed>,
+                "an aggregate with a deadline needs a decide for kappa::deadline_passed");
+  static_assert(
+      has_deadline<A> || !requires(const A& a) { a.deadline(); },
+      "its deadline must give std::optional<kappa::timestamp>, and be const");
   return true;
 }
 
 template <class A, class C>
 auto call_decide(const A& a, const C& c, const decide_context& ctx) {
-  static_assert(commands_of<A>::template contains<C>,
-                "this command is not of the aggregate's protocol");
+  static_assert(is_command_of<A, C>, "this command is not of the aggregate's protocol");
   if constexpr (decides_in_context<A, C>) {
     static_assert(is_decision<decltype(a.decide(c, ctx))>,
                   "decide must give a kappa::decision<…> of events");

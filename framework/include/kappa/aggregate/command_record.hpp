@@ -9,12 +9,17 @@
 //   kappa.reply-to           in decimal: the partition of `<app>.replies` for the reply; without
 //                            it nobody is told
 //   kappa.correlation        what the reply is to have as its key, at most 256 bytes
+//   kappa.result-to          the aggregate of the app that sent it, which is to decide what it came
+//                            to (command_result.hpp), in a record of that one's commands topic
+//   kappa.result-key         the sender's key
+//   kappa.about              what the sender says of it
 //
 // Threading: plain values and functions.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "kappa/aggregate/command.hpp"
 #include "kappa/core/bytes.hpp"
@@ -33,12 +38,20 @@ struct reply_address {
   friend bool operator==(const reply_address&, const reply_address&) = default;
 };
 
+struct result_address {
+  std::string aggregate;
+  bytes key;
+  std::string about;
+  friend bool operator==(const result_address&, const result_address&) = default;
+};
+
 /// What the headers of a command say.
 struct command_headers {
   schema_reference type;
   std::optional<bytes> id{};
   std::optional<std::uint64_t> expected{};
   std::optional<reply_address> reply_to{};
+  std::optional<result_address> result_to{};
   friend bool operator==(const command_headers&, const command_headers&) = default;
 };
 
@@ -49,6 +62,7 @@ void encode_command_headers(const command_headers& h, bytes& out);
 
 /// Whom to tell, as far as it can be read: also of a command that cannot.
 [[nodiscard]] std::optional<reply_address> reply_address_in(const headers_view& headers);
+[[nodiscard]] std::optional<result_address> result_address_in(const headers_view& headers);
 
 /// Value of a reply: of what is remembered as encode_outcome (remembered.hpp); else appends
 ///

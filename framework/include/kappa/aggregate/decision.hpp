@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "kappa/aggregate/outgoing_command.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/error.hpp"
@@ -88,16 +89,31 @@ class decision {
     return *this;
   }
 
+  /// Sends a command to the aggregate of this key whose protocol has it (outgoing_command.hpp).
+  /// Only beside an event: the aggregate must know what it has sent. What the command comes to is
+  /// decided by the sender, if it has a decide for kappa::command_result.
+  template <encodable K, encodable C>
+  decision& send(const K& key, const C& command, send_options options = {}) {
+    if (!rejection_) sends_.push_back(make_outgoing(key, command, std::move(options)));
+    return *this;
+  }
+  template <encodable C>
+  decision& send(const char* key, const C& command, send_options options = {}) {
+    return send(std::string{key}, command, std::move(options));
+  }
+
   [[nodiscard]] bool rejected() const { return rejection_.has_value(); }
   /// Must be rejected.
   [[nodiscard]] const rejection& why() const { return *rejection_; }
   [[nodiscard]] const std::vector<event>& events() const { return events_; }
   [[nodiscard]] const std::optional<bytes>& reply_bytes() const { return reply_; }
+  [[nodiscard]] const std::vector<outgoing_command>& sends() const { return sends_; }
 
  private:
   std::vector<event> events_;
   std::optional<rejection> rejection_;
   std::optional<bytes> reply_;
+  std::vector<outgoing_command> sends_;
 };
 
 namespace detail {

@@ -57,6 +57,12 @@ namespace detail {
   return byte_reader{stored}.get<std::uint64_t>();
 }
 
+/// Of a state, by what has just happened.
+struct deadline_change {
+  std::optional<timestamp> before;
+  std::optional<timestamp> after;
+};
+
 /// What came of a command. Its memory is used again.
 struct decided {
   struct event {
@@ -71,6 +77,8 @@ struct decided {
   bytes values;  // of the events, encoded, one behind the other
   std::optional<rejection> rejected;
   std::optional<bytes> reply;
+  std::vector<outgoing_command> sends;
+  deadline_change deadline;
 
   [[nodiscard]] bytes_view value_of(const event& e) const {
     return bytes_view{values}.substr(e.begin, e.end - e.begin);
@@ -80,6 +88,8 @@ struct decided {
     values.clear();
     rejected.reset();
     reply.reset();
+    sends.clear();
+    deadline = {};
   }
 };
 
@@ -92,6 +102,14 @@ class aggregate_program {
   /// In the order of the schema; their places are what `decide` and `apply` are told.
   [[nodiscard]] virtual const std::vector<schema_info>& commands() const = 0;
   [[nodiscard]] virtual const std::vector<schema_info>& events() const = 0;
+
+  /// The places, for `decide`, of what the framework itself tells an aggregate: what a command
+  /// came to that it has sent, and that its deadline has passed.
+  [[nodiscard]] std::size_t place_of_results() const { return commands().size(); }
+  [[nodiscard]] std::size_t place_of_deadlines() const { return commands().size() + 1; }
+  /// Whether it decides them.
+  [[nodiscard]] virtual bool hears_results() const = 0;
+  [[nodiscard]] virtual bool has_deadlines() const = 0;
 
   [[nodiscard]] virtual std::unique_ptr<keyed_table_base> make_table(
       state_store& store, std::size_t table, const keyed_table_options& options) const = 0;
@@ -108,7 +126,8 @@ class aggregate_program {
   /// last one, so that another writer has been there, or one is missing.
   [[nodiscard]] virtual result<void> apply(keyed_table_base& states, bytes_view key,
                                            std::size_t event, bytes_view value,
-                                           std::uint64_t version, timestamp time) const = 0;
+                                           std::uint64_t version, timestamp time,
+                                           deadline_change& deadline) const = 0;
 };
 
 template <class A, class Commands = commands_of<A>, class Events = events_of<A>>
@@ -125,6 +144,8 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   std::type_index type() const override { return typeid(A); }
   const std::vector<schema_info>& commands() const override { return commands_; }
   const std::vector<schema_info>& events() const override { return events_; }
+  bool hears_results() const override { return kappa::detail::hears_results<A>; }
+  bool has_deadlines() const override { return has_deadline<A>; }
 
   std::unique_ptr<keyed_table_base> make_table(state_store& store, std::size_t table,
                                                const keyed_table_options& options) const override {
@@ -140,12 +161,14 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   result<void> decide(keyed_table_base& states, bytes_view key, std::size_t command,
                       bytes_view body, timestamp now, decided& out) const override {
     using call = result<void> (*)(states_of&, bytes_view, bytes_view, timestamp, decided&);
-    static constexpr call calls[] = {&decide_one<Commands>...};
+    static constexpr call calls[] = {&decide_one<Commands>..., &decide_one<command_result>,
+                                     &decide_one<deadline_passed>};
     return calls[command](static_cast<states_of&>(states), key, body, now, out);
   }
 
   result<void> apply(keyed_table_base& states, bytes_view key, std::size_t event, bytes_view value,
-                     std::uint64_t version, timestamp time) const override {
+                     std::uint64_t version, timestamp time,
+                     deadline_change& deadline) const override {
     using call = result<void> (*)(entry&, bytes_view, const apply_context&);
     static constexpr call calls[] = {&apply_one<Events>...};
     auto at = static_cast<states_of&>(states).edit(key);
@@ -156,7 +179,10 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
                               "program has written to the topic",
                               version, (*at)->version));
     }
-    return calls[event](**at, value, {key, version, time});
+    deadline.before = deadline_of((*at)->state);
+    auto done = calls[event](**at, value, {key, version, time});
+    deadline.after = deadline_of((*at)->state);
+    return done;
   }
 
  private:
@@ -170,24 +196,44 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   static result<void> decide_one(states_of& states, bytes_view key, bytes_view body, timestamp now,
                                  decided& out) {
     out.clear();
+    if constexpr (!decides<A, C>) {
+      bug("an aggregate is to decide what it cannot");
+    } else {
+      return decide_as<C>(states, key, body, now, out);
+    }
+  }
+
+  template <class C>
+  static result<void> decide_as(states_of& states, bytes_view key, bytes_view body, timestamp now,
+                                decided& out) {
     auto command = codec<C>::decode(body);
     if (!command) return fail(std::move(command.error()));
     auto found = states.find(key);
     if (!found) return fail(of_the_state(std::move(found.error())));
     static const A nothing_yet{};
     out.version_before = *found != nullptr ? (*found)->version : 0;
-    const auto own = call_decide(*found != nullptr ? (*found)->state : nothing_yet, *command,
-                                 decide_context{key, out.version_before, now});
+    const auto& state = *found != nullptr ? (*found)->state : nothing_yet;
+    // Nothing has happened yet to what has had no event.
+    if (out.version_before > 0) out.deadline.before = deadline_of(state);
+    if constexpr (std::same_as<C, deadline_passed>) {
+      if (out.deadline.before != command->deadline) {  // it was moved since
+        out.deadline.after = out.deadline.before;
+        return {};
+      }
+    }
+    const auto own = call_decide(state, *command, decide_context{key, out.version_before, now});
     if (own.rejected()) {
       out.rejected = own.why();
       return {};
     }
     out.reply = own.reply_bytes();
+    out.sends = own.sends();
     if (own.events().empty()) return {};
     auto at = states.edit(key);
     if (!at) return fail(std::move(at.error()));
     for (const auto& e : own.events())
       std::visit([&](const auto& one) { happens(**at, key, one, now, out); }, e);
+    out.deadline.after = deadline_of((*at)->state);
     return {};
   }
 

@@ -38,7 +38,8 @@ struct log_limits {
 struct topic_config {
   std::string name;             // [a-zA-Z0-9._-]+, at most 249 characters
   std::int32_t partitions = 1;  // 1 … 1024; fixed: a change would remap keys
-  /// The app that writes it (and nobody else); empty: written from outside.
+  /// The app that writes it (and nobody else); empty: written from outside, and if its name begins
+  /// with that of an app and a dot, by that app too.
   std::string owner{};
   std::optional<milliseconds> retention_time{};    // none: kept for ever
   std::optional<std::uint64_t> retention_bytes{};  // per partition; none: no bound

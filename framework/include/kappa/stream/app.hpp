@@ -78,6 +78,7 @@ class app {
     node.name = name;
     node.topic = std::move(name);
     node.program = std::make_shared<detail::typed_program<A>>();
+    if constexpr (detail::has_deadline<A>) node.parameters = "deadlines";
     node.command_window = settings.command_window;
     node.state = detail::state_spec{codec<A>::schema(),
                                     codec<K>::schema(),

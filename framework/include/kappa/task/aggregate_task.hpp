@@ -28,6 +28,7 @@
 #include "kappa/core/schema_info.hpp"
 #include "kappa/core/time.hpp"
 #include "kappa/log/event_log.hpp"
+#include "kappa/task/command_routes.hpp"
 #include "kappa/task/runnable.hpp"
 #include "kappa/task/task.hpp"
 #include "kappa/task/task_id.hpp"
@@ -42,6 +43,7 @@ struct aggregate_task_options {
   std::string commands_topic;  // written from outside; as many partitions
   std::string replies_topic;   // to those commands, for all aggregates of the app
   std::int32_t reply_partitions = 1;
+  std::shared_ptr<const command_routes> routes;  // for what it sends; null: nowhere
   std::string dead_letters_topic;
   std::shared_ptr<const detail::aggregate_program> program;
   schema_info state_schema;

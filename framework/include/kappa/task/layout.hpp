@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "kappa/core/error.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/stream/topology.hpp"
+#include "kappa/task/command_routes.hpp"
 #include "kappa/task/epoch_builder.hpp"
 
 namespace kappa {
@@ -30,7 +32,9 @@ struct stage_layout {
   std::vector<port_layout> ports;
   /// For each input: (writer stage, its tasks); empty for topics from outside.
   std::vector<std::vector<std::pair<std::string, std::int32_t>>> writers;
-  std::int32_t reply_partitions = 0;  // of an aggregate: of the app's topic of replies
+  // Of an aggregate: of the app's topic of replies; and the ways to all its aggregates.
+  std::int32_t reply_partitions = 0;
+  std::shared_ptr<const command_routes> routes;
 };
 
 using app_layout = std::map<std::string, stage_layout>;  // by stage

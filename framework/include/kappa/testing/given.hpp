@@ -12,6 +12,7 @@
 // frameworks report an exception as a failure of the test.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -105,8 +106,12 @@ class scenario {
     auto decided = kappa::detail::call_decide(state_, detail::stored(command),
                                               decide_context{key_, version_, now_});
     outcome_.emplace();
+    sends_seen_ = 0;
     outcome_->about = about;
     outcome_->reply = decided.reply_bytes();
+    outcome_->sends = decided.sends();
+    if (!outcome_->sends.empty() && decided.events().empty())
+      throw scenario_failed{about + ": a decision that sends commands must have an event"};
     if (decided.rejected()) {
       outcome_->rejected = decided.why();
       return *this;
@@ -158,6 +163,57 @@ class scenario {
     return *this;
   }
 
+  /// Exactly this command, to this key; of several the next one.
+  template <encodable K, encodable C>
+  scenario& then_sent(const K& key, const C& command, std::string_view about = {}) {
+    const auto& came = accepted();
+    const auto expected = detail::shown(command) + " to " + printable(encoded(key));
+    if (sends_seen_ == came.sends.size()) detail::disagree(came.about, expected, "no command");
+    const auto& s = came.sends[sends_seen_++];
+    const auto type = codec<C>::schema().name;
+    const auto read = s.type->name == type ? codec<C>::decode(s.body) : result<C>{command};
+    if (!read) throw scenario_failed{read.error().text()};
+    if (s.type->name != type || s.body != encoded(command) || s.key != encoded(key) ||
+        s.options.about != about) {
+      detail::disagree(came.about, expected,
+                       (s.type->name == type ? detail::shown(*read) : s.type->name) + " to " +
+                           printable(s.key) +
+                           (s.options.about.empty() ? "" : " about " + s.options.about));
+    }
+    return *this;
+  }
+  template <encodable C>
+  scenario& then_sent(const char* key, const C& command, std::string_view about = {}) {
+    return then_sent(std::string{key}, command, about);
+  }
+  /// No command beside those of the then_sent before.
+  scenario& then_sent_nothing() {
+    const auto& came = accepted();
+    if (sends_seen_ < came.sends.size()) {
+      detail::disagree(
+          came.about, "no further command",
+          came.sends[sends_seen_].type->name + " to " + printable(came.sends[sends_seen_].key));
+    }
+    return *this;
+  }
+
+  /// When the state wants to be woken; nothing: never.
+  scenario& then_deadline(std::optional<timestamp> expected) {
+    const auto comes = kappa::detail::deadline_of(state_);
+    const auto text = [](const std::optional<timestamp>& t) {
+      return t ? format_time(*t) : std::string{"none"};
+    };
+    if (comes != expected) detail::disagree("the deadline", text(expected), text(comes));
+    return *this;
+  }
+  /// It is the time of the deadline, which the aggregate now decides.
+  scenario& when_deadline() {
+    const auto comes = kappa::detail::deadline_of(state_);
+    if (!comes || version_ == 0) throw scenario_failed{"the aggregate has no deadline"};
+    now_ = std::max(now_, *comes);
+    return when(deadline_passed{*comes});
+  }
+
   /// `holds(state)`: what must be true of the state now.
   template <class Predicate>
   scenario& then_state(Predicate&& holds) {
@@ -175,6 +231,7 @@ class scenario {
     std::vector<event> events{};
     std::optional<rejection> rejected{};
     std::optional<bytes> reply{};
+    std::vector<outgoing_command> sends{};
   };
 
   static void apply(A& to, const event& e, const apply_context& ctx) {
@@ -232,6 +289,7 @@ class scenario {
   bytes key_;
   std::vector<past> history_;
   std::optional<outcome> outcome_;
+  std::size_t sends_seen_ = 0;  // of the outcome
 };
 
 /// An aggregate to which this has happened.

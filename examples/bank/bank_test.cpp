@@ -1,0 +1,90 @@
+// The saga step by step, without a log: what it asks of the accounts, and what it makes of the
+// answers.
+#define BOOST_TEST_MODULE bank
+#include <boost/test/unit_test.hpp>
+
+#include "account.hpp"
+#include "kappa/testing/given.hpp"
+#include "transfer.hpp"
+
+using namespace bank;
+using kappa::testing::given;
+
+namespace {
+
+constexpr kappa::timestamp noon{std::chrono::hours{12}};
+constexpr auto due = noon + std::chrono::minutes{1};
+const transfer_started started{"ann", "bob", 500, due};
+const kappa::command_result done{"", "ann", kappa::command_receipt{1, 1, {}}};
+
+kappa::command_result refused(const std::string& why) { return {"", "ann", kappa::reject(why)}; }
+
+}  // namespace
+
+// [saga-test]
+BOOST_AUTO_TEST_CASE(a_transfer_takes_the_money_and_then_gives_it) {
+  given<transfer>()
+      .key(std::string{"t-1"})
+      .at(noon)
+      .when(start_transfer{"ann", "bob", 500})
+      .then(started)
+      .then_sent("ann", withdraw{500, "t-1"})
+      .when(done)
+      .then(money_taken{})
+      .then_sent("bob", deposit{500, "t-1"})
+      .when(done)
+      .then(transfer_completed{})
+      .then_sent_nothing();
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_given_goes_back) {
+  given<transfer>(started, money_taken{})
+      .key(std::string{"t-1"})
+      .when(refused("there is no such account"))
+      .then(deposit_refused{"there is no such account"})
+      .then_sent("ann", deposit{500, "t-1"})
+      .when(done)
+      .then(transfer_failed{"the money was given back"})
+      .then_sent_nothing();
+}
+// [/saga-test]
+
+BOOST_AUTO_TEST_CASE(without_the_money_nothing_is_given) {
+  given<transfer>(started)
+      .when(refused("insufficient funds"))
+      .then(transfer_failed{"insufficient funds"})
+      .then_sent_nothing()
+      .when(done)
+      .then_rejected("it is over");
+}
+
+BOOST_AUTO_TEST_CASE(a_transfer_that_takes_too_long_is_told_of_once) {
+  given<transfer>(started)
+      .then_deadline(due)
+      .when_deadline()
+      .then(transfer_overdue{})
+      .then_deadline(std::nullopt);
+  given<transfer>(started, money_taken{}, transfer_completed{}).then_deadline(std::nullopt);
+}
+
+BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_not_started) {
+  given<transfer>(started)
+      .when(start_transfer{"ann", "bob", 1})
+      .then_rejected("there is a transfer of this name");
+  given<transfer>()
+      .when(start_transfer{"ann", "ann", 1})
+      .then_rejected("from an account to itself");
+  given<transfer>()
+      .when(start_transfer{"ann", "bob", 0})
+      .then_rejected("there is nothing to transfer");
+}
+
+BOOST_AUTO_TEST_CASE(an_account_has_only_what_is_in_it) {
+  given<account>(account_opened{100}, withdrawn{60, "t-1"})
+      .when(withdraw{41, "t-2"})
+      .then_rejected("insufficient funds")
+      .when(withdraw{40, "t-2"})
+      .then(withdrawn{40, "t-2"})
+      .then_state([](const account& a) { return a.balance_cents == 0; });
+  given<account>().when(deposit{1, "t-1"}).then_rejected("there is no such account");
+}

@@ -1,0 +1,178 @@
+// What follows from decisions beside events: commands to other aggregates, what a command came to
+// for the aggregate that sent it, and reminders.
+#include <fmt/format.h>
+
+#include "kappa/core/partitioner.hpp"
+#include "task/aggregate_impl.hpp"
+
+namespace kappa::detail {
+
+// ── commands ──
+
+// Everything that may fail; nothing is kept of it but `sends_`.
+result<void> aggregate_task::prepare_sends(const command_call& call) {
+  sends_.clear();
+  if (decided_.sends.empty()) return {};
+  if (decided_.events.empty()) {
+    return fail(errc::user_code, printable(call.key),
+                "it sends commands, and no event says so: a decision that sends must have one");
+  }
+  command_headers h;
+  if (options_.program->hears_results()) h.result_to = {options_.id.stage, call.key, ""};
+  for (std::size_t i = 0; i < decided_.sends.size(); ++i) {
+    auto& c = decided_.sends[i];
+    if (c.options.about.size() > max_about_bytes) {
+      return fail(errc::too_large, printable(call.key),
+                  fmt::format("what it says about a command has {} bytes; {} are allowed",
+                              c.options.about.size(), max_about_bytes));
+    }
+    if (!options_.routes) return fail(errc::user_code, c.type->name, "it has nowhere to go");
+    auto route = options_.routes->find(c);
+    if (!route) return fail(route.error());
+    h.type = *c.type;
+    h.id = id_of_send(call.key, decided_.version_before + 1, i);
+    if (h.result_to) h.result_to->about = c.options.about;
+    auto& send = sends_.emplace_back();
+    encode_command_headers(h, send.headers);
+    const auto size = record_bytes(c.key, c.body, send.headers.size());
+    if (size > (*route)->max_record_bytes) {
+      return fail(errc::too_large, printable(c.key),
+                  fmt::format("a command to it takes {} bytes, and a record of {} may have {}",
+                              size, (*route)->topic, (*route)->max_record_bytes));
+    }
+    send.to = {(*route)->topic, partition_of(c.key, (*route)->partitions)};
+  }
+  return {};
+}
+
+// The same for the same decision: whoever gets the command twice, by whatever way, does it once.
+bytes aggregate_task::id_of_send(bytes_view key, std::uint64_t version, std::size_t which) const {
+  bytes about;
+  byte_writer{about}.put_bytes(options_.id.app).put_bytes(options_.id.stage).put_bytes(key);
+  byte_writer{about}.put(version).put(std::uint64_t{which});
+  const auto h = checksum128(about);
+  return fmt::format("{:016x}{:016x}", h.high, h.low);
+}
+
+void aggregate_task::append_sends(timestamp now) {
+  for (std::size_t i = 0; i < sends_.size(); ++i) {
+    const auto& c = decided_.sends[i];
+    append_outgoing(sends_[i].to, c.key, c.body, sends_[i].headers, now);
+  }
+}
+
+void aggregate_task::append_outgoing(const topic_partition& to, bytes_view key, bytes_view value,
+                                     bytes_view headers, timestamp now) {
+  auto& batch = outgoing_[to];
+  if (!batch) batch = std::make_shared<record_batch>();
+  const auto before = batch->size_bytes();
+  batch->add(now, key, value, headers);
+  outgoing_bytes_ += batch->size_bytes() - before;
+  somebody_waits_ = true;
+}
+
+// ── what they came to ──
+
+// errc::incompatible: there is no such aggregate to be told.
+result<void> aggregate_task::check_sender(const command_headers& h) const {
+  if (!h.result_to || (options_.routes && options_.routes->find(h.result_to->aggregate) != nullptr))
+    return {};
+  return fail(errc::incompatible, h.type.name,
+              fmt::format("\"{}\" has sent it, and this version of the app has no such aggregate",
+                          h.result_to->aggregate));
+}
+
+void aggregate_task::send_result(const result_address& to, bytes_view of,
+                                 const command_outcome& outcome, timestamp now) {
+  const auto* route = options_.routes ? options_.routes->find(to.aggregate) : nullptr;
+  if (route == nullptr) return;
+  command_headers h;
+  h.type = reference_to(codec<command_result>::schema());
+  headers_.clear();
+  encode_command_headers(h, headers_);
+  auto value = encoded(command_result{to.about, bytes{of}, outcome});
+  if (record_bytes(to.key, value, headers_.size()) > route->max_record_bytes) {
+    value = encoded(command_result{
+        to.about, bytes{of},
+        error{errc::indefinite, name_,
+              "what the command came to is in the log, but too large for whoever sent it"}});
+  }
+  append_outgoing({route->topic, partition_of(to.key, route->partitions)}, to.key, value, headers_,
+                  now);
+}
+
+// ── reminders ──
+
+// Within a step.
+void aggregate_task::note_deadline(bytes_view key, const deadline_change& change) {
+  if (!deadlines_) return;
+  if (change.before && change.before != change.after)
+    deadlines_->remove({*change.before, 0, bytes{key}});
+  if (!change.after) return;
+  deadlines_->add({*change.after, 0, bytes{key}});
+  next_due_ = std::min(next_due_, *change.after);
+}
+
+// Within a step. It is over, whatever the decision was: one that stays where it was would be asked
+// again for ever.
+void aggregate_task::settle_fired() {
+  deadlines_->remove(*fired_);
+  if (decided_.deadline.after != fired_->time) return;
+  decided_.deadline.after.reset();
+  options_.log_to(
+      log_level::warning,
+      "a deadline has passed, and what the aggregate decided leaves it in the past",
+      {{"task", name_}, {"key", printable(fired_->key)}, {"deadline", format_time(fired_->time)}});
+}
+
+result<void> aggregate_task::fire_deadlines(std::size_t budget, run_status& status) {
+  if (!deadlines_) return {};
+  const auto now = options_.clock();
+  if (next_due_ > now) return {};
+  for (std::size_t done = 0; done < budget; ++done) {
+    auto due = deadlines_->first_due(now);
+    if (!due) return fail(due.error());
+    if (!*due) {
+      auto next = deadlines_->first_due(max_time);
+      if (!next) return fail(next.error());
+      next_due_ = *next ? (*next)->time : max_time;
+      return {};
+    }
+    if (!has_room(status)) return {};
+    if (auto fired = fire(**due, now); !fired) return fired;
+    ++status.steps;
+    ++counters_.timers_fired;
+  }
+  status.more = true;
+  return {};
+}
+
+result<void> aggregate_task::fire(const timer& due, timestamp now) {
+  command_call call{due.key, options_.program->place_of_deadlines(),
+                    encoded(deadline_passed{due.time})};
+  const watched_step watched{*this, in_the_process, offset{-1}};
+  fired_ = &due;
+  const auto outcome = decide(call);
+  fired_ = nullptr;
+  changed_since_snapshot_ = true;
+  const auto* failed = std::get_if<error>(&outcome);
+  if (failed == nullptr) return {};
+  if (!is_its_own(failed->code)) return fail(*failed);
+  begin_step();
+  deadlines_->remove(due);
+  commit_step();
+  open_epoch(now);
+  auto state = states_->read(due.key, read_level::latest);
+  if (!state) return fail(state.error());
+  dead_letter d;
+  d.reason = *failed;
+  d.op = codec<deadline_passed>::schema().name;
+  d.position = fmt::format("{}@{}", where().text(), durable_.next());
+  d.key = due.key;
+  if (*state) d.value = **state;
+  d.time = d.timer_time.emplace(due.time);
+  add_dead_letter(d);
+  return {};
+}
+
+}  // namespace kappa::detail
