@@ -73,7 +73,7 @@ kappa::result<void> read_to_the_end(bank::audit& audit, kappa::event_log& log,
                                     const bank::load_result& done, int patience) {
   auto changed = steady::now();
   for (std::size_t last = 0;;) {
-    if (auto read = audit.read(log); !read) return read;
+    if (auto read = audit.read(log); !read && !read.error().retriable) return read;
     // Once more: accounts are read before the transfers that have ended meanwhile.
     if (audit.open() == 0 && audit.transfers() >= done.started.size()) return audit.read(log);
     if (audit.events() != last) changed = steady::now();
@@ -131,9 +131,9 @@ int main(int argc, char** argv) {
   });
   if (!done) return fail(done.error().text());
   bank::audit audit;
-  if (auto read = read_to_the_end(audit, **log, *done, s.patience); !read)
-    return fail(read.error().text());
+  const auto ended = read_to_the_end(audit, **log, *done, s.patience);
   const std::chrono::duration<double> took = steady::now() - began;
   fmt::print("{:.0f} transfers/s\n", static_cast<double>(s.load.transfers) / took.count());
-  return report(audit, *done, s);
+  const auto status = report(audit, *done, s);
+  return ended ? status : fail(ended.error().text());
 }

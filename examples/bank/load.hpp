@@ -27,7 +27,7 @@ struct load_result {
   std::uint64_t rejected = 0;
   std::uint64_t asked_again = 0;      // for want of an answer
   std::uint64_t repeated = 0;         // although there was one
-  std::vector<std::string> findings;  // answers that were not the same
+  std::vector<std::string> findings;  // answers that were not the same, the first 20
 };
 
 /// Opens the accounts, then asks for the transfers, and comes back when all are answered.

@@ -73,6 +73,11 @@ result<void> aggregate_task::find_place_and_open() {
   durable_ = from->value_or(place{bounds->earliest, 0, {}});
   to_skip_ = durable_.records;
   events_tail_ = {where(), durable_.base, *end};
+  if (failpoint::broken("no-tail")) {
+    durable_ = {*end, 0, {}};
+    to_skip_ = 0;
+    events_tail_ = {where(), *end, *end};
+  }
   if (auto found = find_outcomes(*from, *outcomes_end); !found) return found;
   if (auto opened = open_requests(); !opened) return opened;
   counters_.replay_total = events_tail_.left() + outcomes_tail_.left();

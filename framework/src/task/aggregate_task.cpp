@@ -181,6 +181,7 @@ void aggregate_task::open_epoch(timestamp now) {
 std::optional<command_outcome> aggregate_task::answer_of_id(const command_call& call,
                                                             timestamp now) {
   const auto& id = *call.id;
+  const bool breaks = failpoint::broken("no-dedup");
   const auto refused = [&](errc code, std::string why, bool retriable = false) {
     return error{code, "command " + printable(id), std::move(why), retriable};
   };
@@ -191,7 +192,7 @@ std::optional<command_outcome> aggregate_task::answer_of_id(const command_call& 
       command_fingerprint(command_types_.at(call.command), call.key, call.body);
   auto known = window_->find(checksum128(id));
   if (!known) return known.error();
-  if (*known) {
+  if (*known && !breaks) {
     if ((*known)->fingerprint != own_header_.fingerprint) {
       return refused(errc::id_reused,
                      "this id was another command's, or another key's: each command has its own");

@@ -1,4 +1,4 @@
-"""The flights job as several processes with the same flags; each takes a slot of the state folder."""
+"""A process of an app, which is started again and again; several with the same flags each take a slot of the state folder."""
 
 import glob
 import os
@@ -6,17 +6,12 @@ import signal
 import subprocess
 
 
-class Job:
-    """One process that is started again and again."""
-
-    def __init__(self, number, program, data, address, folder, rate, options):
+class Process:
+    def __init__(self, number, folder, words):
         self.number = number
-        self.out = os.path.join(folder, f"out-{number}")
         self.log = os.path.join(folder, f"log-{number}")
         self.mark = os.path.join(folder, f"mark-{number}")
-        self.words = [program, "--input", data, "--log", f"kafka://{address}", "--state", os.path.join(folder, "state"),
-                      "--out", self.out, "--rate", str(rate), "--session-timeout", "6s", "--snapshot-interval", "500ms",
-                      "--quiet", *options]
+        self.words = words
         self.process = None
         self.starts = 0
         self.done = False
@@ -46,8 +41,8 @@ class Job:
             return mark.read().strip()
 
     def finished(self):
-        """A process that was told to stop ends with 0 as well, but has no results yet."""
-        return self.process.poll() == 0 and os.path.exists(os.path.join(self.out, "hourly-delays.csv"))
+        """A service never has."""
+        return False
 
     def last_words(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:
@@ -75,3 +70,18 @@ class Job:
         self.signal(signal.SIGKILL)
         if self.process:
             self.process.wait()
+
+
+class Job(Process):
+    """Of the flights job."""
+
+    def __init__(self, number, program, data, address, folder, rate, options):
+        self.out = os.path.join(folder, f"out-{number}")
+        super().__init__(number, folder,
+                         [program, "--input", data, "--log", f"kafka://{address}", "--state", os.path.join(folder, "state"),
+                          "--out", self.out, "--rate", str(rate), "--session-timeout", "6s", "--snapshot-interval", "500ms",
+                          "--quiet", *options])
+
+    def finished(self):
+        """A process that was told to stop ends with 0 as well, but has no results yet."""
+        return self.process.poll() == 0 and os.path.exists(os.path.join(self.out, "hourly-delays.csv"))

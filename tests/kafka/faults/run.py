@@ -1,4 +1,4 @@
-"""Three processes under faults, to the end of their work."""
+"""Processes of an app under faults, to the end of their work."""
 
 import glob
 import os
@@ -6,9 +6,11 @@ import signal
 import time
 
 PROCESSES = 3
-LAST_TOPIC = "flights.schemas"  # that the app makes at its first start
 SESSION_SECONDS = 6
 COULD_NOT_START = 3  # exit code
+LAST_TOPIC = ".schemas"  # that an app makes at its first start
+# Mostly short: it finds its tasks again. Sometimes others have them by then.
+RESTS = (0.1, 0.5, 1, SESSION_SECONDS + 2)
 AMONG_OTHERS = 0.25
 BY_BROKERS = (": unavailable: ", ": timed out: ", ": outcome unknown: ")  # why not, while they are away, full or cut off
 # Steps at which a process kills itself: around T1 and inside it, around T2, in recovery. How often they are passed tells how
@@ -49,13 +51,17 @@ class Stuck(RuntimeError):
 
 
 class Run:
-    def __init__(self, dice, plan, job, brokers, folder):
-        """`plan`: faults by name, in their order. `job`: makes the one of a number."""
+    def __init__(self, dice, plan, job, brokers, folder, app="flights", processes=PROCESSES, pauses=(0.2, 3), rests=RESTS):
+        """`plan`: faults by name, in their order. `job`: makes the one of a number. `pauses`: between faults; `rests`: one
+        of them before a process that was killed starts again; in seconds."""
         self.dice = dice
         self.brokers = brokers
         self.folder = folder
+        self.app = app
+        self.pauses = pauses
+        self.rests = rests
         self.plan = list(plan)
-        self.jobs = [job(n) for n in range(1, PROCESSES + 1)]
+        self.jobs = [job(n) for n in range(1, processes + 1)]
         self.due = []  # (when, what to do): the second half of a fault
         self.wounded = False  # the brokers
         self.among = False  # the next fault of the brokers may fall among second halves of others
@@ -78,8 +84,7 @@ class Run:
         self.counts[fault] = self.counts.get(fault, 0) + 1
 
     def rest(self):
-        """Mostly short: it finds its tasks again. Sometimes others have them by then."""
-        return self.dice.choice([0.1, 0.5, 1, SESSION_SECONDS + 2])
+        return self.dice.choice(self.rests)
 
     # ── the faults ──
 
@@ -122,7 +127,7 @@ class Run:
         if not files:
             return False
         with open(self.dice.choice(files), encoding="utf-8") as file:
-            return self.outage(self.brokers.coordinator_of_transactions(f"flights.{file.read().strip()}.0"))
+            return self.outage(self.brokers.coordinator_of_transactions(f"{self.app}.{file.read().strip()}.0"))
 
     def any_broker(self):
         return self.dice.choice(self.brokers.numbers)
@@ -240,21 +245,30 @@ class Run:
             self.note(f"{job.number} ended with {status} {at or ''}")
             self.start_later(self.rest() if at else 0.5, job)
 
-    def go(self, patience):
+    def all_done(self):
+        return all(job.done for job in self.jobs)
+
+    def go(self, patience, over=None):
+        """Until `over()`, or all processes have done their work."""
+        over = over or self.all_done
         for job in self.jobs:
             job.start()
         until = time.monotonic() + patience
         next_fault = None  # not before the app has made its topics, which takes three brokers a while
-        while not all(job.done for job in self.jobs):
+        while not over():
             if time.monotonic() > until:
                 raise Stuck(f"it did not come to an end in {patience:.0f} s")
-            if next_fault is None and LAST_TOPIC in self.brokers.topics():
+            if next_fault is None and self.began():
                 next_fault = time.monotonic() + 2
             if self.plan and next_fault and time.monotonic() >= next_fault and not any(job.done for job in self.jobs):
                 self.fault()
-                next_fault = time.monotonic() + self.dice.uniform(0.2, 3)
+                next_fault = time.monotonic() + self.dice.uniform(*self.pauses)
             self.tick()
             time.sleep(0.02)
+
+    def began(self):
+        """Whether the app has made its topics."""
+        return self.app + LAST_TOPIC in self.brokers.topics()
 
     def end(self):
         for job in self.jobs:

@@ -1,0 +1,36 @@
+@0x9d1f7be0a4c36258;
+using Kappa = import "/kappa/kappa.capnp";
+$Kappa.namespace("alarms");
+
+struct AlarmState {
+  at @0 :Int64 $Kappa.timestamp;
+  set @1 :Bool;
+  rang @2 :UInt32;
+  mood @3 :Text;
+}
+# Moods: "" rings; "lazy" decides nothing; "wrong" throws; "stuck" says so, and stays.
+struct SetAlarm $Kappa.command("alarm") {
+  at @0 :Int64 $Kappa.timestamp;
+  mood @1 :Text;
+}
+struct ClearAlarm $Kappa.command("alarm") {}
+struct AlarmSet $Kappa.event("alarm") {
+  at @0 :Int64 $Kappa.timestamp;
+  mood @1 :Text;
+}
+struct AlarmCleared $Kappa.event("alarm") {}
+struct AlarmRang $Kappa.event("alarm") {}
+struct AlarmStuck $Kappa.event("alarm") {}
+
+struct RelayState {
+  passed @0 :UInt32;
+  results @1 :List(Text);
+}
+# Passes a command on to the alarm of its own name; `how` it goes wrong: "silent", "unknown", "key", "large", "about".
+struct PassOn $Kappa.command("relay") {
+  how @0 :Text;
+}
+struct PassedOn $Kappa.event("relay") {}
+struct Heard $Kappa.event("relay") {
+  what @0 :Text;
+}

@@ -1,0 +1,72 @@
+// An alarm, which has a deadline, and a relay, which sends commands, right and wrong ones.
+#pragma once
+
+#include <stdexcept>
+
+#include "alarms.kappa.hpp"
+#include "kappa/stream/app.hpp"
+
+namespace alarms {
+
+struct alarm : alarm_state {
+  using protocol = alarm_protocol;
+
+  auto decide(const set_alarm& c) const -> kappa::decision<alarm_set> {
+    return alarm_set{c.at, c.mood};
+  }
+  auto decide(const clear_alarm&) const -> kappa::decision<alarm_cleared> {
+    if (!set) return kappa::reject("it is not set");
+    return alarm_cleared{};
+  }
+  auto deadline() const -> std::optional<kappa::timestamp> {
+    return set ? std::optional{at} : std::nullopt;
+  }
+  auto decide(const kappa::deadline_passed&) const -> kappa::decision<alarm_rang, alarm_stuck> {
+    if (mood == "lazy") return kappa::nothing_to_do{};
+    if (mood == "wrong") throw std::runtime_error{"it does not ring"};
+    if (mood == "stuck") return alarm_stuck{};
+    return alarm_rang{};
+  }
+  void apply(const alarm_set& e) {
+    at = e.at;
+    mood = e.mood;
+    set = true;
+  }
+  void apply(const alarm_cleared&) { set = false; }
+  void apply(const alarm_rang&) {
+    set = false;
+    ++rang;
+  }
+  void apply(const alarm_stuck&) { ++rang; }
+};
+
+struct relay : relay_state {
+  using protocol = relay_protocol;
+
+  auto decide(const pass_on& c, const kappa::decide_context& ctx) const
+      -> kappa::decision<passed_on> {
+    const std::string key{ctx.key};
+    kappa::decision<passed_on> d{kappa::nothing_to_do{}};
+    if (c.how != "silent") d.add(passed_on{});
+    if (c.how == "unknown") return d.send(key, heard{});
+    if (c.how == "key") return d.send(7, clear_alarm{});
+    if (c.how == "large") return d.send(key, set_alarm{{}, std::string(2 << 20, 'x')});
+    if (c.how == "about") return d.send(key, clear_alarm{}, {.about = std::string(257, 'x')});
+    if (c.how == "elsewhere") return d.send(key, clear_alarm{}, {.aggregate = "clocks"});
+    return d.send(key, clear_alarm{}, {.about = c.how});
+  }
+  auto decide(const kappa::command_result& r) const -> kappa::decision<heard> {
+    return heard{r.about + ": " + (r.accepted() ? "done" : r.why_not())};
+  }
+  void apply(const passed_on&) { ++passed; }
+  void apply(const heard& e) { results.push_back(e.what); }
+};
+
+inline kappa::app alarms_app() {
+  kappa::app app{"alarms"};
+  app.aggregate<alarm>("alarms");
+  app.aggregate<relay>("relays");
+  return app;
+}
+
+}  // namespace alarms

@@ -1,0 +1,143 @@
+"""The bank under kills: no money may be made or lost, whatever dies when.
+
+On the embedded log one process, on Kafka three, are killed at any moment and at steps of commit, snapshot and recovery, and
+told to stop; on Kafka they are also stopped past their session, and the broker is killed, cut off and full. Meanwhile one more
+process asks for random transfers, and asks again what was not answered, and some that were, by the same id. In the end it
+audits the bank by its events alone (examples/bank/audit.hpp). Exit code 0: the books are right, and all answers were.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "kafka", "faults"))
+
+from brokers import Brokers  # noqa: E402
+from job import Process  # noqa: E402
+from run import RESTS, SESSION_SECONDS, STEPS, Run, Stuck, drawn  # noqa: E402
+
+# Beside the kills, for 100 of them.
+OTHERS = {"lmdb": {"terminate": 10}, "kafka": {"terminate": 6, "freeze": 6, "broker": 2, "cut": 2, "drop": 2, "full": 1}}
+RESTS_EMBEDDED = (0.02, 0.1, 0.3)
+PAUSES = {"lmdb": (0.05, 0.5), "kafka": (0.2, 3)}
+END_SECONDS = 30
+
+
+class Nobrokers:
+    """Of the embedded log."""
+
+    numbers = ()
+
+    def end(self):
+        pass
+
+
+class Embedded(Run):
+    def began(self):
+        return os.path.exists(os.path.join(self.folder, "log"))
+
+
+def plan_of(dice, kind, kills):
+    """So many kills, half of them at steps, and the other faults among them."""
+    plan = drawn(dice, {"kill": 1, "step": 1}, kills)
+    if kind == "lmdb":  # steps of Kafka's transactions are never reached
+        own = [name for name in STEPS if not name.startswith("kafka.")]
+        plan = [f"step {(n := dice.choice(own))}:{dice.randint(1, STEPS[n])}" if p.startswith("step") else p for p in plan]
+    for name, number in OTHERS[kind].items():
+        plan += [name] * round(number * kills / 100)
+    dice.shuffle(plan)
+    return plan
+
+
+def stop(run):
+    """All at once, in order."""
+    problems = []
+    for job in run.jobs:
+        job.signal(signal.SIGCONT)
+        job.signal(signal.SIGTERM)
+    for job in run.jobs:
+        if not job.runs() and job.process.returncode != 0:
+            continue  # it was killed last, and has not started again
+        try:
+            if job.process.wait(END_SECONDS) != 0:
+                problems.append(f"process {job.number} stopped with {job.process.returncode}: {job.last_words()}")
+        except subprocess.TimeoutExpired:
+            problems.append(f"process {job.number} did not stop within {END_SECONDS} s")
+    return problems
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--log", choices=list(OTHERS), default="lmdb")
+    p.add_argument("--kills", type=int, default=200)
+    p.add_argument("--transfers", type=int, default=1_000_000)
+    p.add_argument("--accounts", type=int, default=10_000)
+    p.add_argument("--in-flight", type=int, default=1024)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--patience", type=int, default=3600, metavar="SECONDS", help="how long it may take")
+    p.add_argument("--must-find", action="store_true",
+                   help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when something was found")
+    p.add_argument("--work", help="an empty folder, to keep what is written; else it goes, unless something was found")
+    p.add_argument("--bank", required=True, help="the program")
+    p.add_argument("--load", required=True, help="the program bank-load")
+    a = p.parse_args()
+    folder = a.work or tempfile.mkdtemp(prefix="kappa-bank-")
+    os.makedirs(folder, exist_ok=True)
+    if os.listdir(folder):
+        p.error(f"--work {folder}: it is not empty")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
+    began = time.monotonic()
+    dice = random.Random(a.seed)
+    brokers = Brokers() if a.log == "kafka" else Nobrokers()
+    url = f"kafka://{brokers.cuttable}" if a.log == "kafka" else f"lmdb:{folder}/log"
+    words = [a.bank, "--log", url, "--state", os.path.join(folder, "state"), "--snapshot-interval", "500ms", "--quiet"]
+    if a.log == "kafka":
+        words += ["--session-timeout", f"{SESSION_SECONDS}s"]
+    kind = Run if a.log == "kafka" else Embedded
+    run = kind(dice, plan_of(dice, a.log, a.kills), lambda n: Process(n, folder, words), brokers, folder, "bank",
+               3 if a.log == "kafka" else 1, PAUSES[a.log], RESTS if a.log == "kafka" else RESTS_EMBEDDED)
+    went_wrong = []
+    said = os.path.join(folder, "load")
+    with open(said, "wb") as out:
+        load = subprocess.Popen([a.load, "--log", url, "--transfers", str(a.transfers), "--accounts", str(a.accounts),
+                                 "--in-flight", str(a.in_flight), "--seed", str(a.seed), "--patience", "10" if a.must_find else "120"],
+                                stdout=out, stderr=out)
+    try:
+        run.go(a.patience, lambda: load.poll() is not None)
+        went_wrong += stop(run)
+    except Stuck as e:
+        went_wrong.append(str(e))
+    finally:
+        load.kill()
+        run.end()
+        brokers.end()
+    went_wrong += run.bugs
+    with open(said, encoding="utf-8") as lines:
+        answers = [line.rstrip() for line in lines if not line.rstrip().endswith(f" of {a.transfers}")]
+    found = load.wait() == 1 and any(line.endswith(" findings") for line in answers)
+    if load.returncode != 0:
+        went_wrong.append(f"bank-load ended with {load.returncode}")
+    if run.plan:
+        went_wrong.append(f"{len(run.plan)} faults did not fall inside the run: ask for more transfers")
+    faults = ", ".join(f"{n} {name}" for name, n in sorted(run.counts.items()))
+    print(f"seed {a.seed} on {a.log}: {faults}; {sum(j.starts for j in run.jobs)} starts, {time.monotonic() - began:.0f} s")
+    for line in answers:
+        print("  " + line)
+    for line in went_wrong:
+        print("  WRONG: " + line)
+    good = found if a.must_find else not went_wrong
+    if not good:
+        print(f"  what was written: {folder}")
+    elif not a.work:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

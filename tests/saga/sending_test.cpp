@@ -1,0 +1,121 @@
+// Commands that aggregates send: what goes wrong with them, and who is told.
+#include "kappa/aggregate/command_record.hpp"
+#include "saga/alarms.hpp"
+#include "saga/running_app.hpp"
+
+namespace sending_tests {
+
+namespace {
+
+using namespace saga_tests;
+using alarms::pass_on;
+using alarms::relay;
+
+struct relays : running_app {
+  explicit relays(const kappa::app& of = alarms::alarms_app()) : running_app{of} {}
+
+  pending_outcome pass(const std::string& name, const std::string& how) {
+    return ask("relays", name, 0, pass_on{how});
+  }
+  std::string failure_of(const std::string& how) {
+    const auto a = pass("r", how);
+    quiet();
+    BOOST_REQUIRE(a->has_value());
+    const auto* e = std::get_if<error>(&**a);
+    return e == nullptr ? "none" : e->text();
+  }
+  std::vector<std::string> heard(const std::string& name) {
+    return at<relay>("relays", name).state.results;
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(sending)
+
+BOOST_AUTO_TEST_CASE(a_rejection_is_heard_as_well_as_a_success) {
+  relays r;
+  r.ask("alarms", "set", 0, alarms::set_alarm{r.now + std::chrono::hours{1}, ""});
+  r.quiet();
+  r.pass("set", "one");
+  r.pass("unset", "two");
+  r.quiet();
+  BOOST_TEST((r.heard("set") == std::vector<std::string>{"one: done"}));
+  BOOST_TEST((r.heard("unset") == std::vector<std::string>{"two: it is not set"}));
+  // Once: also after all states were made anew.
+  r.crash();
+  r.lose_states();
+  r.start();
+  r.quiet();
+  BOOST_TEST((r.heard("set") == std::vector<std::string>{"one: done"}));
+  BOOST_TEST(r.records("alarms.relays.commands") == 2U);
+  BOOST_TEST(r.records("alarms.alarms.commands") == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_sent_fails_the_decision_and_leaves_nothing) {
+  relays r;
+  const auto says = [&](const std::string& how, const std::string& what) {
+    const auto e = r.failure_of(how);
+    BOOST_TEST(e.find(what) != std::string::npos, how << ": " << e);
+  };
+  says("silent", "a decision that sends must have one");
+  says("unknown", "no aggregate of the app has it in its protocol");
+  says("key", "the keys of \"alarms\" are of another type");
+  says("elsewhere", "\"clocks\" does not take it; who does: alarms");
+  says("large", "and a record of alarms.alarms.commands may have 1048576");
+  says("about", "what it says about a command has 257 bytes; 256 are allowed");
+  BOOST_TEST(r.records("relays") == 0U);
+  BOOST_TEST(r.records("alarms.alarms.commands") == 0U);
+  BOOST_TEST(r.at<relay>("relays", "r").version == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(of_several_that_take_a_command_one_must_be_named) {
+  struct other_alarm : alarms::alarm {};
+  auto two = alarms::alarms_app();
+  two.aggregate<other_alarm>("clocks");
+  relays r{two};
+  BOOST_TEST(r.failure_of("x").find("several aggregates take it (alarms, clocks)") !=
+             std::string::npos);
+  BOOST_TEST(r.failure_of("elsewhere") == "none");
+  r.quiet();
+  BOOST_TEST((r.heard("r") == std::vector<std::string>{": it is not set"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_command_whose_sender_the_app_no_longer_has_is_a_dead_letter) {
+  relays r;
+  command_headers h;
+  h.type = reference_to(codec<alarms::clear_alarm>::schema());
+  h.result_to = {"gone", "r", ""};
+  bytes headers;
+  encode_command_headers(h, headers);
+  record_batch one;
+  one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
+  must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
+  r.quiet();
+  std::string why;
+  must(for_each_record(*r.log, "alarms.dead-letters", [&](const record_view& d) -> result<void> {
+    why += d.headers.find("kappa.error").value_or("");
+    return {};
+  }));
+  BOOST_TEST(why.find("\"gone\" has sent it, and this version of the app has no such aggregate") !=
+             std::string::npos);
+}
+
+// Not by whoever can write to the topic alone: what is no result is refused.
+BOOST_AUTO_TEST_CASE(a_malformed_result_is_a_dead_letter) {
+  relays r;
+  command_headers h;
+  h.type = reference_to(codec<command_result>::schema());
+  bytes headers;
+  encode_command_headers(h, headers);
+  record_batch one;
+  one.add(r.now, "r", "\x01", headers);
+  must(r.log->append({"alarms.relays.commands", partition_of("r", r.partitions)}, one));
+  r.quiet();
+  BOOST_TEST(r.records("alarms.dead-letters") == 1U);
+  BOOST_TEST(r.heard("r").empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace sending_tests
