@@ -60,6 +60,7 @@ kappa::result<void> audit::read(kappa::event_log& log, topic_part& p) {
                                      [&](const kappa::record_view& r) -> kappa::result<bool> {
                                        if (auto taken = take(r, p); !taken)
                                          return kappa::fail(taken.error());
+                                       p.next = r.offset + 1;  // so far, if reading fails
                                        return true;
                                      });
   if (!next) return kappa::fail(next.error());
@@ -85,12 +86,12 @@ kappa::result<void> audit::take(const kappa::record_view& r, topic_part& p) {
   check_version(r, p.where.topic);
   ++events_;
   fact f;
-  kappa::result<void> wrong;
+  kappa::result<void> read;
   const auto as = [&]<class E>(kind what, std::type_identity<E> /*of*/, auto&& use) {
     if (type->name != type_of<E>()) return false;
     auto e = kappa::codec<E>::decode(*r.value);
     if (!e) {
-      wrong = kappa::fail(e.error());
+      read = kappa::fail(e.error());
       return true;
     }
     f.what = what;
@@ -136,8 +137,8 @@ kappa::result<void> audit::take(const kappa::record_view& r, topic_part& p) {
                         }) ||
                      as(kind::overdue, std::type_identity<transfer_overdue>{}, plain);
   if (!known) return kappa::fail(kappa::errc::decode, type->name, "it is no event of the bank");
-  if (wrong) p.facts.push_back(f);
-  return wrong;
+  if (read) p.facts.push_back(f);
+  return read;
 }
 
 // The bank, event after event, in one of the orders.
@@ -146,7 +147,7 @@ class audit::one_order {
   one_order(const audit& a, std::vector<std::string>& findings)
       : a_{a},
         findings_{findings},
-        balances_(a.accounts_.size(), 0),
+        accounts_(a.accounts_.size()),
         moves_(std::max(a.names_.size(), a.transfers_.size())) {}
 
   // Whether what it follows from has happened.
@@ -176,21 +177,23 @@ class audit::one_order {
   void comes(const fact& f) {
     switch (f.what) {
       case kind::opened:
+        once(accounts_[f.account].opened, f, "it was opened twice");
         paid_in_ += f.cents;
-        balances_[f.account] += f.cents;
         in_accounts_ += f.cents;
+        accounts_[f.account].cents = f.cents;
         break;
       case kind::withdrawn:
         once(moves_[f.transfer].withdrawn, f, "money was taken twice");
-        same(f.account == of(f).from && f.cents == of(f).cents, f, "other money was taken");
+        same(f.account == of(f).from, f, "money was taken from another account");
         move(f, -f.cents);
+        held_ += of(f).cents;
         break;
       case kind::deposited:
         once(is_refund(f) ? moves_[f.transfer].refunded : moves_[f.transfer].given, f,
              "money was given twice");
-        same(f.cents == of(f).cents && (is_refund(f) || f.account == of(f).to), f,
-             "other money was given");
+        same(is_refund(f) || f.account == of(f).to, f, "money was given to another account");
         move(f, f.cents);
+        held_ -= of(f).cents;
         break;
       case kind::started:
         once(moves_[f.transfer].started, f, "it was started twice");
@@ -214,6 +217,7 @@ class audit::one_order {
         break;
       case kind::overdue:
         once(moves_[f.transfer].overdue, f, "it was overdue twice");
+        same(!moves_[f.transfer].ended, f, "it was overdue after its end");
         break;
     }
     if (in_accounts_ + held_ != paid_in_)
@@ -225,6 +229,10 @@ class audit::one_order {
   }
 
  private:
+  struct account_facts {
+    bool opened = false;
+    std::int64_t cents = 0;
+  };
   struct moves {
     bool started = false;
     bool withdrawn = false;
@@ -244,10 +252,11 @@ class audit::one_order {
 
   void move(const fact& f, std::int64_t cents) {
     same(!moves_[f.transfer].ended, f, "money moved after its end");
-    balances_[f.account] += cents;
+    auto& in = accounts_[f.account];
+    same(in.opened, f, "money moved where there is no account");
+    in.cents += cents;
     in_accounts_ += cents;
-    held_ -= cents;
-    same(balances_[f.account] >= 0, f, "a balance is below zero");
+    same(in.cents >= 0, f, "a balance is below zero");
   }
   void ends(const fact& f) {
     once(moves_[f.transfer].ended, f, "it ended twice");
@@ -273,11 +282,11 @@ class audit::one_order {
 
   const audit& a_;
   std::vector<std::string>& findings_;
-  std::vector<std::int64_t> balances_;
+  std::vector<account_facts> accounts_;
   std::vector<moves> moves_;
   std::int64_t paid_in_ = 0;
   std::int64_t in_accounts_ = 0;
-  std::int64_t held_ = 0;
+  std::int64_t held_ = 0;  // as the transfers have it, not the accounts
   std::int64_t open_ = 0;
 };
 

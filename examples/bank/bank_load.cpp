@@ -69,13 +69,16 @@ kappa::result<std::unique_ptr<kappa::aggregate_client>> open_client(
 }
 
 // Until no transfer is open, or nothing has come for as long as one is patient.
-kappa::result<void> read_to_the_end(bank::audit& audit, kappa::event_log& log,
+kappa::result<void> read_to_the_end(bank::audit& audit, kappa::event_log& log, std::size_t before,
                                     const bank::load_result& done, int patience) {
+  bool done_all = false;
   auto changed = steady::now();
   for (std::size_t last = 0;;) {
-    if (auto read = audit.read(log); !read && !read.error().retriable) return read;
+    const auto read = audit.read(log);
+    if (!read && !read.error().retriable) return read;
     // Once more: accounts are read before the transfers that have ended meanwhile.
-    if (audit.open() == 0 && audit.transfers() >= done.started.size()) return audit.read(log);
+    if (done_all && read) return {};
+    done_all = audit.open() == 0 && audit.transfers() >= before + done.started.size();
     if (audit.events() != last) changed = steady::now();
     last = audit.events();
     if (steady::now() - changed > std::chrono::seconds{patience}) {
@@ -87,14 +90,15 @@ kappa::result<void> read_to_the_end(bank::audit& audit, kappa::event_log& log,
   }
 }
 
-int report(const bank::audit& audit, const bank::load_result& done, const settings& s) {
+int report(const bank::audit& audit, std::size_t before, const bank::load_result& done,
+           const settings& s) {
   auto findings = done.findings;
   for (const auto& name : done.started) {
     if (!audit.has(name)) findings.push_back(name + ": it was accepted, and is not in the log");
   }
-  if (audit.transfers() > done.started.size())
-    findings.push_back(fmt::format("{} transfers in the log, {} accepted", audit.transfers(),
-                                   done.started.size()));
+  if (audit.transfers() - before > done.started.size())
+    findings.push_back(fmt::format("{} new transfers in the log, {} accepted",
+                                   audit.transfers() - before, done.started.size()));
   for (auto& f : audit.findings(s.orders, s.load.seed)) findings.push_back(std::move(f));
   fmt::print(
       "{} transfers: {} completed, {} failed, {} open; {} events; {} cents in {} accounts, as paid "
@@ -125,15 +129,17 @@ int main(int argc, char** argv) {
   if (!log) return fail(log.error().text());
   auto client = open_client(*log, s.patience);
   if (!client) return fail(client.error().text());
+  bank::audit audit;
+  if (auto read = audit.read(**log); !read) return fail(read.error().text());
+  const auto before = audit.transfers();
   const auto began = steady::now();
   auto done = bank::run_load(**client, s.load, [&](std::uint64_t n) {
     if (n % 50'000 == 0) fmt::print(stderr, "{} of {}\n", n, s.load.transfers);
   });
   if (!done) return fail(done.error().text());
-  bank::audit audit;
-  const auto ended = read_to_the_end(audit, **log, *done, s.patience);
+  const auto ended = read_to_the_end(audit, **log, before, *done, s.patience);
   const std::chrono::duration<double> took = steady::now() - began;
   fmt::print("{:.0f} transfers/s\n", static_cast<double>(s.load.transfers) / took.count());
-  const auto status = report(audit, *done, s);
+  const auto status = report(audit, before, *done, s);
   return ended ? status : fail(ended.error().text());
 }

@@ -15,9 +15,12 @@ namespace {
 constexpr kappa::timestamp noon{std::chrono::hours{12}};
 constexpr auto due = noon + std::chrono::minutes{1};
 const transfer_started started{"ann", "bob", 500, due};
-const kappa::command_result done{"", "ann", kappa::command_receipt{1, 1, {}}};
-
-kappa::command_result refused(const std::string& why) { return {"", "ann", kappa::reject(why)}; }
+kappa::command_result done(const std::string& what) {
+  return {what, "ann", kappa::command_receipt{1, 1, {}}};
+}
+kappa::command_result refused(const std::string& what, const std::string& why) {
+  return {what, "ann", kappa::reject(why)};
+}
 
 }  // namespace
 
@@ -28,11 +31,11 @@ BOOST_AUTO_TEST_CASE(a_transfer_takes_the_money_and_then_gives_it) {
       .at(noon)
       .when(start_transfer{"ann", "bob", 500})
       .then(started)
-      .then_sent("ann", withdraw{500, "t-1"})
-      .when(done)
+      .then_sent("ann", withdraw{500, "t-1"}, "withdraw")
+      .when(done("withdraw"))
       .then(money_taken{})
-      .then_sent("bob", deposit{500, "t-1"})
-      .when(done)
+      .then_sent("bob", deposit{500, "t-1"}, "deposit")
+      .when(done("deposit"))
       .then(transfer_completed{})
       .then_sent_nothing();
 }
@@ -40,10 +43,10 @@ BOOST_AUTO_TEST_CASE(a_transfer_takes_the_money_and_then_gives_it) {
 BOOST_AUTO_TEST_CASE(what_cannot_be_given_goes_back) {
   given<transfer>(started, money_taken{})
       .key(std::string{"t-1"})
-      .when(refused("there is no such account"))
+      .when(refused("deposit", "there is no such account"))
       .then(deposit_refused{"there is no such account"})
-      .then_sent("ann", deposit{500, "t-1"})
-      .when(done)
+      .then_sent("ann", deposit{500, "t-1"}, "refund")
+      .when(done("refund"))
       .then(transfer_failed{"the money was given back"})
       .then_sent_nothing();
 }
@@ -51,11 +54,11 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_given_goes_back) {
 
 BOOST_AUTO_TEST_CASE(without_the_money_nothing_is_given) {
   given<transfer>(started)
-      .when(refused("insufficient funds"))
+      .when(refused("withdraw", "insufficient funds"))
       .then(transfer_failed{"insufficient funds"})
       .then_sent_nothing()
-      .when(done)
-      .then_rejected("it is over");
+      .when(done("withdraw"))
+      .then_rejected("no result is awaited of: withdraw");
 }
 
 BOOST_AUTO_TEST_CASE(a_transfer_that_takes_too_long_is_told_of_once) {

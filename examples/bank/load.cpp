@@ -1,11 +1,13 @@
 #include "load.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -64,30 +66,37 @@ class load {
 
   // False: it is of no use to go on.
   bool ask(wish w) {
-    for (auto& again : waiting_wishes()) send(std::move(again));
-    std::unique_lock lock{mutex_};
-    less_.wait(lock, [&] { return in_flight_ < options_.in_flight || failed_; });
-    if (failed_) return false;
-    ++in_flight_;
-    lock.unlock();
+    if (!wait_for_fewer_than(options_.in_flight)) return false;
+    {
+      const std::lock_guard lock{mutex_};
+      ++in_flight_;
+    }
     send(std::move(w));
     return true;
   }
 
   void wait_for_all() {
-    for (;;) {
-      for (auto& again : waiting_wishes()) send(std::move(again));
-      std::unique_lock lock{mutex_};
-      less_.wait(lock, [&] { return in_flight_ == 0 || !again_.empty() || failed_; });
-      if (in_flight_ == 0 || failed_) break;
-    }
+    (void)wait_for_fewer_than(1);
     std::unique_lock lock{mutex_};  // whoever still answers refers to this
     less_.wait(lock, [&] { return on_the_way_ == 0; });
   }
 
-  std::deque<wish> waiting_wishes() {
-    const std::lock_guard lock{mutex_};
-    return std::exchange(again_, {});
+  // Asks again meanwhile. False: it failed.
+  bool wait_for_fewer_than(std::size_t limit) {
+    for (;;) {
+      std::deque<wish> again;
+      {
+        std::unique_lock lock{mutex_};
+        less_.wait(lock, [&] { return in_flight_ < limit || !again_.empty() || failed_; });
+        if (failed_) return false;
+        if (again_.empty()) return true;
+        again.swap(again_);
+      }
+      const bool unanswered =
+          std::any_of(again.begin(), again.end(), [](const wish& w) { return !w.first_answer; });
+      if (unanswered) std::this_thread::sleep_for(std::chrono::milliseconds{20});
+      for (auto& w : again) send(std::move(w));
+    }
   }
 
   void send(wish w) {

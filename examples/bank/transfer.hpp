@@ -19,27 +19,29 @@ struct transfer : transfer_state {
     if (c.from == c.to) return kappa::reject("from an account to itself");
     const auto limit = ctx.now + std::chrono::minutes{1};
     kappa::decision<transfer_started> d{transfer_started{c.from, c.to, c.amount_cents, limit}};
-    return d.send(c.from, withdraw{c.amount_cents, std::string{ctx.key}});
+    return d.send(c.from, withdraw{c.amount_cents, std::string{ctx.key}}, {.about = "withdraw"});
   }
 
-  // What the command came to that was sent last.
+  // What the command came to that was sent last: of one there is one result.
   auto decide(const kappa::command_result& r, const kappa::decide_context& ctx) const
       -> kappa::decision<money_taken, deposit_refused, transfer_completed, transfer_failed> {
     const std::string id{ctx.key};
+    if (r.about != awaited()) return kappa::reject("no result is awaited of: " + r.about);
     kappa::decision<money_taken, deposit_refused, transfer_completed, transfer_failed> d{
         kappa::nothing_to_do{}};
     switch (stage) {
       case stage::withdrawing:
         if (!r.accepted()) return transfer_failed{r.why_not()};
-        return d.add(money_taken{}).send(to, deposit{amount_cents, id});
+        return d.add(money_taken{}).send(to, deposit{amount_cents, id}, {.about = "deposit"});
       case stage::depositing:
         if (r.accepted()) return transfer_completed{};
-        return d.add(deposit_refused{r.why_not()}).send(from, deposit{amount_cents, id});
+        return d.add(deposit_refused{r.why_not()})
+            .send(from, deposit{amount_cents, id}, {.about = "refund"});
       case stage::refunding:
         if (r.accepted()) return transfer_failed{"the money was given back"};
         return kappa::reject("it cannot be given back: " + r.why_not());
       default:
-        return kappa::reject("it is over");
+        return kappa::nothing_to_do{};
     }
   }
 
@@ -65,6 +67,18 @@ struct transfer : transfer_state {
   void apply(const transfer_failed&) { stage = stage::failed; }
   void apply(const transfer_overdue&) { overdue = true; }
 
+  [[nodiscard]] std::string awaited() const {
+    switch (stage) {
+      case stage::withdrawing:
+        return "withdraw";
+      case stage::depositing:
+        return "deposit";
+      case stage::refunding:
+        return "refund";
+      default:
+        return "nothing";
+    }
+  }
   [[nodiscard]] bool is_over() const { return stage == stage::completed || stage == stage::failed; }
 };
 // [/saga]

@@ -31,12 +31,16 @@ BOOST_AUTO_TEST_CASE(
   c.name = "out";
   c.owner = hanging_stage.app;
   must(log->create_topic(c));
+  topic_config asked;  // what is written from outside for an app it writes too
+  asked.name = "hanging.count.commands";
+  must(log->create_topic(asked));
   must(log->make_room(hanging_stage));
   {
     // The writer of that app's last life.
     const auto instance = must(kafka::instance::open(options.instance_folder)).id();
     kafka_test::raw_transaction before{options, hanging_stage.app + "." + instance + ".0"};
     before.append("out", "aborted");
+    before.append(asked.name, "aborted");
     before.move(kafka_test::moving(
         kafka::group_of(hanging_stage.app, hanging_stage.stage, hanging_stage.generation),
         {kafka::tasks_topic(hanging_stage.app, hanging_stage.stage, hanging_stage.generation),
@@ -53,6 +57,9 @@ BOOST_AUTO_TEST_CASE(
   tx.appends.push_back({tp("out"), batch_of({"committed"})});
   must(writer->commit(tx));
   BOOST_TEST(values_of(*log, tp("out")) == std::vector<std::string>{"committed"},
+             boost::test_tools::per_element());
+  must(log->append(tp(asked.name), *batch_of({"from outside"})));
+  BOOST_TEST(values_of(*log, tp(asked.name)) == std::vector<std::string>{"from outside"},
              boost::test_tools::per_element());
 }
 

@@ -12,7 +12,10 @@ struct alarm : alarm_state {
   using protocol = alarm_protocol;
 
   auto decide(const set_alarm& c) const -> kappa::decision<alarm_set> {
-    return alarm_set{c.at, c.mood};
+    kappa::decision<alarm_set> d{alarm_set{c.at, c.mood}};
+    if (c.mood == "loud") d.reply(std::string(2 << 20, '!'));
+    if (c.mood == "never") return kappa::reject(std::string(2 << 20, '?'));
+    return d;
   }
   auto decide(const clear_alarm&) const -> kappa::decision<alarm_cleared> {
     if (!set) return kappa::reject("it is not set");
@@ -52,6 +55,8 @@ struct relay : relay_state {
     if (c.how == "key") return d.send(7, clear_alarm{});
     if (c.how == "large") return d.send(key, set_alarm{{}, std::string(2 << 20, 'x')});
     if (c.how == "about") return d.send(key, clear_alarm{}, {.about = std::string(257, 'x')});
+    if (c.how == "loud" || c.how == "never")
+      return d.send(key, set_alarm{kappa::max_time, c.how}, {.about = c.how});
     if (c.how == "elsewhere") return d.send(key, clear_alarm{}, {.aggregate = "clocks"});
     return d.send(key, clear_alarm{}, {.about = c.how});
   }

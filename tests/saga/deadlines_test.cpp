@@ -174,6 +174,57 @@ BOOST_AUTO_TEST_CASE(one_that_stays_in_the_past_is_told_of_and_does_not_ring_for
   BOOST_TEST(c.rang("a") == 1U);
 }
 
+// Whose decisions the process has died of, as far as the task is told.
+BOOST_AUTO_TEST_CASE(one_that_has_killed_the_process_is_a_dead_letter_at_the_third_death) {
+  struct recorder final : step_watcher {
+    void step_begins(const std::string& /*task*/, const std::string& input, offset at,
+                     const volatile kappa::detail::op_index* /*op*/) override {
+      seen.push_back({input, at, deaths_until_dead_letter});
+    }
+    void step_ended() override {}
+    std::vector<crash_suspect> seen;
+  } watcher;
+  alarm_clock c;
+  c.set("a", c.now + minutes{5});
+  c.quiet();
+  const auto place = partition_of("a", c.partitions);
+  auto o = aggregate_options_of(*c.options.topology->find("alarms"), place,
+                                c.runner->layout().at("alarms"));
+  c.crash();
+  c.now += minutes{5};
+  o.log = c.log;
+  o.state_folder = c.folder.path() / "other";
+  o.commands = c.commands;
+  o.clock = c.options.clock;
+  o.watcher = &watcher;
+  {
+    auto dies = must(open_aggregate_task(o));
+    for (bool more = true; more;) more = must(dies->run(8)).more;
+  }
+  BOOST_REQUIRE(watcher.seen.size() == 1U);
+  o.suspects = watcher.seen;
+  auto lives = must(open_aggregate_task(o));
+  for (bool more = true; more;) more = must(lives->run(8)).more;
+  BOOST_TEST(watcher.seen.size() == 1U);
+  const auto e = must(lives->close(c.now, false));
+  BOOST_REQUIRE(e);
+  BOOST_REQUIRE(e->appends.size() == 1U);
+  BOOST_TEST(e->appends.front().to.topic == "alarms.dead-letters");
+}
+
+BOOST_AUTO_TEST_CASE(in_turns_of_one_step_commands_and_deadlines_have_every_other) {
+  alarm_clock c;
+  const auto at = c.now + minutes{5};
+  for (int i = 0; i < 40; ++i) c.set(fmt::format("{}", i), at);
+  c.quiet(true);
+  c.now = at;
+  auto& task = c.task_of("alarms", "x");
+  for (int i = 0; i < 6; ++i) c.set("x", at + minutes{1 + i});
+  for (int i = 0; i < 12; ++i) must(task.run(1));
+  BOOST_TEST(task.progress().timers_fired == 6U);
+  BOOST_TEST(must(task.close(c.now, false))->appends.front().records->count() == 12U);
+}
+
 BOOST_AUTO_TEST_CASE(many_at_once_leave_room_for_commands) {
   constexpr int all = 400;
   alarm_clock c;

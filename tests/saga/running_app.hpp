@@ -10,6 +10,7 @@
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/for_each_record.hpp"
 #include "kappa/log/memory_log.hpp"
+#include "kappa/task/aggregate_task.hpp"
 #include "kappa/task/local_runner.hpp"
 #include "support/must.hpp"
 #include "support/refused.hpp"
@@ -24,7 +25,9 @@ using kappa::test::temporary_folder;
 using pending_outcome = std::shared_ptr<std::optional<command_outcome>>;
 
 struct running_app {
-  explicit running_app(const kappa::app& of) {
+  explicit running_app(const kappa::app& of,
+                       std::size_t max_record_bytes = log_limits::default_max_record_bytes) {
+    options.layout.max_record_bytes = max_record_bytes;
     options.topology = std::make_shared<const topology>(must(topology::compile(of)));
     options.log = log;
     options.state_folder = folder.path() / "state";
@@ -83,6 +86,7 @@ struct running_app {
   temporary_folder folder;
   timestamp now{std::chrono::hours{12}};
   std::vector<std::string> logged;
+  std::shared_ptr<command_inbox> commands = std::make_shared<command_inbox>(1);  // for none
   local_runner_options options;
   std::optional<local_runner> runner;
 };

@@ -12,7 +12,9 @@ using alarms::pass_on;
 using alarms::relay;
 
 struct relays : running_app {
-  explicit relays(const kappa::app& of = alarms::alarms_app()) : running_app{of} {}
+  explicit relays(const kappa::app& of = alarms::alarms_app(),
+                  std::size_t max_record_bytes = log_limits::default_max_record_bytes)
+      : running_app{of, max_record_bytes} {}
 
   pending_outcome pass(const std::string& name, const std::string& how) {
     return ask("relays", name, 0, pass_on{how});
@@ -97,8 +99,57 @@ BOOST_AUTO_TEST_CASE(a_command_whose_sender_the_app_no_longer_has_is_a_dead_lett
     why += d.headers.find("kappa.error").value_or("");
     return {};
   }));
-  BOOST_TEST(why.find("\"gone\" has sent it, and this version of the app has no such aggregate") !=
+  BOOST_TEST(why.find("\"gone\" has sent it, and the app has no such aggregate") !=
              std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_result_that_is_too_large_for_a_record_keeps_its_kind) {
+  relays r{alarms::alarms_app(), 4 << 20};  // of events; those of commands have 1 MiB
+  r.pass("r", "loud");
+  r.pass("s", "never");
+  r.quiet();
+  BOOST_TEST((r.heard("r") == std::vector<std::string>{"loud: done"}));
+  BOOST_TEST((r.heard("s") == std::vector<std::string>{"never: " + std::string(1000, '?')}));
+}
+
+BOOST_AUTO_TEST_CASE(a_sender_that_is_spoiled_in_the_headers_is_a_dead_letter_and_stops_nobody) {
+  relays r;
+  for (const auto& [to, about] : {std::pair{"relays", std::string(1 << 19, 'x')}, {"", "x"}}) {
+    command_headers h;
+    h.type = reference_to(codec<alarms::clear_alarm>::schema());
+    h.result_to = {to, std::string(1 << 18, 'k'), about};
+    bytes headers;
+    encode_command_headers(h, headers);
+    record_batch one;
+    one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
+    must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
+  }
+  r.quiet();
+  BOOST_TEST(r.records("alarms.dead-letters") == 2U);
+  BOOST_TEST(r.records("alarms.relays.commands") == 0U);
+}
+
+// While a new version is rolled out, an old one may have the target.
+BOOST_AUTO_TEST_CASE(a_sender_that_only_another_version_of_the_app_has_is_told) {
+  kappa::app old{"alarms"};
+  old.aggregate<alarms::alarm>("alarms");
+  relays r{old};
+  topic_config c;
+  c.name = "alarms.clocks.commands";
+  c.partitions = 3;
+  must(r.log->create_topic(c));
+  command_headers h;
+  h.type = reference_to(codec<alarms::clear_alarm>::schema());
+  h.result_to = {"clocks", "k", "x"};
+  bytes headers;
+  encode_command_headers(h, headers);
+  record_batch one;
+  one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
+  must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
+  r.quiet();
+  BOOST_TEST(r.records("alarms.dead-letters") == 0U);
+  BOOST_TEST(r.records("alarms.clocks.commands") == 1U);
+  BOOST_TEST((must(r.log->bounds({c.name, partition_of("k", 3)})).latest == offset{1}));
 }
 
 // Not by whoever can write to the topic alone: what is no result is refused.

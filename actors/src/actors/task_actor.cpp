@@ -273,6 +273,8 @@ class task_actor final : public caf::event_based_actor {
       at = at ? std::min(*at, due) : due;
     }
     if (at) {
+      // As far as clocks can count. (It is looked at again then.)
+      at = std::clamp(*at, now, saturating_add(now, std::chrono::hours{1}));
       if (!tick_at_ || *at < *tick_at_) {
         tick_at_ = *at;
         post_later(this,

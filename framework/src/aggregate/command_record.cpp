@@ -24,7 +24,7 @@ enum class reply_kind : std::uint8_t { conflict = 2, error = 3 };
 tl::unexpected<error> malformed(bytes_view header, bytes_view value) {
   return fail(
       errc::decode, std::string{header},
-      fmt::format("\"{}\" is no number, or what belongs to it is too long", printable(value, 40)));
+      fmt::format("\"{}\" is malformed, or what belongs to it is too long", printable(value, 40)));
 }
 
 }  // namespace
@@ -71,7 +71,10 @@ result<command_headers> decode_command_headers(const headers_view& headers) {
     h.reply_to = reply_address_in(headers);
     if (!h.reply_to) return malformed(reply_to_header, *text);
   }
-  h.result_to = result_address_in(headers);
+  if (const auto to = headers.find(result_to_header)) {
+    h.result_to = result_address_in(headers);
+    if (!h.result_to) return malformed(result_to_header, *to);
+  }
   return h;
 }
 
@@ -90,7 +93,9 @@ std::optional<result_address> result_address_in(const headers_view& headers) {
   const auto text_of = [&](bytes_view name) {
     return std::string{headers.find(name).value_or(bytes_view{})};
   };
-  return result_address{std::string{*aggregate}, text_of(result_key_header), text_of(about_header)};
+  result_address to{std::string{*aggregate}, text_of(result_key_header), text_of(about_header)};
+  if (to.aggregate.empty() || to.about.size() > max_about_bytes) return std::nullopt;
+  return to;
 }
 
 void encode_reply(const command_outcome& o, bytes& out) {

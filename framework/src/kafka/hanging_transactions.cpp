@@ -32,9 +32,9 @@ result<std::vector<topic_partition>> unsettled(admin& ask, const std::string& gr
 
 }  // namespace
 
-producer_reach reach_of(const std::vector<topic_config>& owned) {
+producer_reach reach_of(const std::vector<topic_config>& written) {
   producer_reach r;
-  for (const auto& t : owned) {
+  for (const auto& t : written) {
     auto all = partitions_of(t);
     if (is_tasks_topic(t)) {
       r.offsets[group_of_tasks(t.name)] = std::move(all);

@@ -27,8 +27,8 @@ struct producer_reach {
   std::vector<topic_partition> partitions;
   std::map<std::string, std::vector<topic_partition>> offsets;  // by group
 };
-/// Of an app that has these topics.
-[[nodiscard]] producer_reach reach_of(const std::vector<topic_config>& owned);
+/// Of an app that writes these topics.
+[[nodiscard]] producer_reach reach_of(const std::vector<topic_config>& written);
 
 /// What another process's producer has open looks the same from here.
 struct hanging_transactions {

@@ -273,13 +273,13 @@ result<std::optional<detail::app_lock>> kafka_log::take(const writer_options& op
 
 result<std::unique_ptr<settled_producer>> kafka_log::open_producer(const writer_options& options,
                                                                    int lane) {
-  auto owned = topics_.owned_by(options.app);
-  if (!owned) return fail(owned.error());
+  auto written = topics_.written_by(options.app);
+  if (!written) return fail(written.error());
   return settled_producer::open(
       around_producers_,
       fmt::format("{}.{}.{}", options.app, options.tool.empty() ? instance_.id() : options.tool,
                   lane),
-      reach_of(*owned));
+      reach_of(*written));
 }
 
 // What this process left open in lanes that it does not have any more nobody else would end.

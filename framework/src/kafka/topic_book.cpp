@@ -342,19 +342,30 @@ result<std::vector<topic_config>> topic_book::all() {
 
 // Of those that this user may know of. Does not ask how others are set: that he may not be allowed.
 result<std::vector<topic_config>> topic_book::owned_by(const std::string& app) {
+  auto found = written_by(app);
+  if (found) std::erase_if(*found, [&](const topic_config& t) { return t.owner != app; });
+  return found;
+}
+
+result<std::vector<topic_config>> topic_book::written_by(const std::string& app) {
   const std::lock_guard lock{mutex_};
   if (auto read = catch_up(); !read) return fail(read.error());
   auto names = ask_.topics();
   if (!names) return fail(names.error());
   std::erase_if(*names, [&](const std::string& name) {
-    const auto noted = notes_.find(name);
-    if (noted == notes_.end()) return true;
-    const auto note = parse_note(noted->second);
-    return note && note->owner != app;  // whose a damaged one is nobody knows: an error
+    topic_config c;
+    c.name = name;
+    if (const auto noted = notes_.find(name); noted != notes_.end()) {
+      auto note = parse_note(noted->second);
+      if (!note) return false;  // whose a damaged one is nobody knows: an error
+      c.owner = std::move(note->owner);
+    }
+    return !detail::may_write(c, app);
   });
   auto found = configs_of(*names);
   // Made anew meanwhile, it is another's.
-  if (found) std::erase_if(*found, [&](const topic_config& t) { return t.owner != app; });
+  if (found)
+    std::erase_if(*found, [&](const topic_config& t) { return !detail::may_write(t, app); });
   return found;
 }
 

@@ -45,6 +45,8 @@ class topic_book {
       const std::vector<std::string>& names);
   /// With its tasks topics, which `all` leaves out.
   [[nodiscard]] result<std::vector<topic_config>> owned_by(const std::string& app);
+  /// And those that are written from outside for the app: all that it may have begun to write.
+  [[nodiscard]] result<std::vector<topic_config>> written_by(const std::string& app);
   /// What time it is for the brokers, by a note that they put a time on. Nothing: the topic of the
   /// notes was made by somebody else, and keeps no such times.
   [[nodiscard]] result<std::optional<timestamp>> brokers_time();

@@ -107,9 +107,13 @@ result<void> check_batch(const topic_config& topic, const topic_partition& to,
   return {};
 }
 
+bool may_write(const topic_config& topic, const std::string& app) {
+  const bool is_commands = topic.name.starts_with(app + ".") && topic.name.ends_with(".commands");
+  return topic.owner == app || (topic.owner.empty() && is_commands);
+}
+
 result<void> check_inside_writer(const topic_config& topic, const std::string& app) {
-  const bool for_the_app = topic.owner.empty() && topic.name.starts_with(app + ".");
-  if (topic.owner == app || for_the_app) return {};
+  if (may_write(topic, app)) return {};
   return fail(errc::owned, topic.name,
               fmt::format("{}, so app {} cannot: a topic has writers inside one app or writers "
                           "outside, not both",

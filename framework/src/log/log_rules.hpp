@@ -25,9 +25,9 @@ namespace kappa::detail {
 /// Size of records; the batch is not empty.
 [[nodiscard]] result<void> check_batch(const topic_config& topic, const topic_partition& to,
                                        const record_batch* records);
-/// A topic has writers inside one app or writers outside, not both; but what is written from
-/// outside for an app, and so has its name before a dot (commands, requests), the app may write
-/// too.
+/// A topic has writers inside one app or writers outside, not both; but commands for an app,
+/// `<app>.….commands`, come from outside and from its own aggregates.
+[[nodiscard]] bool may_write(const topic_config& topic, const std::string& app);
 [[nodiscard]] result<void> check_inside_writer(const topic_config& topic, const std::string& app);
 [[nodiscard]] result<void> check_outside_writer(const topic_config& topic);
 

@@ -1,11 +1,36 @@
 // What follows from decisions beside events: commands to other aggregates, what a command came to
 // for the aggregate that sent it, and reminders.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "kappa/core/partitioner.hpp"
 #include "task/aggregate_impl.hpp"
 
 namespace kappa::detail {
+namespace {
+
+/// For the step watcher.
+const std::string deadlines_input = "deadlines";
+
+constexpr std::size_t short_text_bytes = 1000;
+
+// Of the same kind, without what may be long.
+command_outcome in_short(command_outcome o) {
+  if (auto* receipt = std::get_if<command_receipt>(&o)) {
+    receipt->reply.reset();
+  } else if (auto* why = std::get_if<kappa::rejection>(&o)) {
+    why->reason.resize(std::min(why->reason.size(), short_text_bytes));
+    why->value.clear();
+    why->type.clear();
+  } else if (auto* e = std::get_if<error>(&o)) {
+    e->subject.resize(std::min(e->subject.size(), short_text_bytes));
+    e->message.resize(std::min(e->message.size(), short_text_bytes));
+  }
+  return o;
+}
+
+}  // namespace
 
 // ── commands ──
 
@@ -73,29 +98,54 @@ void aggregate_task::append_outgoing(const topic_partition& to, bytes_view key, 
 
 // ── what they came to ──
 
+// Null: there is none. Of an aggregate that only another version of the app has, which may run at
+// the same time, the log knows. May block then, once for each.
+result<const command_route*> aggregate_task::route_to(const std::string& aggregate) {
+  if (options_.routes) {
+    if (const auto* known = options_.routes->find(aggregate)) return known;
+  }
+  if (const auto known = strangers_.find(aggregate); known != strangers_.end())
+    return &known->second;
+  const auto name = fmt::format("{}.{}.commands", options_.id.app, aggregate);
+  auto topic = options_.log->find_topic(name);
+  if (!topic) return fail(topic.error());
+  if (!*topic) return nullptr;
+  command_route r{aggregate, name, (*topic)->partitions, (*topic)->max_record_bytes, 0};
+  return &strangers_.emplace(aggregate, std::move(r)).first->second;
+}
+
 // errc::incompatible: there is no such aggregate to be told.
-result<void> aggregate_task::check_sender(const command_headers& h) const {
-  if (!h.result_to || (options_.routes && options_.routes->find(h.result_to->aggregate) != nullptr))
-    return {};
+result<void> aggregate_task::check_sender(const command_headers& h) {
+  if (!h.result_to) return {};
+  auto route = route_to(h.result_to->aggregate);
+  if (!route) return fail(route.error());
+  if (*route != nullptr) return {};
   return fail(errc::incompatible, h.type.name,
-              fmt::format("\"{}\" has sent it, and this version of the app has no such aggregate",
-                          h.result_to->aggregate));
+              fmt::format("\"{}\" has sent it, and the app has no such aggregate",
+                          printable(h.result_to->aggregate)));
 }
 
 void aggregate_task::send_result(const result_address& to, bytes_view of,
                                  const command_outcome& outcome, timestamp now) {
-  const auto* route = options_.routes ? options_.routes->find(to.aggregate) : nullptr;
-  if (route == nullptr) return;
+  const auto found = route_to(to.aggregate);
+  const auto* route = found ? *found : nullptr;
+  if (route == nullptr) return;  // the command is a dead letter for it
   command_headers h;
   h.type = reference_to(codec<command_result>::schema());
   headers_.clear();
   encode_command_headers(h, headers_);
+  const auto too_large = [&](bytes_view value) {
+    return record_bytes(to.key, value, headers_.size()) > route->max_record_bytes;
+  };
   auto value = encoded(command_result{to.about, bytes{of}, outcome});
-  if (record_bytes(to.key, value, headers_.size()) > route->max_record_bytes) {
-    value = encoded(command_result{
-        to.about, bytes{of},
-        error{errc::indefinite, name_,
-              "what the command came to is in the log, but too large for whoever sent it"}});
+  if (too_large(value)) value = encoded(command_result{to.about, bytes{of}, in_short(outcome)});
+  if (too_large(value)) {
+    options_.log_to(log_level::error, "an aggregate is not told what its command came to",
+                    {{"task", name_},
+                     {"sender", to.aggregate},
+                     {"error", fmt::format("keys of {} and {} bytes are too large for a record",
+                                           to.key.size(), of.size())}});
+    return;
   }
   append_outgoing({route->topic, partition_of(to.key, route->partitions)}, to.key, value, headers_,
                   now);
@@ -127,6 +177,7 @@ void aggregate_task::settle_fired() {
 
 result<void> aggregate_task::fire_deadlines(std::size_t budget, run_status& status) {
   if (!deadlines_) return {};
+  deadlines_wait_ = false;
   const auto now = options_.clock();
   if (next_due_ > now) return {};
   for (std::size_t done = 0; done < budget; ++done) {
@@ -138,7 +189,10 @@ result<void> aggregate_task::fire_deadlines(std::size_t budget, run_status& stat
       next_due_ = *next ? (*next)->time : max_time;
       return {};
     }
-    if (!has_room(status)) return {};
+    if (!has_room(status)) {
+      deadlines_wait_ = true;
+      return {};
+    }
     if (auto fired = fire(**due, now); !fired) return fired;
     ++status.steps;
     ++counters_.timers_fired;
@@ -147,18 +201,29 @@ result<void> aggregate_task::fire_deadlines(std::size_t budget, run_status& stat
   return {};
 }
 
+// So that it is known again in the next life.
+offset aggregate_task::place_of(const timer& due) {
+  return offset{static_cast<std::int64_t>(checksum(encode_timer(due)) >> 1)};
+}
+
 result<void> aggregate_task::fire(const timer& due, timestamp now) {
   command_call call{due.key, options_.program->place_of_deadlines(),
                     encoded(deadline_passed{due.time})};
-  const watched_step watched{*this, in_the_process, offset{-1}};
-  fired_ = &due;
-  const auto outcome = decide(call);
-  fired_ = nullptr;
+  const auto at = place_of(due);
+  command_outcome outcome;
+  if (is_deadly(deadlines_input, at)) {
+    outcome = died_of_it(due.key);
+  } else {
+    const watched_step watched{*this, deadlines_input, at};
+    fired_ = &due;
+    outcome = decide(call);
+    fired_ = nullptr;
+  }
   changed_since_snapshot_ = true;
   const auto* failed = std::get_if<error>(&outcome);
   if (failed == nullptr) return {};
   if (!is_its_own(failed->code)) return fail(*failed);
-  begin_step();
+  begin_step(last_epoch_ + 1);
   deadlines_->remove(due);
   commit_step();
   open_epoch(now);

@@ -86,7 +86,7 @@ class aggregate_task final : public runnable_task {
     if (open_) at = opened_at_ + options_.limits.commit_interval;
     if (requests_wait_until_ > min_time)
       at = at ? std::min(*at, requests_wait_until_) : requests_wait_until_;
-    if (deadlines_ && phase_ == task_phase::live && next_due_ < max_time)
+    if (looks_at_deadlines() && next_due_ > min_time && next_due_ < max_time)
       at = at ? std::min(*at, next_due_) : next_due_;
     if (changed_since_snapshot_ && !snapshot_pending()) {
       const auto due = last_snapshot_at_ + options_.limits.snapshot_interval;
@@ -259,10 +259,11 @@ class aggregate_task final : public runnable_task {
 
   /// What fails is the command's own affair: it is told, and the next one is decided.
   command_outcome decide(const command_call& call);
-  /// Of all tables that a command changes: of the open epoch, or the next.
-  void begin_step();
+  /// Of all tables that a command changes.
+  void begin_step(epoch_number e);
   void commit_step();
   void rollback_step();
+  void durable(epoch_number e);
   void open_epoch(timestamp now);
   /// What to say to a command for its id alone: it has been decided before, or cannot be.
   std::optional<command_outcome> answer_of_id(const command_call& call, timestamp now);
@@ -281,7 +282,8 @@ class aggregate_task final : public runnable_task {
   result<void> open_requests();
   result<void> decide_requests(std::size_t budget, run_status& status);
   result<bool> decide_request(const record_view& r);
-  bool is_deadly(offset at) const;
+  bool is_deadly(const std::string& input, offset at) const;
+  static error died_of_it(bytes_view key);
   /// `type`: the command's, as far as the record says it.
   result<command_call> call_of(const record_view& r, std::string& type);
   void reply(const reply_address& to, const command_outcome& outcome, timestamp now);
@@ -294,11 +296,16 @@ class aggregate_task final : public runnable_task {
   void append_sends(timestamp now);
   void append_outgoing(const topic_partition& to, bytes_view key, bytes_view value,
                        bytes_view headers, timestamp now);
-  result<void> check_sender(const command_headers& h) const;
+  result<const command_route*> route_to(const std::string& aggregate);
+  result<void> check_sender(const command_headers& h);
   void send_result(const result_address& to, bytes_view of, const command_outcome& outcome,
                    timestamp now);
   void note_deadline(bytes_view key, const deadline_change& change);
+  bool looks_at_deadlines() const {
+    return deadlines_ && phase_ == task_phase::live && !options_.replay_only && !deadlines_wait_;
+  }
   void settle_fired();
+  static offset place_of(const timer& due);
   result<void> fire_deadlines(std::size_t budget, run_status& status);
   result<void> fire(const timer& due, timestamp now);
 
@@ -349,9 +356,12 @@ class aggregate_task final : public runnable_task {
   lasting_outcome outcome_;
   bytes encoded_outcome_;
   bytes headers_;
-  std::vector<prepared_send> sends_;  // one for each of decided_.sends
-  const timer* fired_ = nullptr;      // what is decided is this one
-  timestamp next_due_ = min_time;     // no deadline is earlier
+  std::vector<prepared_send> sends_;                // one for each of decided_.sends
+  const timer* fired_ = nullptr;                    // what is decided is this one
+  timestamp next_due_ = min_time;                   // no deadline is earlier
+  bool deadlines_wait_ = false;                     // for room in the epoch
+  bool deadlines_turn_ = false;                     // of turns of one step
+  std::map<std::string, command_route> strangers_;  // aggregates of other versions of the app
 
   epoch_number last_epoch_;  // closed or committed
   bool has_events_ = false;  // ever: so that an emptied topic is noticed

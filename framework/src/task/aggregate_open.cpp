@@ -179,8 +179,7 @@ result<run_status> aggregate_task::replay(std::size_t budget) {
     ++status.steps;
     if (dirty_bytes() >= options_.limits.max_dirty_bytes) break;
   }
-  states_->durable(table_epoch(last_epoch_));
-  if (deadlines_) deadlines_->durable(table_epoch(last_epoch_));
+  durable(last_epoch_);
   ++spent_epochs_;
   const bool done = events_tail_.done() && outcomes_tail_.done();
   if (done && to_skip_ > 0) {
@@ -221,8 +220,7 @@ result<void> aggregate_task::replay_event(const record_view& r) {
     replayed_schema_ = *schema;
     replayed_kind_ = kind->second;
   }
-  states_->begin_step(table_epoch(last_epoch_));
-  if (deadlines_) deadlines_->begin_step(table_epoch(last_epoch_));
+  begin_step(last_epoch_);
   deadline_change deadline;
   auto done = caught(name_, [&] {
     return options_.program->apply(*states_, *r.key, replayed_kind_, *r.value, header->version,

@@ -76,12 +76,17 @@ result<void> aggregate_task::decide_requests(std::size_t budget, run_status& sta
   return {};
 }
 
-bool aggregate_task::is_deadly(offset at) const {
-  return std::any_of(options_.suspects.begin(), options_.suspects.end(),
-                     [&](const crash_suspect& s) {
-                       return s.input == options_.commands_topic && s.offset == at &&
-                              s.deaths >= deaths_until_dead_letter;
-                     });
+bool aggregate_task::is_deadly(const std::string& input, offset at) const {
+  return std::any_of(
+      options_.suspects.begin(), options_.suspects.end(), [&](const crash_suspect& s) {
+        return s.input == input && s.offset == at && s.deaths >= deaths_until_dead_letter;
+      });
+}
+
+error aggregate_task::died_of_it(bytes_view key) {
+  return {
+      errc::user_code, printable(key),
+      fmt::format("the process has died {} times while it decided this", deaths_until_dead_letter)};
 }
 
 // False: not now. An error: the task cannot go on, and the command waits for its next life.
@@ -92,16 +97,14 @@ result<bool> aggregate_task::decide_request(const record_view& r) {
   auto call = call_of(r, type);
   if (!call) {
     outcome = call.error();
-  } else if (is_deadly(r.offset)) {
-    outcome = error{errc::user_code, printable(*r.key),
-                    fmt::format("the process has died {} times while it decided this command",
-                                deaths_until_dead_letter)};
+  } else if (is_deadly(options_.commands_topic, r.offset)) {
+    outcome = died_of_it(*r.key);
   } else {
     const watched_step watched{*this, options_.commands_topic, r.offset};
     outcome = decide(*call);
   }
   const auto* failed = std::get_if<error>(&outcome);
-  if (failed != nullptr && failed->code == errc::unavailable && call->id && window_->full())
+  if (failed != nullptr && failed->retriable && (!call || (call->id && window_->full())))
     return false;
   if (failed != nullptr && !is_its_own(failed->code)) return fail(*failed);
   open_epoch(now);

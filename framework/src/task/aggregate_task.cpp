@@ -56,8 +56,7 @@ void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases)
       durable_.outcomes = bases.at(f.own_appends.back()) + static_cast<std::int64_t>(f.outcomes);
     }
   }
-  states_->durable(table_epoch(e));
-  if (deadlines_) deadlines_->durable(table_epoch(e));
+  durable(e);
   if (frozen_ && frozen_->record.epoch == e) {
     set_place(frozen_->record, durable_);
     frozen_->durable = !lost_;
@@ -93,11 +92,13 @@ result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
 result<run_status> aggregate_task::decide_some(std::size_t budget) {
   run_status status;
   if (options_.replay_only) return status;
-  // Half for each where both have some, and of a turn of one command each has every other, so that
-  // neither keeps the other waiting.
-  if (auto fired = fire_deadlines((budget + 1) / 2, status); !fired) return fail(fired.error());
+  // Half for deadlines, and of the rest half for each way of commands, where all have some; of
+  // turns of one step each has every other, so that none keeps the others waiting.
+  deadlines_turn_ = !deadlines_turn_;
+  const auto for_deadlines = budget > 1 ? budget / 2 : std::size_t{deadlines_turn_};
+  if (auto fired = fire_deadlines(for_deadlines, status); !fired) return fail(fired.error());
   budget -= status.steps;
-  log_has_more_ = !log_has_more_;
+  if (budget > 0) log_has_more_ = !log_has_more_;
   const auto before = status.steps;
   decide_taken(log_has_more_ ? budget / 2 : (budget + 1) / 2, status);
   const auto left = [&] { return budget - (status.steps - before); };
@@ -137,7 +138,7 @@ command_outcome aggregate_task::decide(const command_call& call) {
   }
   const auto events_before = events_->position();
   const auto outcomes_before = outcomes_->position();
-  begin_step();
+  begin_step(last_epoch_ + 1);
   auto done = caught(name_, [&] { return decide_step(call, now); });
   if (!done) {
     rollback_step();
@@ -157,9 +158,14 @@ command_outcome aggregate_task::decide(const command_call& call) {
   return std::visit([](auto& o) { return command_outcome{std::move(o)}; }, outcome_);
 }
 
-void aggregate_task::begin_step() {
-  states_->begin_step(table_epoch(last_epoch_ + 1));
-  if (deadlines_) deadlines_->begin_step(table_epoch(last_epoch_ + 1));
+void aggregate_task::begin_step(epoch_number e) {
+  states_->begin_step(table_epoch(e));
+  if (deadlines_) deadlines_->begin_step(table_epoch(e));
+}
+
+void aggregate_task::durable(epoch_number e) {
+  states_->durable(table_epoch(e));
+  if (deadlines_) deadlines_->durable(table_epoch(e));
 }
 
 void aggregate_task::commit_step() {

@@ -12,7 +12,7 @@
 //   kappa.result-to          the aggregate of the app that sent it, which is to decide what it came
 //                            to (command_result.hpp), in a record of that one's commands topic
 //   kappa.result-key         the sender's key
-//   kappa.about              what the sender says of it
+//   kappa.about              what the sender says of it, at most 256 bytes
 //
 // Threading: plain values and functions.
 #pragma once
@@ -31,6 +31,7 @@
 namespace kappa {
 
 inline constexpr std::size_t max_correlation_bytes = 256;
+inline constexpr std::size_t max_about_bytes = 256;
 
 struct reply_address {
   partition to;

@@ -7,9 +7,9 @@
 // decides, as if it were a command, and what follows from it moves the deadline or ends it. So
 // there is nothing to set, to cancel, or to lose: a deadline that was not acted upon comes again
 // with the state, after any restart, at once where its time has passed meanwhile.
-//
 // A decision of nothing, or a rejection, leaves the aggregate as it was: it is not asked again
-// until an event, or a restart, brings the deadline again.
+// until an event brings the deadline again, or perhaps a restart (where no snapshot says that it
+// was asked). `deadline` must not throw.
 //
 // Threading: plain values.
 #pragma once

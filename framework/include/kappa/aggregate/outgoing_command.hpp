@@ -14,11 +14,9 @@
 
 namespace kappa {
 
-inline constexpr std::size_t max_about_bytes = 256;
-
 struct send_options {
   /// Told again with the result, so that the sender knows which of its commands it is of; at most
-  /// max_about_bytes.
+  /// max_about_bytes (command_record.hpp).
   std::string about{};
   /// Its name in the app; needed only where several aggregates take the command.
   std::string aggregate{};

@@ -179,7 +179,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
                               "program has written to the topic",
                               version, (*at)->version));
     }
-    deadline.before = deadline_of((*at)->state);
+    if (version > 1) deadline.before = deadline_of((*at)->state);
     auto done = calls[event](**at, value, {key, version, time});
     deadline.after = deadline_of((*at)->state);
     return done;
@@ -233,7 +233,6 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
     if (!at) return fail(std::move(at.error()));
     for (const auto& e : own.events())
       std::visit([&](const auto& one) { happens(**at, key, one, now, out); }, e);
-    out.deadline.after = deadline_of((*at)->state);
     return {};
   }
 
@@ -249,6 +248,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
     codec<E>::encode(e, out.values);
     told.end = out.values.size();
     call_apply(at.state, e, apply_context{key, ++at.version, told.time});
+    out.deadline.after = deadline_of(at.state);  // of each, as a replay does
   }
 
   template <class E>

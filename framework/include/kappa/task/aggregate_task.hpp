@@ -40,7 +40,7 @@ struct aggregate_task_options {
   // The app's own; each has as many partitions as the aggregate has tasks.
   std::string events_topic;
   std::string outcomes_topic;  // of commands with an id that no event came of
-  std::string commands_topic;  // written from outside; as many partitions
+  std::string commands_topic;  // from outside and from aggregates; as many partitions
   std::string replies_topic;   // to those commands, for all aggregates of the app
   std::int32_t reply_partitions = 1;
   std::shared_ptr<const command_routes> routes;  // for what it sends; null: nowhere

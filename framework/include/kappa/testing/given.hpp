@@ -260,6 +260,7 @@ class scenario {
                        detail::shown(state_), detail::shown(anew));
     }
     state_ = *codec<A>::decode(kept);
+    (void)kappa::detail::deadline_of(state_);  // it must not throw
   }
 
   [[nodiscard]] const outcome& last() const {
