@@ -1,0 +1,545 @@
+// Aggregates over HTTP, by real requests to a server of this process.
+#include <httplib.h>
+
+#include <atomic>
+#include <future>
+#include <stdexcept>
+
+#include "aggregate/bank.hpp"
+#include "kappa/actors/host.hpp"
+#include "kappa/actors/http_server.hpp"
+#include "kappa/aggregate/command_id.hpp"
+#include "kappa/core/partitioner.hpp"
+#include "kappa/log/memory_log.hpp"
+#include "support/must.hpp"
+#include "support/refused.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace http_aggregates_test {
+
+namespace {
+
+using namespace bank;
+using namespace kappa;
+using namespace std::chrono_literals;
+using kappa::test::must;
+using kappa::test::refused;
+using kappa::test::temporary_folder;
+
+/// Says what its rejections and replies are, and throws where one is told to.
+struct shown_account : account {
+  using rejections = type_list<insufficient_funds>;
+  using replies = type_list<reply_to<withdraw, withdrawal_receipt>>;
+
+  using account::decide;
+  auto decide(const deposit& c) const -> decision<deposited> {
+    if (c.amount_cents == 13) throw std::runtime_error{"thirteen"};
+    return account::decide(c);
+  }
+};
+struct numbered_account : account {};
+
+app bank_of_http() {
+  app a{"bank"};
+  a.aggregate<shown_account>("accounts");
+  a.aggregate<account>("plain-accounts");
+  a.aggregate<numbered_account, std::int64_t>("numbered");
+  return a;
+}
+
+struct answer_of {
+  int status = 0;
+  std::string body;
+  std::string etag;
+  httplib::Headers headers;
+};
+
+struct served_bank {
+  explicit served_bank(http_options o = {}) : served_bank{std::move(o), [](host_options&) {}} {}
+  served_bank(http_options o, const std::function<void(host_options&)>& change) {
+    host_options h;
+    h.shared_log = log;
+    h.state = folder.path() / "state";
+    h.partitions = 2;
+    change(h);
+    service.emplace(bank_of_http(), h);
+    must(service->start());
+    serve(std::move(o));
+  }
+  void serve(http_options o) {
+    client.reset();  // a server waits for its connections
+    server.reset();
+    o.address = "127.0.0.1:0";
+    server = must(http_server::start(*service, o));
+    client = std::make_unique<httplib::Client>("127.0.0.1", server->port());
+    client->set_keep_alive(true);
+    client->set_tcp_nodelay(true);
+    client->set_read_timeout(30s);
+  }
+
+  static answer_of told(const httplib::Result& r) {
+    if (!r) throw std::runtime_error{"no answer: " + httplib::to_string(r.error())};
+    return {r->status, r->body, r->get_header_value("ETag"), r->headers};
+  }
+  answer_of post(const std::string& path, const std::string& body, httplib::Headers headers = {}) {
+    return told(client->Post(path, headers, body, "application/json"));
+  }
+  answer_of get(const std::string& path, httplib::Headers headers = {}) {
+    return told(client->Get(path, headers));
+  }
+  /// Open, with this much in it: version 2.
+  void open(const std::string& key, int cents, const std::string& type = "accounts") {
+    const auto path = "/aggregates/" + type + "/" + key;
+    BOOST_REQUIRE_EQUAL(post(path + "/open", "{}").status, 200);
+    BOOST_REQUIRE_EQUAL(
+        post(path + "/deposit", fmt::format(R"({{"amountCents":{}}})", cents)).status, 200);
+  }
+
+  temporary_folder folder;
+  std::shared_ptr<memory_log> log = memory_log::create();
+  std::optional<host> service;
+  std::unique_ptr<http_server> server;
+  std::unique_ptr<httplib::Client> client;
+};
+
+/// A problem of this status, type and words.
+boost::test_tools::predicate_result is_problem(const answer_of& a, int status,
+                                               std::string_view type,
+                                               std::initializer_list<std::string_view> words) {
+  boost::test_tools::predicate_result no{false};
+  no.message() << a.status << " " << a.body;
+  const auto media = a.headers.find("Content-Type");
+  if (a.status != status || media == a.headers.end() || media->second != "application/problem+json")
+    return no;
+  const auto has = [&](const std::string& text) { return a.body.find(text) != std::string::npos; };
+  if (!has(fmt::format(R"("type":"urn:kappa:problem:{}")", type))) return no;
+  if (!has(fmt::format(R"("status":{},)", status))) return no;
+  for (const auto w : words) {
+    if (!has(std::string{w})) return no;
+  }
+  if ((status == 503) != (a.headers.count("Retry-After") == 1)) return no;
+  return true;
+}
+
+/// Holds commits back until it goes.
+struct held_commits {
+  explicit held_commits(memory_log& log) {
+    log.set_commit_fault([open = open_.get_future().share()](const log_transaction&) {
+      open.wait();
+      return commit_fault::none;
+    });
+  }
+  ~held_commits() { open_.set_value(); }
+  held_commits(const held_commits&) = delete;
+  held_commits& operator=(const held_commits&) = delete;
+
+ private:
+  std::promise<void> open_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(http)
+
+BOOST_AUTO_TEST_CASE(a_command_is_answered_with_version_events_and_reply) {
+  served_bank b;
+  const auto opened = b.post("/aggregates/accounts/acc-42/open", "{}");
+  BOOST_TEST(opened.status == 200);
+  BOOST_TEST(opened.body == "{\"version\":1,\"events\":1}\n");
+  BOOST_TEST(opened.etag == "\"1\"");
+  BOOST_TEST(b.post("/aggregates/accounts/acc-42/open", "{}").body ==
+             "{\"version\":1,\"events\":0}\n");
+  BOOST_TEST(b.post("/aggregates/accounts/acc-42/deposit", R"({"amountCents":20000})").etag ==
+             "\"2\"");
+  const auto paid = b.post("/aggregates/accounts/acc-42/withdraw", R"({"amountCents":10000})");
+  BOOST_TEST(paid.body == "{\"version\":4,\"events\":2,\"reply\":{\"balanceCents\":9995}}\n");
+  BOOST_TEST(must(b.service->query<shown_account>("acc-42")).value->state.balance_cents == 9995);
+}
+
+BOOST_AUTO_TEST_CASE(a_state_is_shown_with_its_version_which_is_its_etag) {
+  served_bank b;
+  b.open("acc-1", 700);
+  const auto found = b.get("/aggregates/accounts/acc-1");
+  BOOST_TEST(found.status == 200);
+  BOOST_TEST(found.etag == "\"2\"");
+  BOOST_TEST(found.body.starts_with(
+      R"({"type":"accounts","key":"acc-1","version":2,"state":{"open":true,"balanceCents":700,)"));
+  const auto same = b.get("/aggregates/accounts/acc-1", {{"If-None-Match", "\"1\", W/\"2\""}});
+  BOOST_TEST(same.status == 304);
+  BOOST_TEST(same.etag == "\"2\"");
+  BOOST_TEST(same.body.empty());
+  BOOST_TEST(b.get("/aggregates/accounts/acc-1", {{"If-None-Match", "\"1\""}}).status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(a_state_may_be_waited_for) {
+  served_bank b;
+  b.open("acc-1", 700);
+  auto waiting = std::async(std::launch::async, [&] {
+    httplib::Client other{"127.0.0.1", b.server->port()};
+    return served_bank::told(other.Get("/aggregates/accounts/acc-1?at_least_version=3"));
+  });
+  BOOST_TEST((waiting.wait_for(20ms) == std::future_status::timeout));
+  b.post("/aggregates/accounts/acc-1/deposit", R"({"amountCents":1})");
+  const auto found = waiting.get();
+  BOOST_TEST(found.status == 200);
+  BOOST_TEST(found.etag == "\"3\"");
+
+  b.serve({.answer_time = 20ms});
+  BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-1?at_least_version=4"), 504, "timed-out",
+                        {"no answer to a query in time"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_command_with_an_idempotency_key_happens_once) {
+  served_bank b;
+  b.open("acc-1", 700);
+  const std::string path = "/aggregates/accounts/acc-1/deposit";
+  const httplib::Headers key{{"Idempotency-Key", "order-4711"}};
+  const auto first = b.post(path, R"({"amountCents":5})", key);
+  b.post(path, R"({"amountCents":6})");
+  const auto again = b.post(path, R"({ "amountCents": 5 })", key);
+  BOOST_TEST(again.status == 200);
+  BOOST_TEST(again.body == first.body);
+  BOOST_TEST(again.etag == "\"3\"");
+  // As the IETF's draft writes it.
+  BOOST_TEST(b.post(path, R"({"amountCents":5})", {{"Idempotency-Key", "\"order-4711\""}}).body ==
+             first.body);
+  BOOST_TEST(is_problem(b.post(path, R"({"amountCents":6})", key), 422, "id-reused", {}));
+  BOOST_TEST(must(b.service->query<shown_account>("acc-1")).value->state.balance_cents == 711);
+
+  const auto old = new_command_id(system_now() - std::chrono::hours{1});
+  BOOST_TEST(is_problem(b.post(path, R"({"amountCents":1})", {{"Idempotency-Key", old}}), 410,
+                        "id-too-old", {"\"may_have_happened\":true"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_rejection_is_the_same_when_it_is_asked_for_again) {
+  served_bank b;
+  b.open("acc-1", 700);
+  const httplib::Headers key{{"Idempotency-Key", "w-1"}};
+  const std::string path = "/aggregates/accounts/acc-1/withdraw";
+  const auto first = b.post(path, R"({"amountCents":1000})", key);
+  b.post("/aggregates/accounts/acc-1/deposit", R"({"amountCents":1000})");
+  const auto again = b.post(path, R"({"amountCents":1000})", key);
+  BOOST_TEST(again.status == 409);
+  BOOST_TEST(again.body == first.body);
+}
+
+BOOST_AUTO_TEST_CASE(a_command_for_a_version_is_refused_at_another_one) {
+  served_bank b;
+  const std::string path = "/aggregates/accounts/acc-1/";
+  BOOST_TEST(b.post(path + "open", "{}", {{"If-None-Match", "*"}}).status == 200);
+  BOOST_TEST(is_problem(b.post(path + "open", "{}", {{"If-None-Match", "*"}}), 412,
+                        "version-conflict", {R"("expected":0,"actual":1)"}));
+  BOOST_TEST(b.post(path + "deposit", R"({"amountCents":1})", {{"If-Match", "\"1\""}}).etag ==
+             "\"2\"");
+  BOOST_TEST(is_problem(b.post(path + "deposit", R"({"amountCents":1})", {{"If-Match", "\"1\""}}),
+                        412, "version-conflict", {R"("expected":1,"actual":2)"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_rejection_says_its_reason_in_words_and_as_a_value) {
+  served_bank b;
+  BOOST_TEST(is_problem(b.post("/aggregates/accounts/acc-1/deposit", R"({"amountCents":1})"), 409,
+                        "rejected", {R"("reason":"account is not open")"}));
+  b.open("acc-1", 700);
+  b.open("acc-1", 700, "plain-accounts");
+  const std::string body = R"({"amountCents":1000})";
+  BOOST_TEST(is_problem(
+      b.post("/aggregates/accounts/acc-1/withdraw", body), 409, "rejected",
+      {R"("reason":"insufficient funds")", R"("reason_type":"bank.capnp:InsufficientFunds")",
+       R"("reason_value":{"missingCents":300})"}));
+  // Of a type that the aggregate does not list only bytes are known.
+  BOOST_TEST(is_problem(b.post("/aggregates/plain-accounts/acc-1/withdraw", body), 409, "rejected",
+                        {R"("reason_value":{"base64":")"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_body_that_is_not_what_the_schema_says_is_refused_with_the_path) {
+  served_bank b;
+  b.open("acc-1", 700);
+  struct wrong_body {
+    const char* body;
+    std::string_view path;
+    std::string_view words;
+  };
+  for (const auto& w : std::initializer_list<wrong_body>{
+           {"", "", "not JSON at byte 0"},
+           {"{\"amountCents\":5", "", "not JSON at byte 16"},
+           {"{\"amountCents\":5} x", "", "not JSON at byte 18"},
+           {"[]", "", "expected an object, found an array"},
+           {R"({"amountCents":"five"})", "amountCents", "expected an integer, found a text"},
+           {R"({"amountCents":1.5})", "amountCents", "expected an integer, found a fraction"},
+           {R"({"amountCents":9223372036854775808})", "amountCents", "out of the field's range"},
+           {R"({"amountCents":[1]})", "amountCents", "expected an integer, found an array"},
+           {R"({"amountCents":5,"amount":5})", "amount", "bank.capnp:Deposit has no such field"},
+           {R"({"amount_cents":5})", "amount_cents", "has no such field"}}) {
+    const auto a = b.post("/aggregates/accounts/acc-1/deposit", w.body);
+    BOOST_TEST(is_problem(a, 400, "invalid-json", {w.words}), w.body);
+    const auto path = w.path.empty() ? std::string{} : fmt::format(R"("path":"{}"}})", w.path);
+    BOOST_TEST((a.body.find(R"("path":)") != std::string::npos) == !w.path.empty());
+    BOOST_TEST(a.body.find(path) != std::string::npos, a.body);
+  }
+  BOOST_TEST(must(b.service->query<shown_account>("acc-1")).value->version == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_there_is_404_and_says_what_there_is) {
+  served_bank b;
+  b.open("acc-1", 700);
+  BOOST_TEST(is_problem(b.get("/aggregates/acounts/acc-1"), 404, "not-found",
+                        {"no aggregate acounts", "accounts, plain-accounts, numbered"}));
+  BOOST_TEST(is_problem(b.post("/aggregates/acounts/acc-1/open", "{}"), 404, "not-found", {}));
+  BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-2"), 404, "not-found",
+                        {"nothing under this key"}));
+  BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-2/history"), 404, "not-found",
+                        {"no events under this key"}));
+  BOOST_TEST(is_problem(b.post("/aggregates/accounts/acc-1/depositt", "{}"), 404, "not-found",
+                        {"no command depositt", "open, deposit, withdraw, close"}));
+  for (const auto* path : {"/aggregates", "/aggregates/", "/aggregates/accounts",
+                           "/aggregates/accounts/acc-1/deposit/5", "/aggregates/accounts/acc-1/",
+                           "/aggregate/accounts/acc-1"}) {
+    BOOST_TEST(is_problem(b.get(path), 404, "not-found", {}), path);
+    BOOST_TEST(is_problem(b.post(path, "{}"), 404, "not-found", {}), path);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_method_that_a_path_does_not_take_is_405_and_says_which_it_takes) {
+  served_bank b;
+  const auto allows = [](const answer_of& a, const std::string& method) {
+    const auto allow = a.headers.find("Allow");
+    return is_problem(a, 405, "method-not-allowed", {}) && allow != a.headers.end() &&
+           allow->second == method;
+  };
+  const std::string at = "/aggregates/accounts/acc-1";
+  BOOST_TEST(allows(b.get(at + "/deposit"), "POST"));
+  BOOST_TEST(allows(b.post(at, "{}"), "GET"));
+  BOOST_TEST(allows(b.post(at + "/history", "{}"), "GET"));
+  BOOST_TEST(allows(b.post("/health", "{}"), "GET"));
+  BOOST_TEST(allows(b.told(b.client->Put(at, "{}", "application/json")), "GET"));
+  BOOST_TEST(allows(b.told(b.client->Put(at + "/deposit", "{}", "application/json")), "POST"));
+  BOOST_TEST(allows(b.told(b.client->Patch(at, "{}", "application/json")), "GET"));
+  BOOST_TEST(allows(b.told(b.client->Delete(at)), "GET"));
+  BOOST_TEST(allows(b.told(b.client->Options(at)), "GET"));
+  BOOST_TEST(is_problem(b.told(b.client->Delete("/nothing")), 404, "not-found", {}));
+}
+
+BOOST_AUTO_TEST_CASE(headers_and_parameters_that_are_not_understood_are_refused) {
+  served_bank b;
+  b.open("acc-1", 700);
+  const std::string path = "/aggregates/accounts/acc-1";
+  const std::string one_cent = R"({"amountCents":1})";
+  const auto refuses = [&](const httplib::Headers& headers, std::string_view words) {
+    return is_problem(b.post(path + "/deposit", one_cent, headers), 400, "invalid-request",
+                      {words});
+  };
+  for (const auto* wrong :
+       {"7", "\"x\"", "\"\"", "W/\"2\"", "\"1\", \"2\"", "*", "\"-1\"", "\"18446744073709551616\""})
+    BOOST_TEST(refuses({{"If-Match", wrong}}, "If-Match"), wrong);
+  BOOST_TEST(refuses({{"If-None-Match", "\"2\""}}, "If-None-Match"));
+  BOOST_TEST(refuses({{"If-Match", "\"2\""}, {"If-None-Match", "*"}}, "exclude"));
+  BOOST_TEST(refuses({{"Idempotency-Key", "\"\""}}, "Idempotency-Key"));
+  BOOST_TEST(refuses({{"Idempotency-Key", std::string(129, 'x')}}, "128"));
+  BOOST_TEST(refuses({{"Idempotency-Key", "a"}, {"Idempotency-Key", "b"}}, "more than once"));
+  BOOST_TEST(refuses({{"Idempotency-Key", new_command_id(system_now() + std::chrono::hours{1})}},
+                     "look at the clocks"));
+  BOOST_TEST(is_problem(b.post(path + "/deposit?dry_run=1", one_cent), 400, "invalid-request",
+                        {"dry_run"}));
+  for (const auto* wrong :
+       {"?at_least=3", "?at_least_version=x", "?at_least_version=-1",
+        "?at_least_version=1&at_least_version=2", "/history?limit=0", "/history?limit=1001",
+        "/history?from=x", "/history?from=9223372036854775808", "/history?to=3"})
+    BOOST_TEST(is_problem(b.get(path + wrong), 400, "invalid-request", {"parameter"}), wrong);
+  for (const auto* type : {"text/plain", "application/jsonx", "multipart/form-data; boundary=x",
+                           "application/x-www-form-urlencoded"}) {
+    BOOST_TEST(is_problem(b.told(b.client->Post(path + "/deposit", one_cent, type)), 415,
+                          "unsupported-media-type", {"application/json"}),
+               type);
+  }
+  BOOST_TEST(b.told(b.client->Post(path + "/deposit", one_cent, "Application/JSON; charset=utf-8"))
+                 .status == 200);
+  BOOST_TEST(b.get(path).etag == "\"3\"");  // of all these requests one was a deposit
+}
+
+BOOST_AUTO_TEST_CASE(keys_may_hold_any_character) {
+  served_bank b;
+  for (const auto* key : {"a%2Fb", "a%2Fhistory", "deposit", "a%20b", "50%25", "q%3Fx%3D1", "a+b",
+                          "%C3%B8l", "two%0Alines", "%23", "..", "%2F"}) {
+    b.open(key, 7);
+    const auto found = b.get(std::string{"/aggregates/accounts/"} + key);
+    BOOST_TEST(found.etag == "\"2\"", key);
+  }
+  BOOST_TEST(must(b.service->query<shown_account>("a/history")).value->version == 2U);
+  BOOST_TEST(must(b.service->query<shown_account>("a+b")).value->version == 2U);
+  b.open("17", 7, "numbered");
+  BOOST_TEST(must(b.service->query<numbered_account>(std::int64_t{17})).value->version == 2U);
+  BOOST_TEST(is_problem(b.post("/aggregates/numbered/x17/open", "{}"), 400, "invalid-request",
+                        {"the key must be an integer"}));
+  BOOST_TEST(is_problem(b.post("/aggregates/accounts//open", "{}"), 400, "invalid-request",
+                        {"the key: it is empty"}));
+  for (const auto* wrong : {"%", "a%2", "%zz"}) {
+    BOOST_TEST(is_problem(b.get(std::string{"/aggregates/accounts/"} + wrong), 400,
+                          "invalid-request", {"hexadecimal"}),
+               wrong);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_key_as_long_as_a_path_may_be_is_taken_and_a_longer_one_is_414) {
+  served_bank b;
+  const std::string path = "/aggregates/accounts/";
+  BOOST_TEST(b.post(path + std::string(8000, 'k') + "/open", "{}").status == 200);
+  BOOST_TEST(b.get(path + std::string(8000, 'k')).etag == "\"1\"");
+  BOOST_TEST(is_problem(b.get(path + std::string(8192, 'k')), 414, "uri-too-long", {"8192"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_body_over_the_limit_is_413_and_the_connection_goes_on) {
+  served_bank b{{.max_body_bytes = 100}};
+  b.open("acc-1", 700);
+  const std::string path = "/aggregates/accounts/acc-1/deposit";
+  const auto padded = [](std::size_t size) {
+    const std::string value = R"({"amountCents":1})";
+    return value + std::string(size - value.size(), ' ');
+  };
+  BOOST_TEST(b.post(path, padded(100)).status == 200);
+  for (const std::size_t size : {101UL, 5000UL, 1UL << 20})
+    BOOST_TEST(is_problem(b.post(path, padded(size)), 413, "too-large", {R"("limit_bytes":100)"}));
+  // A length that is not told beforehand is no way around it.
+  std::size_t parts = 0;
+  const auto in_parts = b.told(b.client->Post(
+      path,
+      [&](std::size_t, httplib::DataSink& to) {
+        to.write(padded(50).data(), 50);
+        if (++parts == 10) to.done();
+        return true;
+      },
+      "application/json"));
+  BOOST_TEST(is_problem(in_parts, 413, "too-large", {}));
+  BOOST_TEST(b.post(path, padded(60)).etag == "\"4\"");
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_throws_is_500_and_the_next_one_is_answered) {
+  served_bank b;
+  b.open("acc-1", 700);
+  const std::string path = "/aggregates/accounts/acc-1/deposit";
+  BOOST_TEST(is_problem(b.post(path, R"({"amountCents":13})"), 500, "failed", {"thirteen"}));
+  BOOST_TEST(b.post(path, R"({"amountCents":1})").etag == "\"3\"");
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_is_not_answered_in_time_may_have_happened) {
+  served_bank b{{.answer_time = 50ms}};
+  b.open("acc-1", 700);
+  const std::string path = "/aggregates/accounts/acc-1/deposit";
+  const httplib::Headers key{{"Idempotency-Key", "late"}};
+  {
+    const held_commits held{*b.log};
+    BOOST_TEST(is_problem(b.post(path, R"({"amountCents":1})", key), 504, "may-have-happened",
+                          {"same Idempotency-Key", "\"may_have_happened\":true"}));
+  }
+  b.serve({});
+  BOOST_TEST(b.post(path, R"({"amountCents":1})", key).etag == "\"3\"");
+}
+
+BOOST_AUTO_TEST_CASE(a_command_whose_commit_nobody_knows_the_end_of_may_have_happened) {
+  served_bank b;
+  b.open("acc-1", 700);
+  std::atomic<commit_fault> fault{commit_fault::indefinite_applied};
+  b.log->set_commit_fault(
+      [&](const log_transaction&) { return fault.exchange(commit_fault::none); });
+  const std::string path = "/aggregates/accounts/acc-1/deposit";
+  const httplib::Headers key{{"Idempotency-Key", "unknown"}};
+  const auto first = b.post(path, R"({"amountCents":1})", key);
+  if (first.status != 200)  // it may also have been found out before the answer
+    BOOST_TEST(is_problem(first, 504, "may-have-happened", {"same Idempotency-Key"}));
+  BOOST_TEST(b.post(path, R"({"amountCents":1})", key).etag == "\"3\"");
+}
+
+BOOST_AUTO_TEST_CASE(a_history_is_the_key_s_events_in_order_and_says_where_to_go_on) {
+  served_bank b;
+  b.open("acc-1", 20000);
+  for (int i = 0; i < 20; ++i) b.open("other-" + std::to_string(i), 1);
+  b.post("/aggregates/accounts/acc-1/withdraw", R"({"amountCents":10000})");
+  const std::string path = "/aggregates/accounts/acc-1/history";
+  const auto all = b.get(path);
+  BOOST_TEST(all.status == 200);
+  BOOST_TEST(all.body.starts_with(R"({"type":"accounts","key":"acc-1","events":[{"version":1,)"));
+  std::size_t at = 0;
+  for (const auto* part :
+       {R"("type":"bank.capnp:Opened","position":0,"event":{}})", R"({"version":2,"time":"20)",
+        R"("type":"bank.capnp:Deposited")", R"("event":{"amountCents":20000}})", R"({"version":3,)",
+        R"("event":{"amountCents":10000}})", R"({"version":4,)",
+        R"("type":"bank.capnp:FeeCharged")", R"("event":{"feeCents":5}}])", R"("at_end":true)"}) {
+    const auto found = all.body.find(part, at);
+    BOOST_REQUIRE_MESSAGE(found != std::string::npos, part << " is not in " << all.body);
+    at = found;
+  }
+  // Page by page it is the same.
+  const auto next_of = [](const std::string& body) {
+    const auto place = body.rfind(R"("next":)") + 7;
+    return body.substr(place, body.find(',', place) - place);
+  };
+  std::string from = "0";
+  for (int version = 1; version <= 4; ++version) {
+    const auto page = b.get(path + "?limit=1&from=" + from).body;
+    BOOST_TEST(page.find(fmt::format(R"("events":[{{"version":{},)", version)) !=
+               std::string::npos);
+    BOOST_TEST(page.find(R"("at_end":false)") != std::string::npos);
+    from = next_of(page);
+  }
+  const auto last = b.get(path + "?limit=1&from=" + from);
+  BOOST_TEST(last.status == 200);
+  BOOST_TEST(last.body.find(R"("events":[],)") != std::string::npos);
+  BOOST_TEST(last.body.find(R"("at_end":true)") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_of_a_host_that_has_stopped_says_503) {
+  served_bank b;
+  b.open("acc-1", 700);
+  must(b.service->stop());
+  BOOST_TEST(is_problem(b.post("/aggregates/accounts/acc-1/open", "{}"), 503, "unavailable", {}));
+  BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-1"), 503, "unavailable", {}));
+}
+
+BOOST_AUTO_TEST_CASE(a_partition_in_quarantine_is_503_and_the_host_not_ready) {
+  served_bank b;
+  b.open("acc-1", 700);
+  BOOST_TEST(b.get("/ready").body == "{\"ready\":true,\"not_ready\":[]}\n");
+  must(b.service->stop());
+  b.client.reset();
+  b.server.reset();
+  b.service.reset();
+  std::filesystem::remove_all(b.folder.path() / "state");
+  const topic_partition where{"accounts", partition_of("acc-1", 2)};
+  b.log->damage(where, offset{0});
+  host_options h;
+  h.shared_log = b.log;
+  h.state = b.folder.path() / "state";
+  h.partitions = 2;
+  h.failures_until_quarantine = 1;
+  b.service.emplace(bank_of_http(), h);
+  must(b.service->start());
+  b.serve({});
+  answer_of health;
+  do {
+    health = b.get("/health");
+  } while (health.body.find("quarantined") == std::string::npos);
+  BOOST_TEST(health.status == 503);
+  BOOST_TEST(is_problem(b.post("/aggregates/accounts/acc-1/open", "{}"), 503, "unavailable",
+                        {"quarantine"}));
+  BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-1"), 503, "unavailable", {"quarantine"}));
+  const auto ready = b.get("/ready");
+  BOOST_TEST(ready.status == 503);
+  BOOST_TEST(
+      ready.body.find(fmt::format("accounts.g1[{}]", where.partition.value)) != std::string::npos,
+      ready.body);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_done_without_the_token) {
+  served_bank b{{.token = "secret"}};
+  const std::string path = "/aggregates/accounts/acc-1";
+  const auto refused_post = b.post(path + "/open", "{}");
+  BOOST_TEST(is_problem(refused_post, 401, "unauthorized", {"Authorization: Bearer"}));
+  BOOST_TEST(refused_post.headers.count("WWW-Authenticate") == 1U);
+  BOOST_TEST(is_problem(b.get(path), 401, "unauthorized", {}));
+  b.client->set_default_headers({{"Authorization", "Bearer secret"}});
+  BOOST_TEST(is_problem(b.get(path), 404, "not-found", {}));
+  BOOST_TEST(b.post(path + "/open", "{}").status == 200);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace http_aggregates_test
