@@ -14,6 +14,7 @@
 #include "actors/http_problem.hpp"
 #include "actors/http_request.hpp"
 #include "actors/http_threads.hpp"
+#include "actors/openapi.hpp"
 #include "actors/state_answer.hpp"
 #include "kappa/core/json_traits.hpp"
 #include "kappa/core/parse_number.hpp"
@@ -47,14 +48,14 @@ constexpr std::size_t requests_a_connection = 1000;
 constexpr std::string_view paths =
     "/aggregates/{type}/{key}, /aggregates/{type}/{key}/history, "
     "/aggregates/{type}/{key}/{command}, "
-    "/state/{stage}/{key}, /status, /metrics, /health, /ready";
+    "/openapi.json, /state/{stage}/{key}, /status, /metrics, /health, /ready";
 constexpr std::string_view under_aggregates = "/aggregates/";
 // As a pattern: of all paths.
 constexpr const char* anything = R"([\s\S]*)";
 
 bool is_only_read(const std::string& path) {
   return path.starts_with("/state/") || path == "/status" || path == "/metrics" ||
-         path == "/health" || path == "/ready";
+         path == "/health" || path == "/ready" || path == "/openapi.json";
 }
 
 class server final : public http_server {
@@ -65,6 +66,9 @@ class server final : public http_server {
     authorize();
     http_.Get("/health", [this](const httplib::Request&, httplib::Response& rs) { health(rs); });
     http_.Get("/ready", [this](const httplib::Request&, httplib::Response& rs) { ready(rs); });
+    http_.Get("/openapi.json", [this](const httplib::Request&, httplib::Response& rs) {
+      json(rs, openapi_of(host_.topology(), !options_.token.empty()));
+    });
     http_.Get("/status",
               [this](const httplib::Request& rq, httplib::Response& rs) { status(rq, rs); });
     http_.Get("/metrics", [this](const httplib::Request&, httplib::Response& rs) {

@@ -43,9 +43,10 @@ class json_writer {
   void text(std::string_view v);
   void base64(bytes_view v);
   void time(timestamp v);
+  /// A value that is JSON already.
+  void raw(std::string_view v);
 
  private:
-  void raw(std::string_view v);
   void open(char c);
   void close(char c);
   void separate();
