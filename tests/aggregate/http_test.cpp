@@ -1,5 +1,7 @@
 // Aggregates over HTTP, by real requests to a server of this process.
 #include <httplib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -11,6 +13,7 @@
 #include "kappa/aggregate/command_id.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/memory_log.hpp"
+#include "kappa/serialization/json.hpp"
 #include "support/must.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
@@ -55,8 +58,11 @@ struct answer_of {
 };
 
 struct served_bank {
-  explicit served_bank(http_options o = {}) : served_bank{std::move(o), [](host_options&) {}} {}
-  served_bank(http_options o, const std::function<void(host_options&)>& change) {
+  explicit served_bank(http_options o = {}) {
+    start([](host_options&) {});
+    serve(std::move(o));
+  }
+  void start(const std::function<void(host_options&)>& change) {
     host_options h;
     h.shared_log = log;
     h.state = folder.path() / "state";
@@ -64,7 +70,6 @@ struct served_bank {
     change(h);
     service.emplace(bank_of_http(), h);
     must(service->start());
-    serve(std::move(o));
   }
   void serve(http_options o) {
     client.reset();  // a server waits for its connections
@@ -121,19 +126,62 @@ boost::test_tools::predicate_result is_problem(const answer_of& a, int status,
   return true;
 }
 
+/// A connection on which anything may be sent.
+class raw_connection {
+ public:
+  explicit raw_connection(int port) : socket_{::socket(AF_INET, SOCK_STREAM, 0)} {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(port));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
+      throw std::runtime_error{"cannot connect"};
+  }
+  ~raw_connection() { ::close(socket_); }
+  raw_connection(const raw_connection&) = delete;
+  raw_connection& operator=(const raw_connection&) = delete;
+
+  void send(std::string_view text) const {
+    if (::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(text.size()))
+      throw std::runtime_error{"cannot send"};
+  }
+  /// All that comes until the other side closes.
+  [[nodiscard]] std::string rest() const {
+    std::string all;
+    char some[4096];
+    for (ssize_t n = 0; (n = ::recv(socket_, some, sizeof some, 0)) > 0;)
+      all.append(some, static_cast<std::size_t>(n));
+    return all;
+  }
+
+ private:
+  int socket_;
+};
+
 /// Holds commits back until it goes.
 struct held_commits {
   explicit held_commits(memory_log& log) {
-    log.set_commit_fault([open = open_.get_future().share()](const log_transaction&) {
-      open.wait();
-      return commit_fault::none;
-    });
+    log.set_commit_fault(
+        [caught = caught_, open = open_.get_future().share()](const log_transaction&) {
+          *caught = true;
+          caught->notify_all();
+          open.wait();
+          return commit_fault::none;
+        });
   }
   ~held_commits() { open_.set_value(); }
   held_commits(const held_commits&) = delete;
   held_commits& operator=(const held_commits&) = delete;
 
+  /// Waits for it.
+  [[nodiscard]] bool has_caught_one() const {
+    caught_->wait(false);
+    return *caught_;
+  }
+
  private:
+  std::shared_ptr<std::atomic<bool>> caught_ = std::make_shared<std::atomic<bool>>(false);
   std::promise<void> open_;
 };
 
@@ -412,6 +460,117 @@ BOOST_AUTO_TEST_CASE(a_body_over_the_limit_is_413_and_the_connection_goes_on) {
   BOOST_TEST(b.post(path, padded(60)).etag == "\"4\"");
 }
 
+BOOST_AUTO_TEST_CASE(a_body_that_does_not_come_is_408_and_ends_the_connection) {
+  served_bank b{{.io_time = 1s, .body_time = 1ms}};
+  const raw_connection slow{b.server->port()};
+  slow.send(
+      "POST /aggregates/accounts/acc-1/open HTTP/1.1\r\nHost: x\r\n"
+      "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{");
+  const auto answer = slow.rest();
+  BOOST_TEST(answer.starts_with("HTTP/1.1 408 "), answer);
+  BOOST_TEST(answer.find("urn:kappa:problem:body-too-slow") != std::string::npos, answer);
+  BOOST_TEST(answer.find("HTTP/1.1", 1) == std::string::npos, answer);  // one answer
+}
+
+BOOST_AUTO_TEST_CASE(a_body_that_nobody_wants_is_not_taken_for_the_next_request) {
+  served_bank b{{.token = "secret"}};
+  const raw_connection smuggling{b.server->port()};
+  const std::string hidden =
+      "POST /aggregates/accounts/acc-1/open HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n"
+      "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+  smuggling.send(fmt::format("PUT /health HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}",
+                             hidden.size(), hidden));
+  const auto answer = smuggling.rest();
+  BOOST_TEST(answer.starts_with("HTTP/1.1 401 "), answer);
+  BOOST_TEST(answer.find("HTTP/1.1", 1) == std::string::npos, answer);
+  BOOST_TEST(!must(b.service->query<shown_account>("acc-1")).value.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(so_many_connections_are_served_at_a_time_and_no_more) {
+  served_bank b{{.connections = 1}};
+  b.open("acc-1", 700);
+  const auto port = b.server->port();
+  b.client.reset();
+  std::future<answer_of> first;
+  std::future<answer_of> second;
+  {
+    const held_commits held{*b.log};
+    const auto ask = [port](const std::string& cents) {
+      httplib::Client c{"127.0.0.1", port};
+      return served_bank::told(c.Post("/aggregates/accounts/acc-1/deposit",
+                                      fmt::format(R"({{"amountCents":{}}})", cents),
+                                      "application/json"));
+    };
+    first = std::async(std::launch::async, ask, "1");
+    BOOST_TEST(held.has_caught_one());
+    second = std::async(std::launch::async, [port] {
+      httplib::Client c{"127.0.0.1", port};
+      return served_bank::told(c.Get("/health"));
+    });
+    BOOST_TEST((second.wait_for(50ms) == std::future_status::timeout));
+  }
+  BOOST_TEST(first.get().status == 200);
+  BOOST_TEST(second.get().status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_has_only_just_been_started_can_be_ended) {
+  served_bank b;
+  for (int i = 0; i < 50; ++i) b.serve({});
+  BOOST_TEST(b.get("/health").status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(settings_out_of_bounds_are_refused) {
+  served_bank b;
+  const auto refuses = [&](http_options o, std::string_view name) {
+    o.address = "127.0.0.1:0";
+    return refused(http_server::start(*b.service, o), errc::bad_config, {name});
+  };
+  BOOST_TEST(refuses({.max_body_bytes = 0}, "max_body_bytes"));
+  BOOST_TEST(refuses({.max_body_bytes = (64UL << 20) + 1}, "max_body_bytes"));
+  BOOST_TEST(refuses({.io_time = 0s}, "io_time"));
+  BOOST_TEST(refuses({.body_time = 0ms}, "body_time"));
+  BOOST_TEST(refuses({.answer_time = 0ms}, "answer_time"));
+  BOOST_TEST(refuses({.connections = 0}, "connections"));
+  BOOST_TEST(refuses({.connections = 4097}, "connections"));
+}
+
+BOOST_AUTO_TEST_CASE(the_openapi_document_has_every_path_and_all_that_it_refers_to) {
+  served_bank b;
+  const auto document = b.get("/openapi.json");
+  BOOST_TEST(document.status == 200);
+  const auto& text = document.body;
+  json_document parsed;
+  BOOST_TEST(parsed.parse(text), parsed.problem());
+  const auto has = [&](std::string_view part) {
+    const bool found = text.find(part) != std::string::npos;
+    if (!found) BOOST_TEST_MESSAGE(part << " is not in " << text);
+    return found;
+  };
+  BOOST_TEST(text.starts_with(R"({"openapi":"3.1.0","info":{"title":"bank","version":")"));
+  for (const auto* type : {"accounts", "plain-accounts", "numbered"}) {
+    for (const auto* path : {"", "/history", "/open", "/deposit", "/withdraw", "/close"})
+      BOOST_TEST(has(fmt::format(R"("/aggregates/{}/{{key}}{}":{{)", type, path)));
+  }
+  BOOST_TEST(has(R"("bank.capnp.Deposit":{"type":"object","properties":{"amountCents":{)"));
+  BOOST_TEST(has(R"("bank.capnp.InsufficientFunds":{)"));
+  BOOST_TEST(has(R"("reply":{"$ref":"#/components/schemas/bank.capnp.WithdrawalReceipt"})"));
+  constexpr std::string_view mark = R"("$ref":"#/components/schemas/)";
+  std::size_t references = 0;
+  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+    const auto begin = at + mark.size();
+    BOOST_TEST(
+        has(text.substr(begin - 1, text.find('"', begin) - begin + 2).replace(0, 1, "\"") + ":{"));
+    ++references;
+  }
+  BOOST_TEST(references > 20U);
+  BOOST_TEST(text.find("securitySchemes") == std::string::npos);
+  b.serve({.token = "secret"});
+  b.client->set_default_headers({{"Authorization", "Bearer secret"}});
+  const auto with_token = b.get("/openapi.json").body;
+  BOOST_TEST(parsed.parse(with_token), with_token);
+  BOOST_TEST(with_token.find(R"("security":[{"token":[]}])") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_command_that_throws_is_500_and_the_next_one_is_answered) {
   served_bank b;
   b.open("acc-1", 700);
@@ -505,13 +664,7 @@ BOOST_AUTO_TEST_CASE(a_partition_in_quarantine_is_503_and_the_host_not_ready) {
   std::filesystem::remove_all(b.folder.path() / "state");
   const topic_partition where{"accounts", partition_of("acc-1", 2)};
   b.log->damage(where, offset{0});
-  host_options h;
-  h.shared_log = b.log;
-  h.state = b.folder.path() / "state";
-  h.partitions = 2;
-  h.failures_until_quarantine = 1;
-  b.service.emplace(bank_of_http(), h);
-  must(b.service->start());
+  b.start([](host_options& o) { o.failures_until_quarantine = 1; });
   b.serve({});
   answer_of health;
   do {
@@ -526,6 +679,27 @@ BOOST_AUTO_TEST_CASE(a_partition_in_quarantine_is_503_and_the_host_not_ready) {
   BOOST_TEST(
       ready.body.find(fmt::format("accounts.g1[{}]", where.partition.value)) != std::string::npos,
       ready.body);
+}
+
+BOOST_AUTO_TEST_CASE(a_partition_that_cannot_be_opened_yet_is_503) {
+  served_bank b;
+  b.open("acc-1", 700);
+  must(b.service->stop());
+  b.client.reset();
+  b.server.reset();
+  b.service.reset();
+  std::filesystem::remove_all(b.folder.path() / "state");
+  b.log->damage({"accounts", partition_of("acc-1", 2)}, offset{0});
+  b.start([](host_options& o) {
+    o.failures_until_quarantine = 1000;
+    o.first_backoff = o.last_backoff = 10s;
+  });
+  b.serve({.answer_time = 50ms});
+  while (b.get("/ready").status == 200) continue;
+  BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-1"), 503, "unavailable", {}));
+  // It waits for the task, which may come.
+  BOOST_TEST(
+      is_problem(b.post("/aggregates/accounts/acc-1/open", "{}"), 504, "may-have-happened", {}));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_done_without_the_token) {

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <atomic>
 #include <ctime>
 #include <thread>
 
@@ -91,7 +92,12 @@ class server final : public http_server {
                                  : http_.bind_to_port(name.c_str(), port_ = port);
     if (!bound)
       return fail(errc::io, "--http " + address, "cannot listen there; is the port taken?");
-    thread_ = std::thread{[this] { http_.listen_after_bind(); }};
+    thread_ = std::thread{[this] {
+      http_.listen_after_bind();
+      ended_ = true;
+    }};
+    // One that does not run yet cannot be stopped: its thread would go on for ever.
+    while (!http_.is_running() && !ended_) std::this_thread::yield();
     return {};
   }
   int port() const override { return port_; }
@@ -262,6 +268,7 @@ class server final : public http_server {
   http_aggregates aggregates_;
   httplib::Server http_;
   std::thread thread_;
+  std::atomic<bool> ended_ = false;
   int port_ = 0;
 };
 
