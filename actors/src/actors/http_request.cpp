@@ -111,7 +111,8 @@ http_result<void> only_parameters(const httplib::Request& rq,
 }
 
 bool has_body(const httplib::Request& rq) {
-  return rq.has_header("Content-Length") || rq.has_header("Transfer-Encoding");
+  return rq.has_header("Transfer-Encoding") ||
+         (rq.has_header("Content-Length") && rq.get_header_value("Content-Length") != "0");
 }
 
 http_result<std::string> read_body(const httplib::Request& rq, const httplib::ContentReader& read,

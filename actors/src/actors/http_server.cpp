@@ -54,6 +54,11 @@ constexpr std::string_view under_aggregates = "/aggregates/";
 // As a pattern: of all paths.
 constexpr const char* anything = R"([\s\S]*)";
 
+// Of others the library leaves it where the next request should be.
+bool may_have_body(const std::string& method) {
+  return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
+}
+
 bool is_only_read(const std::string& path) {
   return path.starts_with("/state/") || path == "/status" || path == "/metrics" ||
          path == "/health" || path == "/ready" || path == "/openapi.json";
@@ -122,7 +127,10 @@ class server final : public http_server {
     http_.set_pre_routing_handler([this](const httplib::Request& rq, httplib::Response& rs) {
       if (options_.token.empty() ||
           rq.get_header_value("Authorization") == "Bearer " + options_.token) {
-        return httplib::Server::HandlerResponse::Unhandled;
+        if (!has_body(rq) || may_have_body(rq.method))
+          return httplib::Server::HandlerResponse::Unhandled;
+        refuse(rq, rs, {problem_kind::invalid_request, rq.method + " takes no body"});
+        return httplib::Server::HandlerResponse::Handled;
       }
       rs.set_header("WWW-Authenticate", "Bearer");
       refuse(rq, rs, {problem_kind::unauthorized, "a token is needed: Authorization: Bearer …"});
