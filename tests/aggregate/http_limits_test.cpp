@@ -2,6 +2,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <latch>
+
 #include "aggregate/served_bank.hpp"
 #include "kappa/core/partitioner.hpp"
 
@@ -79,6 +81,36 @@ BOOST_AUTO_TEST_CASE(a_body_over_the_limit_is_413_and_the_connection_goes_on) {
       "application/json"));
   BOOST_TEST(is_problem(in_parts, 413, "too-large", {}));
   BOOST_TEST(b.post(path, padded(60)).etag == "\"4\"");
+}
+
+BOOST_AUTO_TEST_CASE(an_event_that_no_record_holds_is_413) {
+  served_bank b{{.max_body_bytes = 4 << 20}};
+  const auto of_size = [](std::size_t n) { return R"({"text":")" + std::string(n, 'x') + "\"}"; };
+  BOOST_TEST(is_problem(b.post("/aggregates/pages/p/note", of_size(2 << 20)), 413, "too-large",
+                        {"takes a record of"}));
+  BOOST_TEST(b.post("/aggregates/pages/p/note", of_size(500'000)).etag == "\"1\"");
+  const auto page = b.get("/aggregates/pages/p");
+  BOOST_TEST(page.body.find(R"("state":{"bytes":500000})") != std::string::npos, page.body);
+}
+
+BOOST_AUTO_TEST_CASE(a_window_of_ids_that_is_full_is_503) {
+  served_bank b;
+  std::atomic<bool> full = false;
+  for (int i = 0; !full && i < 100; ++i) {
+    constexpr int at_once = 1000;
+    std::latch answered{at_once};
+    for (int j = 0; j < at_once; ++j) {
+      b.service->ask<page>("p", notes::note{}, {.id = fmt::format("{}-{}", i, j)},
+                           [&](const ask_result& r) {
+                             if (!r) full = true;
+                             answered.count_down();
+                           });
+    }
+    answered.wait();
+  }
+  const auto last = b.post("/aggregates/pages/p/note", "{}", {{"Idempotency-Key", "one more"}});
+  BOOST_TEST(is_problem(last, 503, "unavailable", {"as many as may be remembered"}));
+  BOOST_TEST(b.post("/aggregates/pages/p/note", "{}").status == 200);
 }
 
 BOOST_AUTO_TEST_CASE(a_body_that_does_not_come_is_408_and_ends_the_connection) {

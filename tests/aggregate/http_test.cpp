@@ -144,6 +144,17 @@ BOOST_AUTO_TEST_CASE(a_body_that_is_not_what_the_schema_says_is_refused_with_the
     BOOST_TEST((a.body.find(R"("path":)") != std::string::npos) == !w.path.empty());
     BOOST_TEST(a.body.find(path) != std::string::npos, a.body);
   }
+  for (const auto& w : std::initializer_list<wrong_body>{
+           {R"({"at":"yesterday"})", "at", "expected a time"},
+           {R"({"lines":[{"number":1},{"number":65536}]})", "lines[1].number",
+            "out of the field's"},
+           {R"({"lines":[{},{"numer":1}]})", "lines[1].numer", "has no such field"},
+           {R"({"lines":[1]})", "lines[0]", "expected an object, found a number"}}) {
+    const auto a = b.post("/aggregates/pages/p/note", w.body);
+    BOOST_TEST(
+        is_problem(a, 400, "invalid-json", {w.words, fmt::format(R"("path":"{}"}})", w.path)}),
+        w.body);
+  }
   BOOST_TEST(must(b.service->query<shown_account>("acc-1")).value->version == 2U);
 }
 
@@ -151,7 +162,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_is_404_and_says_what_there_is) {
   served_bank b;
   b.open("acc-1", 700);
   BOOST_TEST(is_problem(b.get("/aggregates/acounts/acc-1"), 404, "not-found",
-                        {"no aggregate acounts", "accounts, plain-accounts, numbered"}));
+                        {"no aggregate acounts", "accounts, plain-accounts, numbered, pages"}));
   BOOST_TEST(is_problem(b.post("/aggregates/acounts/acc-1/open", "{}"), 404, "not-found", {}));
   BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-2"), 404, "not-found",
                         {"nothing under this key"}));

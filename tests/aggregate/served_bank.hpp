@@ -18,6 +18,7 @@
 #include "kappa/actors/host.hpp"
 #include "kappa/actors/http_server.hpp"
 #include "kappa/log/memory_log.hpp"
+#include "notes.kappa.hpp"
 #include "support/must.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
@@ -44,11 +45,18 @@ struct shown_account : account {
 };
 struct numbered_account : account {};
 
+struct page : notes::page_state {
+  using protocol = notes::page_protocol;
+  auto decide(const notes::note& c) const -> decision<notes::noted> { return notes::noted{c.text}; }
+  void apply(const notes::noted& e) { bytes += e.text.size(); }
+};
+
 inline app bank_of_http() {
   app a{"bank"};
   a.aggregate<shown_account>("accounts");
   a.aggregate<account>("plain-accounts");
   a.aggregate<numbered_account, std::int64_t>("numbered");
+  a.aggregate<page>("pages", {.command_window = {.max_bytes = 1 << 20}});
   return a;
 }
 
