@@ -1,4 +1,5 @@
 // What an HTTP server bounds, and what it says while its host cannot answer.
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,9 +30,16 @@ class raw_connection {
   raw_connection& operator=(const raw_connection&) = delete;
 
   void send(std::string_view text) const {
-    if (::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(text.size()))
-      throw std::runtime_error{"cannot send"};
+    if (!takes(text)) throw std::runtime_error{"cannot send"};
+  }
+  /// False: the other side has closed.
+  [[nodiscard]] bool takes(std::string_view text) const {
+    return ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) ==
+           static_cast<ssize_t>(text.size());
+  }
+  [[nodiscard]] bool comes_within(std::chrono::milliseconds t) const {
+    pollfd one{socket_, POLLIN, 0};
+    return ::poll(&one, 1, static_cast<int>(t.count())) > 0;
   }
   /// All that comes until the other side closes.
   [[nodiscard]] std::string rest() const {
@@ -123,6 +131,42 @@ BOOST_AUTO_TEST_CASE(a_body_that_does_not_come_is_408_and_ends_the_connection) {
   BOOST_TEST(answer.starts_with("HTTP/1.1 408 "), answer);
   BOOST_TEST(answer.find("urn:kappa:problem:body-too-slow") != std::string::npos, answer);
   BOOST_TEST(answer.find("HTTP/1.1", 1) == std::string::npos, answer);  // one answer
+}
+
+BOOST_AUTO_TEST_CASE(headers_that_come_byte_by_byte_do_not_hold_the_connection) {
+  served_bank b{{.io_time = 1s, .body_time = 1ms}};
+  const raw_connection slow{b.server->port()};
+  slow.send("GET /health HTTP/1.1\r\nX: ");
+  const auto begun = std::chrono::steady_clock::now();
+  // Until the other side has closed; each byte is soon enough by itself.
+  while (slow.takes("x") && std::chrono::steady_clock::now() < begun + 20s)
+    (void)slow.comes_within(100ms);
+  BOOST_TEST((std::chrono::steady_clock::now() < begun + 10s));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_ends_does_not_wait_for_idle_connections) {
+  served_bank b;
+  const raw_connection idle{b.server->port()};
+  idle.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+  BOOST_TEST(idle.comes_within(10s));
+  const auto begun = std::chrono::steady_clock::now();
+  b.client.reset();
+  b.server.reset();
+  BOOST_TEST((std::chrono::steady_clock::now() < begun + 1500ms));  // idle ones are kept for 2 s
+  BOOST_TEST(idle.rest().starts_with("HTTP/1.1 200 "));
+}
+
+BOOST_AUTO_TEST_CASE(requests_may_be_sent_before_the_ones_before_are_answered) {
+  served_bank b;
+  const raw_connection c{b.server->port()};
+  const std::string open =
+      "/open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n";
+  c.send("POST /aggregates/accounts/acc-1" + open + "\r\n{}POST /aggregates/accounts/acc-2" + open +
+         "Connection: close\r\n\r\n{}");
+  const auto both = c.rest();
+  BOOST_TEST(both.starts_with("HTTP/1.1 200 "), both);
+  BOOST_TEST(both.find("HTTP/1.1 200 ", 1) != std::string::npos, both);
+  BOOST_TEST(must(b.service->query<shown_account>("acc-2")).value.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_body_that_nobody_wants_is_not_taken_for_the_next_request) {

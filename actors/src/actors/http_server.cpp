@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 
 #include <atomic>
-#include <ctime>
+#include <chrono>
 #include <thread>
 
 #include <httplib.h>
@@ -12,6 +12,7 @@
 
 #include "actors/admin_status.hpp"
 #include "actors/http_aggregates.hpp"
+#include "actors/http_connections.hpp"
 #include "actors/http_problem.hpp"
 #include "actors/http_request.hpp"
 #include "actors/http_threads.hpp"
@@ -41,9 +42,8 @@ bool is_loopback(const std::string& name) {
   return name == "localhost" || name == "::1";
 }
 
-// An idle connection has a thread, and the end of the server waits for it.
-constexpr std::time_t idle_seconds = 2;
-// Then a client connects anew, so that others get a turn.
+// An idle connection has a thread.
+constexpr std::chrono::seconds idle_time{2};
 constexpr std::size_t requests_a_connection = 1000;
 
 constexpr std::string_view paths =
@@ -67,7 +67,11 @@ bool is_only_read(const std::string& path) {
 class server final : public http_server {
  public:
   server(host& h, http_options options)
-      : host_{h}, options_{std::move(options)}, aggregates_{h, options_} {
+      : host_{h},
+        options_{std::move(options)},
+        aggregates_{h, options_},
+        http_{{options_.io_time, options_.io_time + options_.body_time, idle_time,
+               requests_a_connection}} {
     limit();
     authorize();
     http_.Get("/health", [this](const httplib::Request&, httplib::Response& rs) { health(rs); });
@@ -116,9 +120,8 @@ class server final : public http_server {
       ::setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     });
     http_.set_tcp_nodelay(true);
-    http_.set_read_timeout(options_.io_time);
-    http_.set_write_timeout(options_.io_time);
-    http_.set_keep_alive_timeout(idle_seconds);
+    // What answers say; the connections keep to their own.
+    http_.set_keep_alive_timeout(idle_time.count());
     http_.set_keep_alive_max_count(requests_a_connection);
     http_.new_task_queue = [n = options_.connections] { return new http_threads{n}; };
   }
@@ -274,7 +277,7 @@ class server final : public http_server {
   host& host_;
   const http_options options_;
   http_aggregates aggregates_;
-  httplib::Server http_;
+  bounded_server http_;
   std::thread thread_;
   std::atomic<bool> ended_ = false;
   int port_ = 0;

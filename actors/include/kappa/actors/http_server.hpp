@@ -32,7 +32,8 @@ struct http_options {
   std::size_t max_body_bytes = 1 << 20;
   /// For one read of, or write to, a connection. 1 s … 1 h. (One that is idle is closed after 2 s.)
   std::chrono::seconds io_time{5};
-  /// For a whole body to come. ≥ 1 ms.
+  /// For a whole body to come; with io_time, for all of a request, and again for all of its answer.
+  /// ≥ 1 ms.
   std::chrono::milliseconds body_time{10'000};
   /// Until an aggregate or a state must have answered: then the answer is 504. ≥ 1 ms.
   std::chrono::milliseconds answer_time{5'000};
