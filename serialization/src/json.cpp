@@ -1,5 +1,6 @@
 #include "kappa/serialization/json.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -309,6 +310,49 @@ bool json_view::get_base64(bytes& v) const {
   if (!decoded) return fail("the text is not base64");
   v = std::move(*decoded);
   return true;
+}
+
+json_problem split_json_problem(std::string_view problem) {
+  constexpr std::string_view between = ": ";
+  const auto end = problem.find(between);
+  if (end == std::string_view::npos) return {{}, problem};
+  const auto path = problem.substr(0, end);
+  if (path.find(' ') != std::string_view::npos) return {{}, problem};  // words: it is no JSON
+  return {path, problem.substr(end + between.size())};
+}
+
+namespace {
+
+std::optional<std::string> passed_over(const boost::json::value& in, const boost::json::value& read,
+                                       const std::string& path) {
+  if (const auto* members = in.if_object()) {
+    const auto* known = read.if_object();
+    if (known == nullptr) return std::nullopt;
+    for (const auto& m : *members) {
+      auto name = path.empty() ? std::string{} : path + ".";
+      name.append(m.key().data(), m.key().size());
+      const auto* same = known->if_contains(m.key());
+      if (same == nullptr) return name;
+      if (auto deeper = passed_over(m.value(), *same, name)) return deeper;
+    }
+  } else if (const auto* elements = in.if_array()) {
+    const auto* known = read.if_array();
+    for (std::size_t i = 0; known != nullptr && i < std::min(elements->size(), known->size());
+         ++i) {
+      if (auto deeper = passed_over((*elements)[i], (*known)[i], fmt::format("{}[{}]", path, i)))
+        return deeper;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> member_passed_over(std::string_view text, std::string_view as_read) {
+  json_document given;
+  json_document read;
+  if (!given.parse(text) || !read.parse(as_read)) return std::nullopt;
+  return passed_over(as_json(given.root().node_), as_json(read.root().node_), {});
 }
 
 }  // namespace kappa

@@ -4,13 +4,12 @@
 #include <set>
 
 #include "actors/actors_support.hpp"
-#include "actors/http_server.hpp"
+#include "kappa/actors/http_server.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa_paths.hpp"
 
 namespace actors_test {
-using kappa::detail::http_options;
-using kappa::detail::http_server;
+using kappa::http_server;
 
 BOOST_AUTO_TEST_SUITE(http)
 
@@ -79,7 +78,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_or_not_understood_is_told_in_words) {
   BOOST_TEST(s.answers("/state/sum/nobody", 404, "no state under this key"));
   BOOST_TEST(s.answers("/state/nothing/x", 404, "stages with state: sum"));
   BOOST_TEST(
-      s.answers("/state/sum", 404, "there are /state/{stage}/{key}, /status, /metrics, /health"));
+      s.answers("/state/sum", 404, "/state/{stage}/{key}, /status, /metrics, /health, /ready"));
   BOOST_TEST(s.answers("/", 404, "no such path: /"));
   BOOST_TEST(s.answers("/state/sum/x?level=newest", 400, "committed or latest"));
   BOOST_TEST(s.answers("/state/sum/x?window=2001-01-01T08:00:00Z", 400, "no windows"));

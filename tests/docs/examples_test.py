@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
@@ -76,6 +77,35 @@ def aggregate(program, folder):
         expect(serving.stdout.readline(), "running\n")
         expect(run(teller, "here", "anna", "+5", "-6", folder=folder),
                "+5: done, version 5\n-6: rejected: insufficient funds\n")
+        serving.stdin.close()
+        expect(serving.wait(), 0)
+
+
+def http(program, folder):
+    with subprocess.Popen([program, "here", "127.0.0.1:0"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
+        teapot = f"http://127.0.0.1:{serving.stdout.readline().split()[1]}/aggregates/articles/teapot"
+
+        def ask(path, body=None, **headers):
+            headers = {name.replace("_", "-"): value for name, value in headers.items()}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+            request = urllib.request.Request(teapot + path, body and json.dumps(body).encode(), headers)
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as refused:
+                return refused.code, json.load(refused)
+
+        expect(ask("/receive", {"pieces": 3}), (200, {"version": 1, "events": 1}))
+        for _ in range(2):
+            expect(ask("/ship", {"pieces": 2, "to": "Oslo"}, Idempotency_Key="order-1"),
+                   (200, {"version": 2, "events": 1, "reply": {"pieces": 1}}))
+        status, problem = ask("/ship", {"pieces": 2, "to": "Rome"})
+        expect((status, problem["reason_value"]), (409, {"missing": 1}))
+        expect(ask("/ship", {"pieces": 1, "too": "Rome"})[1]["path"], "too")
+        expect(ask("/ship", {"pieces": 1}, If_Match='"1"')[0], 412)
+        expect(ask("")[1]["state"], {"pieces": 1})
+        expect([e["event"] for e in ask("/history")[1]["events"]], [{"pieces": 3}, {"pieces": 2, "to": "Oslo"}])
         serving.stdin.close()
         expect(serving.wait(), 0)
 

@@ -198,3 +198,37 @@ BOOST_AUTO_TEST_CASE(a_generated_type_may_be_json_in_one_topic_and_binary_in_ano
   BOOST_TEST((*back == f));
   BOOST_TEST(kappa::codec<as_json>::schema().name == "json:flights.capnp:Flight");
 }
+
+BOOST_AUTO_TEST_CASE(a_problem_is_a_path_and_words_or_words_alone) {
+  const auto is = [](std::string_view problem, std::string_view path, std::string_view what) {
+    const auto parts = kappa::split_json_problem(problem);
+    return parts.path == path && parts.what == what;
+  };
+  const auto nested = problem_of<everything::everything>(R"({"shapes":[{},{"circle":"x"}]})");
+  BOOST_TEST(is(nested, "shapes[1].circle", "expected a number, found a text"), nested);
+  BOOST_TEST(is(problem_of<flight>("[]"), "", "expected an object, found an array"));
+  const auto broken = problem_of<flight>("{");
+  BOOST_TEST(is(broken, "", broken));
+}
+
+BOOST_AUTO_TEST_CASE(a_member_that_a_reader_passes_over_is_found_wherever_it_is) {
+  const auto passed_over = [](std::string_view text) {
+    const auto v = from_json<everything::everything>(text);
+    BOOST_REQUIRE_MESSAGE(v, text);
+    return kappa::member_passed_over(text, to_json(*v)).value_or("none");
+  };
+  BOOST_TEST(passed_over("{}") == "none");
+  BOOST_TEST(passed_over(R"({"flgs":true})") == "flgs");
+  BOOST_TEST(passed_over(R"({"flgs":null})") == "flgs");
+  BOOST_TEST(passed_over(R"({"place":{"inner":{"deep":1}}})") == "place.inner.deep");
+  BOOST_TEST(passed_over(R"({"points":[{"x":1},{"x":1,"z":2}]})") == "points[1].z");
+  BOOST_TEST(passed_over(R"({"shapes":[{"square":1}],"u64s":["5"],"defaults":null})") == "none");
+  // Of two alternatives of a union one is not taken.
+  BOOST_TEST(passed_over(R"({"shapes":[{"id":1,"square":2}]})") == "none");
+  kappa::test::rng random{12};
+  for (int i = 0; i < 100; ++i) {
+    const auto raw = kappa::test::random_bytes(capnp::Schema::from<::Everything>(), random);
+    const auto text = to_json(*kappa::codec<everything::everything>::decode(raw));
+    BOOST_REQUIRE_EQUAL(passed_over(text), "none");
+  }
+}

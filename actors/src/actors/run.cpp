@@ -20,10 +20,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "actors/http_server.hpp"
 #include "actors/logfmt.hpp"
 #include "actors/passing_state.hpp"
 #include "actors/progress_line.hpp"
+#include "kappa/actors/http_server.hpp"
 #include "kappa/core/suggest.hpp"
 #include "kappa/log/kafka_settings.hpp"
 #include "kappa/log/open_log.hpp"
@@ -183,7 +183,7 @@ struct runner::inside {
                    "On Kafka: copies of the topics that it creates (0: as the brokers have it)")
         ->check(CLI::Range(0, 99))
         ->capture_default_str();
-    cli.add_option("--http", http, "Serve queries, metrics and health at ADDRESS:PORT");
+    cli.add_option("--http", http, "Serve aggregates, queries, metrics and health at ADDRESS:PORT");
     time_option("--session-timeout", options.session_timeout,
                 "On Kafka: how long a process may be silent before others get its tasks");
     time_option("--commit-interval", options.limits.commit_interval,
@@ -452,10 +452,10 @@ int runner::run(int argc, char** argv, const std::function<app()>& make_app, con
     return complain(started.error(),
                     started.error().code == errc::bad_config ? exit_usage : exit_refused);
   }
-  std::unique_ptr<detail::http_server> http;
+  std::unique_ptr<http_server> http;
   if (!in_->http.empty()) {
     const char* token = std::getenv("KAPPA_HTTP_TOKEN");
-    auto server = detail::http_server::start(host, {in_->http, token == nullptr ? "" : token});
+    auto server = http_server::start(host, {in_->http, token == nullptr ? "" : token});
     if (!server) return complain(server.error(), exit_usage);
     http = std::move(*server);
     fmt::print(stderr, "serving http on port {}\n", http->port());

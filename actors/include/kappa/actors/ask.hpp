@@ -119,6 +119,10 @@ class aggregate_asker {
     tell<A>(std::string{key}, command);
   }
 
+  /// For those who have the command encoded. Blocks.
+  [[nodiscard]] ask_result ask_and_wait(command_call call, const detail::aggregate_address& type,
+                                        std::chrono::milliseconds timeout);
+
  protected:
   aggregate_asker() = default;
   aggregate_asker(const aggregate_asker&) = default;
@@ -138,8 +142,6 @@ class aggregate_asker {
     call.expected = options.expected_version;
     return call;
   }
-  [[nodiscard]] ask_result ask_and_wait(command_call call, const detail::aggregate_address& type,
-                                        std::chrono::milliseconds timeout);
 };
 
 }  // namespace kappa

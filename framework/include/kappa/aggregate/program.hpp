@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "kappa/aggregate/aggregate.hpp"
+#include "kappa/aggregate/value_form.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/schema_info.hpp"
@@ -102,6 +103,8 @@ class aggregate_program {
   /// In the order of the schema; their places are what `decide` and `apply` are told.
   [[nodiscard]] virtual const std::vector<schema_info>& commands() const = 0;
   [[nodiscard]] virtual const std::vector<schema_info>& events() const = 0;
+  /// For those who speak JSON.
+  [[nodiscard]] virtual const aggregate_forms& forms() const = 0;
 
   /// The places, for `decide`, of what the framework itself tells an aggregate: what a command
   /// came to that it has sent, and that its deadline has passed.
@@ -146,6 +149,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   const std::vector<schema_info>& events() const override { return events_; }
   bool hears_results() const override { return kappa::detail::hears_results<A>; }
   bool has_deadlines() const override { return has_deadline<A>; }
+  const aggregate_forms& forms() const override { return forms_; }
 
   std::unique_ptr<keyed_table_base> make_table(state_store& store, std::size_t table,
                                                const keyed_table_options& options) const override {
@@ -262,6 +266,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
 
   std::vector<schema_info> commands_{codec<Commands>::schema()...};
   std::vector<schema_info> events_{codec<Events>::schema()...};
+  aggregate_forms forms_ = make_forms<A>();
 };
 
 }  // namespace detail

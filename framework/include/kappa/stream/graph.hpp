@@ -19,6 +19,7 @@
 #include "kappa/aggregate/command_window.hpp"
 #include "kappa/aggregate/program.hpp"
 #include "kappa/core/codec.hpp"
+#include "kappa/core/json_of_bytes.hpp"
 #include "kappa/core/json_traits.hpp"
 #include "kappa/core/parse_number.hpp"
 #include "kappa/core/schema_info.hpp"
@@ -69,19 +70,6 @@ using check_fn = result<void> (*)(bytes_view);
 /// For tools and HTTP: bytes as JSON text, and a key as a person types it to its bytes.
 using json_fn = result<std::string> (*)(bytes_view);
 using key_from_text_fn = result<bytes> (*)(std::string_view);
-
-template <class T>
-result<std::string> json_of_bytes(bytes_view in) {
-  const bytes aligned{in};
-  auto value = codec<T>::decode(aligned);
-  if (!value) return fail(value.error());
-  if constexpr (has_json<T>) {
-    return to_json(*value);
-  } else {
-    return fail(errc::invalid_argument, codec<T>::schema().name,
-                "the type has no kappa::json_traits");
-  }
-}
 
 /// {"version":4,"state":{…}}
 template <class A>

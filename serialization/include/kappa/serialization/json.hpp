@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -42,9 +43,10 @@ class json_writer {
   void text(std::string_view v);
   void base64(bytes_view v);
   void time(timestamp v);
+  /// A value that is JSON already.
+  void raw(std::string_view v);
 
  private:
-  void raw(std::string_view v);
   void open(char c);
   void close(char c);
   void separate();
@@ -109,6 +111,7 @@ class json_view {
 
  private:
   friend class json_document;
+  friend std::optional<std::string> member_passed_over(std::string_view, std::string_view);
   json_view(detail::json_tree& tree, const void* node, const json_view* parent, const char* name,
             std::size_t index)
       : tree_{&tree}, node_{node}, parent_{parent}, name_{name}, index_{index} {}
@@ -141,5 +144,18 @@ class json_document {
  private:
   std::unique_ptr<detail::json_tree> tree_;
 };
+
+/// A document's problem, or the message of an error that was made of it, taken apart.
+struct json_problem {
+  std::string_view path;  // "legs[2].distance"; empty: it is no JSON, or the value as a whole
+  std::string_view what;
+};
+[[nodiscard]] json_problem split_json_problem(std::string_view problem);
+
+/// What a type's reader passes over and a strict one refuses: the path of the first member that is
+/// in `text` and not in `as_read`, the same value as its type writes it. Nothing: there is none.
+/// Both must be JSON.
+[[nodiscard]] std::optional<std::string> member_passed_over(std::string_view text,
+                                                            std::string_view as_read);
 
 }  // namespace kappa

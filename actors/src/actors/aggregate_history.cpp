@@ -1,0 +1,70 @@
+#include "actors/aggregate_history.hpp"
+
+#include <algorithm>
+
+#include "kappa/aggregate/event_header.hpp"
+#include "kappa/core/partitioner.hpp"
+#include "kappa/log/envelope.hpp"
+#include "kappa/log/for_each_record.hpp"
+#include "kappa/serialization/dynamic.hpp"
+
+namespace kappa::detail {
+namespace {
+
+// Of the answer, so that events of a megabyte each do not add up.
+constexpr std::size_t most_bytes = 8 << 20;
+
+result<topic_partition> events_of(host& h, const stage_spec& stage, const bytes& key) {
+  const auto port = std::find_if(stage.ports.begin(), stage.ports.end(),
+                                 [](const port_spec& p) { return p.kind == port_kind::events; });
+  if (port == stage.ports.end()) bug("an aggregate without a topic of events");
+  const auto config = h.log().find_topic(port->topic);
+  if (!config) return fail(config.error());
+  if (!*config) return fail(errc::unavailable, port->topic, "there is no such topic yet", true);
+  return topic_partition{port->topic, partition_of(key, (*config)->partitions)};
+}
+
+// An event of a type that is not the aggregate's any more is shown as it is.
+std::string json_of(const aggregate_program& program, const schema_reference& type,
+                    bytes_view value) {
+  for (const auto& form : program.forms().events) {
+    if (form.schema.id != type.id || form.schema.name != type.name) continue;
+    if (auto text = form.to_json(value)) return std::move(*text);
+  }
+  return json_of_unknown(value);
+}
+
+}  // namespace
+
+result<aggregate_history> read_history(host& h, const history_question& q) {
+  const auto until = std::chrono::steady_clock::now() + q.time;
+  const auto where = events_of(h, *q.stage, q.key);
+  if (!where) return fail(where.error());
+  aggregate_history out;
+  out.at_end = true;
+  std::size_t bytes_read = 0;
+  const auto take = [&](const record_view& r) -> result<bool> {
+    if (r.key == bytes_view{q.key} && r.value) {
+      const auto header = decode_event_header(r.headers);
+      const auto envelope = decode_envelope(r.headers);
+      if (header && envelope && envelope->schema) {
+        auto& e = out.events.emplace_back();
+        e.version = header->version;
+        e.time = r.time;
+        e.type = envelope->schema->name;
+        e.position = r.offset;
+        e.json = json_of(*q.stage->aggregate, *envelope->schema, *r.value);
+        bytes_read += e.json.size();
+      }
+    }
+    out.at_end = out.events.size() < q.limit && bytes_read < most_bytes &&
+                 std::chrono::steady_clock::now() < until;
+    return out.at_end;
+  };
+  auto next = for_each_record(h.log(), *where, q.from, take);
+  if (!next) return fail(next.error());
+  out.next = *next;
+  return out;
+}
+
+}  // namespace kappa::detail

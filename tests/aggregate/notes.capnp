@@ -1,0 +1,21 @@
+@0x9a4e1f6c27d3b805;
+using Kappa = import "/kappa/kappa.capnp";
+$Kappa.namespace("notes");
+
+# A page with texts of any length.
+struct PageState {
+  bytes @0 :UInt64;
+}
+
+struct Note $Kappa.command("page") {
+  text @0 :Text;
+  at @1 :Int64 $Kappa.timestamp;
+  lines @2 :List(Line);
+  struct Line {
+    number @0 :UInt16;
+  }
+}
+
+struct Noted $Kappa.event("page") {
+  text @0 :Text;
+}
