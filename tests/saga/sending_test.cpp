@@ -138,17 +138,24 @@ BOOST_AUTO_TEST_CASE(a_sender_that_only_another_version_of_the_app_has_is_told) 
   c.name = "alarms.clocks.commands";
   c.partitions = 3;
   must(r.log->create_topic(c));
-  command_headers h;
-  h.type = reference_to(codec<alarms::clear_alarm>::schema());
-  h.result_to = {"clocks", "k", "x"};
-  bytes headers;
-  encode_command_headers(h, headers);
-  record_batch one;
-  one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
-  must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
+  auto others = c;
+  others.name = "alarms.others.commands";
+  others.owner = "others";
+  must(r.log->create_topic(others));
+  for (const auto* sender : {"clocks", "others"}) {
+    command_headers h;
+    h.type = reference_to(codec<alarms::clear_alarm>::schema());
+    h.result_to = {sender, "k", "x"};
+    bytes headers;
+    encode_command_headers(h, headers);
+    record_batch one;
+    one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
+    must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
+  }
   r.quiet();
-  BOOST_TEST(r.records("alarms.dead-letters") == 0U);
+  BOOST_TEST(r.records("alarms.dead-letters") == 1U);
   BOOST_TEST(r.records("alarms.clocks.commands") == 1U);
+  BOOST_TEST(r.records("alarms.others.commands") == 0U);
   BOOST_TEST((must(r.log->bounds({c.name, partition_of("k", 3)})).latest == offset{1}));
 }
 

@@ -109,7 +109,7 @@ result<const command_route*> aggregate_task::route_to(const std::string& aggrega
   const auto name = fmt::format("{}.{}.commands", options_.id.app, aggregate);
   auto topic = options_.log->find_topic(name);
   if (!topic) return fail(topic.error());
-  if (!*topic) return nullptr;
+  if (!*topic || !(*topic)->owner.empty()) return nullptr;
   command_route r{aggregate, name, (*topic)->partitions, (*topic)->max_record_bytes, 0};
   return &strangers_.emplace(aggregate, std::move(r)).first->second;
 }
