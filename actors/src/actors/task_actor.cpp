@@ -275,7 +275,8 @@ class task_actor final : public caf::event_based_actor {
     if (at) {
       // As far as clocks can count. (It is looked at again then.)
       at = std::clamp(*at, now, saturating_add(now, std::chrono::hours{1}));
-      if (!tick_at_ || *at < *tick_at_) {
+      // (One that is overdue was asked for before the clock was set on.)
+      if (!tick_at_ || *at < *tick_at_ || *tick_at_ < now) {
         tick_at_ = *at;
         post_later(this,
                    std::max(std::chrono::milliseconds{1}, std::chrono::milliseconds{*at - now}),
