@@ -26,6 +26,20 @@ struct relays : running_app {
     const auto* e = std::get_if<error>(&**a);
     return e == nullptr ? "none" : e->text();
   }
+  /// As whoever can write to the topic does.
+  void append(const std::string& stage, const command_headers& h, bytes_view value) {
+    bytes headers;
+    encode_command_headers(h, headers);
+    record_batch one;
+    one.add(now, "r", value, headers);
+    must(log->append({"alarms." + stage + ".commands", partition_of("r", partitions)}, one));
+  }
+  void clear_for(const result_address& sender) {
+    command_headers h;
+    h.type = reference_to(codec<alarms::clear_alarm>::schema());
+    h.result_to = sender;
+    append("alarms", h, encoded(alarms::clear_alarm{}));
+  }
   std::vector<std::string> heard(const std::string& name) {
     return at<relay>("relays", name).state.results;
   }
@@ -85,14 +99,7 @@ BOOST_AUTO_TEST_CASE(of_several_that_take_a_command_one_must_be_named) {
 
 BOOST_AUTO_TEST_CASE(a_command_whose_sender_the_app_no_longer_has_is_a_dead_letter) {
   relays r;
-  command_headers h;
-  h.type = reference_to(codec<alarms::clear_alarm>::schema());
-  h.result_to = {"gone", "r", ""};
-  bytes headers;
-  encode_command_headers(h, headers);
-  record_batch one;
-  one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
-  must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
+  r.clear_for({"gone", "r", ""});
   r.quiet();
   std::string why;
   must(for_each_record(*r.log, "alarms.dead-letters", [&](const record_view& d) -> result<void> {
@@ -115,14 +122,7 @@ BOOST_AUTO_TEST_CASE(a_result_that_is_too_large_for_a_record_keeps_its_kind) {
 BOOST_AUTO_TEST_CASE(a_sender_that_is_spoiled_in_the_headers_is_a_dead_letter_and_stops_nobody) {
   relays r;
   for (const auto& [to, about] : {std::pair{"relays", std::string(1 << 19, 'x')}, {"", "x"}}) {
-    command_headers h;
-    h.type = reference_to(codec<alarms::clear_alarm>::schema());
-    h.result_to = {to, std::string(1 << 18, 'k'), about};
-    bytes headers;
-    encode_command_headers(h, headers);
-    record_batch one;
-    one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
-    must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
+    r.clear_for({to, std::string(1 << 18, 'k'), about});
   }
   r.quiet();
   BOOST_TEST(r.records("alarms.dead-letters") == 2U);
@@ -142,16 +142,8 @@ BOOST_AUTO_TEST_CASE(a_sender_that_only_another_version_of_the_app_has_is_told) 
   others.name = "alarms.others.commands";
   others.owner = "others";
   must(r.log->create_topic(others));
-  for (const auto* sender : {"clocks", "others"}) {
-    command_headers h;
-    h.type = reference_to(codec<alarms::clear_alarm>::schema());
-    h.result_to = {sender, "k", "x"};
-    bytes headers;
-    encode_command_headers(h, headers);
-    record_batch one;
-    one.add(r.now, "r", encoded(alarms::clear_alarm{}), headers);
-    must(r.log->append({"alarms.alarms.commands", partition_of("r", r.partitions)}, one));
-  }
+  r.clear_for({"clocks", "k", "x"});
+  r.clear_for({"others", "k", "x"});
   r.quiet();
   BOOST_TEST(r.records("alarms.dead-letters") == 1U);
   BOOST_TEST(r.records("alarms.clocks.commands") == 1U);
@@ -164,11 +156,7 @@ BOOST_AUTO_TEST_CASE(a_malformed_result_is_a_dead_letter) {
   relays r;
   command_headers h;
   h.type = reference_to(codec<command_result>::schema());
-  bytes headers;
-  encode_command_headers(h, headers);
-  record_batch one;
-  one.add(r.now, "r", "\x01", headers);
-  must(r.log->append({"alarms.relays.commands", partition_of("r", r.partitions)}, one));
+  r.append("relays", h, "\x01");
   r.quiet();
   BOOST_TEST(r.records("alarms.dead-letters") == 1U);
   BOOST_TEST(r.heard("r").empty());
