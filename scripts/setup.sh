@@ -15,7 +15,7 @@ readonly packages=(
   g++ cmake ninja-build ccache clang-format git pkg-config python3 openssl zstd sqlite3 shellcheck
   libboost1.81-dev libboost-test1.81-dev libboost-json1.81-dev libfmt-dev libexpected-dev
   liblmdb-dev libxxhash-dev libzstd-dev capnproto libcapnp-dev
-  libspdlog-dev libcli11-dev libcpp-httplib-dev prometheus-cpp-dev libssl-dev zlib1g-dev
+  libspdlog-dev libcli11-dev libcpp-httplib-dev prometheus-cpp-dev libssl-dev libpq-dev postgresql zlib1g-dev
   libbenchmark-dev
   clang-14 libclang-rt-14-dev # the fuzzers; later clangs of Debian 12 cannot compile its Cap'n Proto as C++20
 )

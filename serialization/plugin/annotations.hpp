@@ -19,6 +19,8 @@ inline constexpr std::uint64_t time = 0xb6d8e2f1a4c97a14;
 inline constexpr std::uint64_t key = 0xb6d8e2f1a4c97a15;
 inline constexpr std::uint64_t command = 0xb6d8e2f1a4c97a16;
 inline constexpr std::uint64_t event = 0xb6d8e2f1a4c97a17;
+inline constexpr std::uint64_t personal = 0xb6d8e2f1a4c97a18;
+inline constexpr std::uint64_t subject = 0xb6d8e2f1a4c97a19;
 }  // namespace annotation
 
 using annotation_list = capnp::List<capnp::schema::Annotation>::Reader;

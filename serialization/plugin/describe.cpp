@@ -64,9 +64,9 @@ class describer {
       case type_kind::float64:
         return "Float64";
       case type_kind::text:
-        return "Text";
+        return t.personal ? "PersonalText" : "Text";
       case type_kind::data:
-        return "Data";
+        return t.personal ? "PersonalData" : "Data";
       case type_kind::list:
         return "List(" + type(*t.element) + ")";
       case type_kind::enumeration:

@@ -14,6 +14,9 @@ namespace kappa::plugin {
 /// The shape of a struct and all that it holds, as schema_info keeps it (format: evolution.hpp).
 [[nodiscard]] std::string describe(const struct_decl& decl);
 
+/// The definition of kappa::personal_traits for a struct that has personal fields.
+[[nodiscard]] std::string emit_personal(const struct_decl& s);
+
 /// "kappa::wire::list_kind<kappa::wire::text_kind>"
 [[nodiscard]] std::string kind_of(const type_ref& type);
 

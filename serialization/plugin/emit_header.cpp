@@ -193,6 +193,12 @@ class header_emitter {
     line("  static void write_json(json_writer& out, const {}& v);", type);
     line("  static void read_json(const json_view& in, {}& v);", type);
     line("}};");
+    if (const auto first = first_personal(s); !first.empty()) {
+      line("template <>\nstruct kappa::personal_traits<{}> {{", type);
+      line("  static constexpr const char* first_field = {};", string_literal(first));
+      line("  static void visit({}& v, bytes_view subject, personal_visitor& f);", type);
+      line("}};");
+    }
     const member* time = nullptr;
     const member* key = nullptr;
     for (const auto& m : s.record.members) {

@@ -10,6 +10,9 @@ namespace kappa::plugin {
 
 std::string kind_of(const type_ref& type) {
   if (type.time) return "kappa::wire::time_kind";
+  if (type.personal) {
+    return fmt::format("kappa::wire::personal_kind<{}>", type.kind == type_kind::text);
+  }
   switch (type.kind) {
     case type_kind::boolean:
       return "kappa::wire::bool_kind";
@@ -110,6 +113,7 @@ class source_emitter {
            line("if (!in.is_object()) return;");
            read_json(r, "v", "in");
          });
+    out_ += emit_personal(s);
     line("template struct generated_calls<{}>;\n", r.qualified);
   }
 

@@ -14,8 +14,15 @@ namespace kappa::plugin {
 
 namespace schema = capnp::schema;
 
+namespace {
+constexpr const char* not_personal =
+    "only Text and Data can be personal: write the value as text, or mark the fields of a group or "
+    "struct one by one (of a list, make it a list of structs)";
+}
+
 std::string cpp_type_of(const type_ref& type) {
   if (type.time) return "kappa::timestamp";
+  if (type.personal) return "kappa::personal";
   switch (type.kind) {
     case type_kind::nothing:
       return "void";
@@ -185,11 +192,14 @@ void schema_reader::fill_member(member& m, schema::Field::Reader field, const re
   m.cpp_name = renamed.value_or(snake_case(m.schema_name));
   m.is_event_time = has_annotation(field.getAnnotations(), annotation::event_time);
   m.is_key = has_annotation(field.getAnnotations(), annotation::key);
+  m.is_subject = has_annotation(field.getAnnotations(), annotation::subject);
+  const bool is_personal = has_annotation(field.getAnnotations(), annotation::personal);
   const bool is_time = m.is_event_time || has_annotation(field.getAnnotations(), annotation::time);
   if (field.getOrdinal().isExplicit()) m.ordinal = field.getOrdinal().getExplicit();
 
   if (field.isGroup()) {
     if (is_time) refuse(where, m.schema_name, "only an Int64 can be a time");
+    if (is_personal) refuse(where, m.schema_name, not_personal);
     m.group = std::make_unique<record_type>();
     m.group->cpp_name = record.cpp_name + "_" + m.cpp_name;
     m.group->qualified = qualify(where, m.group->cpp_name);
@@ -208,6 +218,17 @@ void schema_reader::fill_member(member& m, schema::Field::Reader field, const re
       refuse(where, m.schema_name, "only an Int64 can be a time");
     m.type.time = true;
   }
+  if (!is_personal) return;
+  if (m.type.kind != type_kind::text && m.type.kind != type_kind::data)
+    refuse(where, m.schema_name, not_personal);
+  if (m.is_key || m.is_subject) {
+    refuse(where, m.schema_name,
+           "a key or a subject cannot be personal: it is stored as it is, and tells whose the "
+           "personal fields are. Use an id that says nothing of the person");
+  }
+  if (slot.getHadExplicitDefault())
+    refuse(where, m.schema_name, "a personal field has no default: leave it empty");
+  m.type.personal = true;
 }
 
 void schema_reader::check_annotations(const member& m, const place& where, bool top_level) const {
@@ -216,6 +237,10 @@ void schema_reader::check_annotations(const member& m, const place& where, bool 
            fmt::format("{} must be a field of the struct itself, not of a group or union, where it "
                        "could be absent",
                        m.is_event_time ? "$Kappa.eventTime" : "$Kappa.key"));
+  }
+  if (m.is_subject && (!top_level || m.group || m.type.kind != type_kind::text)) {
+    refuse(where, m.schema_name,
+           "$Kappa.subject must be a Text of the struct itself, not of a group or union");
   }
   if (!m.is_key) return;
   switch (m.group ? type_kind::list : m.type.kind) {

@@ -43,6 +43,7 @@ struct enum_decl;
 struct type_ref {
   type_kind kind = type_kind::nothing;
   bool time = false;                        // an Int64 that is a kappa::timestamp in C++
+  bool personal = false;                    // a Text or Data that is a kappa::personal in C++
   std::shared_ptr<const type_ref> element;  // of a list
   const struct_decl* structure = nullptr;
   const enum_decl* enumeration = nullptr;
@@ -64,6 +65,7 @@ struct member {
   std::uint16_t ordinal = 0;
   bool is_event_time = false;
   bool is_key = false;
+  bool is_subject = false;
 
   type_ref type;
   std::uint32_t offset = 0;        // in sizes of the type, or the pointer's index
@@ -104,6 +106,9 @@ void for_each_type(const record_type& r, F&& f) {
   for (const auto& m : r.members) look(*m);
   for (const auto& m : r.alternatives) look(*m);
 }
+
+/// The first personal field in it, at whatever depth, as "Person.email"; empty: there is none.
+[[nodiscard]] std::string first_personal(const struct_decl& s);
 
 struct enum_decl {
   std::string schema_name;

@@ -6,6 +6,7 @@
 #include "kappa/core/parse_number.hpp"
 #include "kappa/core/time.hpp"
 #include "kappa/serialization/json.hpp"
+#include "kappa/serialization/kinds.hpp"
 #include "kappa/serialization/wire_reader.hpp"
 #include "struct_shape.hpp"
 
@@ -92,6 +93,16 @@ class reading {
       case field_kind::data:
         if (!pointer.bytes_of(found, false)) found = {};
         return out_.base64(found);
+      case field_kind::personal_text:
+      case field_kind::personal_data: {
+        const bool is_text = t.what == field_kind::personal_text;
+        if (!pointer.bytes_of(found, is_text)) found = {};
+        if (!personal::is_stored_form(found)) {
+          in.fail("it is personal, and what is here is not sealed");
+          return out_.null();
+        }
+        return wire::personal_to_json(out_, personal::from_stored(found), is_text);
+      }
       case field_kind::structure: {
         wire::struct_view view;
         if (!pointer.open(view)) view = wire::struct_view{in, nullptr, 0, nullptr, 0, 0};
@@ -146,6 +157,8 @@ class reading {
         });
       case field_kind::text:
       case field_kind::data:
+      case field_kind::personal_text:
+      case field_kind::personal_data:
       case field_kind::list:
         return each(list.of_pointers(),
                     [&](std::size_t i) { behind(in, t, list.pointer(i), levels + 1); });

@@ -121,6 +121,14 @@ class describing {
       case field_kind::data:
         member(out, "type", "string");
         return member(out, "contentEncoding", "base64");
+      case field_kind::personal_text:
+      case field_kind::personal_data:
+        out.member("type");
+        out.begin_array();
+        out.text("string");
+        out.text("null");
+        out.end_array();
+        return member(out, "description", "Personal: stored encrypted; null once it is erased.");
       case field_kind::list:
         member(out, "type", "array");
         out.member("items");

@@ -17,7 +17,8 @@ const std::map<std::string_view, field_kind> plain_kinds = {
     {"UInt32", field_kind::uint32},   {"UInt64", field_kind::uint64},
     {"Float32", field_kind::float32}, {"Float64", field_kind::float64},
     {"Time", field_kind::time},       {"Text", field_kind::text},
-    {"Data", field_kind::data},
+    {"Data", field_kind::data},       {"PersonalText", field_kind::personal_text},
+    {"PersonalData", field_kind::personal_data},
 };
 
 std::optional<std::string> from_hex(std::string_view text) {
@@ -35,7 +36,8 @@ std::optional<std::string> from_hex(std::string_view text) {
 }  // namespace
 
 bool is_pointer(const field_type& t) {
-  return t.what == field_kind::text || t.what == field_kind::data || t.what == field_kind::list ||
+  return t.what == field_kind::text || t.what == field_kind::data ||
+         t.what == field_kind::personal_text || t.what == field_kind::personal_data || t.what == field_kind::list ||
          t.what == field_kind::structure;
 }
 

@@ -34,6 +34,8 @@ enum class field_kind {
   time,
   text,
   data,
+  personal_text,
+  personal_data,
   list,
   enumeration,
   structure

@@ -19,7 +19,7 @@ OUTER = ["examples", "tools", "bench", "tests"]
 FREE = ["tests", "bench"]
 
 # Inside the framework: a folder knows those before it.
-FOLDERS = ["core", "lmdb", "log", "kafka", "state", "source", "aggregate", "stream", "task", "copy", "testing"]
+FOLDERS = ["core", "keys", "lmdb", "log", "kafka", "state", "source", "aggregate", "stream", "task", "copy", "testing"]
 # Public headers that stand with what their readers look for, and count as of another folder.
 COUNTS_AS = {
     "framework/include/kappa/source/csv_source.hpp": "stream",  # an app's way to a file
@@ -32,6 +32,8 @@ VENDORS = {
     "xxHash": (r"xxhash\.h$|xxh3\.h$", ["framework/src/core"]),
     "Zstandard": (r"zstd\w*\.h$", ["framework/src/sources"]),
     "librdkafka": (r"librdkafka/", ["framework/src/kafka"]),
+    "OpenSSL": (r"openssl/", ["framework/src/keys"]),
+    "libpq": (r"libpq-fe\.h$", ["framework/src/keys"]),
     "Cap'n Proto": (r"(capnp|kj)/|.*\.capnp\.h$", ["serialization/src", "serialization/plugin"]),
     "CAF": (r"caf/", ["actors/src"]),
     "spdlog": (r"spdlog/", ["actors/src"]),
@@ -51,6 +53,8 @@ NAMES = {
     "xxHash": r"\bXXH\d*_\w+",
     "Zstandard": r"\bZSTD_\w+",
     "librdkafka": r"\brd_kafka_\w+",
+    "OpenSSL": r"\b(?:EVP|OPENSSL|RAND)_\w+",
+    "libpq": r"\bPG(?:conn|result)\b|\bPQ[a-z]\w+",
     "Cap'n Proto": r"\b(?:capnp|kj)::",
     "CAF": r"\bcaf::|\bCAF_[A-Z]\w+",
     "spdlog": r"\bspdlog::",

@@ -25,11 +25,12 @@ result<topic_partition> events_of(host& h, const stage_spec& stage, const bytes&
 }
 
 // An event of a type that is not the aggregate's any more is shown as it is.
-std::string json_of(const aggregate_program& program, const schema_reference& type,
-                    bytes_view value) {
+result<std::string> json_of(const aggregate_program& program, const schema_reference& type,
+                            bytes_view value, key_ring* keys) {
   for (const auto& form : program.forms().events) {
     if (form.schema.id != type.id || form.schema.name != type.name) continue;
-    if (auto text = form.to_json(value)) return std::move(*text);
+    auto text = form.to_json(value, keys);
+    if (text || text.error().retriable) return text;
   }
   return json_of_unknown(value);
 }
@@ -48,12 +49,14 @@ result<aggregate_history> read_history(host& h, const history_question& q) {
       const auto header = decode_event_header(r.headers);
       const auto envelope = decode_envelope(r.headers);
       if (header && envelope && envelope->schema) {
+        auto text = json_of(*q.stage->aggregate, *envelope->schema, *r.value, h.keys());
+        if (!text) return fail(std::move(text.error()));
         auto& e = out.events.emplace_back();
         e.version = header->version;
         e.time = r.time;
         e.type = envelope->schema->name;
         e.position = r.offset;
-        e.json = json_of(*q.stage->aggregate, *envelope->schema, *r.value);
+        e.json = std::move(*text);
         bytes_read += e.json.size();
       }
     }

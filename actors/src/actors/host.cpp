@@ -19,6 +19,7 @@
 #include "actors/command_router.hpp"
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
+#include "actors/open_stores.hpp"
 #include "actors/metrics.hpp"
 #include "actors/retention_keeper.hpp"
 #include "actors/running_tasks.hpp"
@@ -35,7 +36,6 @@
 #include "kappa/core/folders.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/instance_slot.hpp"
-#include "kappa/log/open_log.hpp"
 #include "kappa/task/stored_schemas.hpp"
 
 namespace kappa {
@@ -78,6 +78,7 @@ struct host::inside {
   host_options options;
   std::shared_ptr<const kappa::topology> topology;
   std::shared_ptr<event_log> log;
+  std::shared_ptr<key_ring> keys;  // null: no personal fields, and no key store
   app_layout layout;
   std::unique_ptr<detail::crash_ledger> ledger;
   std::vector<std::unique_ptr<detail::step_pulse>> pulses;  // as tasks
@@ -231,27 +232,16 @@ struct host::inside {
     auto compiled = topology::compile(the_app);
     if (!compiled) return fail(compiled.error());
     topology = std::make_shared<const kappa::topology>(std::move(*compiled));
-    log = options.shared_log;
-    if (!log && options.log.starts_with("kafka:")) {
-      auto taken = instance_slot::take(options.state, instance, options.instance);
-      if (!taken) return fail(taken.error());
-      slot.emplace(std::move(*taken));
-    }
-    if (!log) {
-      auto opened = open_log({.url = options.log,
-                              .frame_bytes = options.frame_bytes,
-                              .kafka_settings = options.kafka_settings,
-                              .instance_folder = slot ? slot->folder() : std::filesystem::path{},
-                              .session_timeout = options.session_timeout,
-                              .replication = options.replication,
-                              .log = options.log_to});
-      if (!opened) return fail(opened.error());
-      log = std::move(*opened);
-    }
+    auto opened_log = detail::open_log_of(options, instance, slot);
+    if (!opened_log) return fail(opened_log.error());
+    log = std::move(*opened_log);
     if (options.standbys > 0 && !log->places_tasks()) {
       return fail(errc::bad_config, "standbys",
                   "on " + log->name() + " one process has all tasks: there is nobody to follow");
     }
+    auto ring = detail::open_keys(options, *topology, *log);
+    if (!ring) return fail(ring.error());
+    keys = std::move(*ring);
     // Before anybody asks for positions: what hangs of them only the lane that has left it can end.
     auto commit_lanes = open_lanes();
     if (!commit_lanes) return fail(commit_lanes.error());
@@ -283,7 +273,7 @@ struct host::inside {
       if (!there) return fail(there.error());
       repository = std::move(*there);
     }
-    openers.emplace(options, topology, log, layout, app_state(), repository);
+    openers.emplace(options, topology, log, layout, app_state(), repository, keys);
     auto opened = open_tasks();
     if (!opened) return fail(opened.error());
     std::vector<task_status> statuses;
@@ -578,6 +568,8 @@ void host::send(command_call call, const detail::aggregate_address& type,
   detail::command_router{*in_->topology, *in_->tasks, in_->others.get()}.send(std::move(call), type,
                                                                               timeout);
 }
+
+key_ring* host::keys() const { return in_->keys.get(); }
 
 std::vector<task_status> host::status() const {
   return in_->board ? in_->board->all() : std::vector<task_status>{};

@@ -49,16 +49,17 @@ http_problem no_command(const stage_spec& stage, const std::string& name) {
 }
 
 // Strict: what is not understood is not passed over, since it was meant to do something.
-http_result<bytes> body_of(const value_form& form, const std::string& text) {
-  auto value = caught(form.schema.name, [&] { return form.from_json(text); });
+http_result<bytes> body_of(const value_form& form, const std::string& text, const bytes& key,
+                           key_ring* keys) {
+  auto value = caught(form.schema.name, [&] { return form.from_json(text, key, keys); });
   if (!value) {
     const auto& e = value.error();
     if (e.code == errc::decode || e.code == errc::user_code)
       return refuse(problem_of_json(e.message));
-    return refuse({problem_kind::failed, e.text()});
+    return refuse(problem_of_command(e));
   }
-  const auto as_read = caught(form.schema.name, [&] { return form.to_json(*value); });
-  if (!as_read) return refuse({problem_kind::failed, as_read.error().text()});
+  const auto as_read = caught(form.schema.name, [&] { return form.to_json(*value, keys); });
+  if (!as_read) return refuse(problem_of_command(as_read.error()));
   if (const auto path = member_passed_over(text, *as_read))
     return refuse(problem_of_json(*path + ": " + form.schema.name + " has no such field"));
   return std::move(*value);
@@ -97,13 +98,14 @@ http_result<std::optional<std::uint64_t>> expected_in(const httplib::Request& rq
   return version;
 }
 
-http_problem problem_of_rejection(const kappa::rejection& r, const aggregate_forms& forms) {
+http_problem problem_of_rejection(const kappa::rejection& r, const aggregate_forms& forms,
+                                  key_ring* keys) {
   http_problem p{problem_kind::rejected, r.reason, "\"reason\":" + json_string(r.reason)};
   if (r.type.empty()) return p;
   p.members += ",\"reason_type\":" + json_string(r.type);
   const auto form = std::find_if(forms.rejections.begin(), forms.rejections.end(),
                                  [&](const value_form& f) { return f.schema.name == r.type; });
-  const auto value = form != forms.rejections.end() ? form->to_json(r.value)
+  const auto value = form != forms.rejections.end() ? form->to_json(r.value, keys)
                                                     : result<std::string>{json_of_unknown(r.value)};
   if (value) p.members += ",\"reason_value\":" + *value;
   return p;
@@ -217,7 +219,7 @@ http_result<void> http_aggregates::command(const httplib::Request& rq, httplib::
   if (!expected) return refuse(std::move(expected.error()));
   const auto& program = *at.stage->aggregate;
   const auto& forms = program.forms();
-  auto value = body_of(forms.commands[which], body);
+  auto value = body_of(forms.commands[which], body, at.key, host_.keys());
   if (!value) return refuse(std::move(value.error()));
 
   command_call call{at.key, which, std::move(*value)};
@@ -228,7 +230,7 @@ http_result<void> http_aggregates::command(const httplib::Request& rq, httplib::
                          options_.answer_time);
   if (!done) {
     const auto& why = done.error();
-    if (const auto* r = why.rejected()) return refuse(problem_of_rejection(*r, forms));
+    if (const auto* r = why.rejected()) return refuse(problem_of_rejection(*r, forms, host_.keys()));
     if (const auto* c = why.conflict()) return refuse(problem_of_conflict(*c));
     return refuse(problem_of_command(*why.failed()));
   }
@@ -236,7 +238,7 @@ http_result<void> http_aggregates::command(const httplib::Request& rq, httplib::
   if (done->reply) {
     const auto& form = forms.replies[which];
     // It has happened: what cannot be shown as it should is shown as it is.
-    const auto shown = form ? form->to_json(*done->reply) : result<std::string>{};
+    const auto shown = form ? form->to_json(*done->reply, host_.keys()) : result<std::string>{};
     reply = ",\"reply\":" + (form && shown ? *shown : json_of_unknown(*done->reply));
   }
   rs.status = 200;
@@ -264,11 +266,13 @@ http_result<void> http_aggregates::state(const httplib::Request& rq, httplib::Re
     rs.status = 304;
     return {};
   }
-  const auto text = at.stage->state_json(*found->value);  // {"version":…,"state":…}
-  if (!text) return refuse({problem_kind::failed, text.error().text()});
+  const auto& form = at.stage->aggregate->forms().state;
+  const auto text =
+      form.to_json(bytes_view{*found->value}.substr(sizeof version), host_.keys());
+  if (!text) return refuse(problem_of_query(text.error()));
   rs.status = 200;
-  json(rs, fmt::format(R"({{"type":{},"key":{},{})", json_string(at.stage->name),
-                       json_string(at.key_text), text->substr(1)));
+  json(rs, fmt::format(R"({{"type":{},"key":{},"version":{},"state":{}}})",
+                       json_string(at.stage->name), json_string(at.key_text), version, *text));
   return {};
 }
 

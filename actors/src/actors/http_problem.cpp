@@ -35,6 +35,8 @@ constexpr std::array table{
                 "The idempotency key was another command's"},
     problem_row{problem_kind::id_too_old, 410, "id-too-old",
                 "Whether it has happened is not known any more"},
+    problem_row{problem_kind::subject_erased, 410, "subject-erased",
+                "The key of whose personal data it is was deleted"},
     problem_row{problem_kind::elsewhere, 503, "elsewhere", "Another process has it"},
     problem_row{problem_kind::unavailable, 503, "unavailable", "Not now"},
     problem_row{problem_kind::timed_out, 504, "timed-out", "No answer in time"},
@@ -74,6 +76,8 @@ problem_kind kind_of(const error& e) {
       return problem_kind::id_reused;
     case errc::too_old:
       return problem_kind::id_too_old;
+    case errc::erased:
+      return problem_kind::subject_erased;
     default:
       return e.retriable ? problem_kind::unavailable : problem_kind::failed;
   }

@@ -32,6 +32,7 @@ enum class problem_kind {
   version_conflict,
   id_reused,
   id_too_old,
+  subject_erased,
   elsewhere,
   unavailable,
   timed_out,  // of what changes nothing

@@ -168,6 +168,9 @@ struct runner::inside {
     cli.add_option("--savepoints", options.savepoints,
                    "Folder, perhaps of a mounted store, for copies of the states: a state comes "
                    "from there where there is none in --state");
+    cli.add_option("--keys", options.keys,
+                   "Where the keys of personal fields are: file:PATH, or, needed on Kafka, "
+                   "postgresql://HOST/DATABASE (with a password better in PGPASSFILE)");
     time_option("--savepoint-interval", options.savepoint_interval,
                 "Shortest time between two copies of a state");
     cli.add_option("--partitions", options.partitions, "Partitions of the topics the app creates")

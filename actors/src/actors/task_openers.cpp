@@ -98,6 +98,7 @@ task_opener task_openers::of_aggregate(const stage_spec& stage, const task_id& i
   auto o = aggregate_options_of(stage, id.partition, layout_.at(stage.name));
   o.log = log_;
   o.state_folder = task_folder(state_, id);
+  o.keys = keys_;
   o.commands = std::make_shared<command_inbox>(options_.limits.max_waiting_commands);
   o.watcher = &pulse;
   o.suspects = std::move(suspects);

@@ -19,13 +19,15 @@ class task_openers {
   /// `of`, `layout` and `state` (the app's folder) must outlive it.
   task_openers(const host_options& of, std::shared_ptr<const topology> topology,
                std::shared_ptr<event_log> log, const app_layout& layout,
-               std::filesystem::path state, std::shared_ptr<savepoint_repository> savepoints)
+               std::filesystem::path state, std::shared_ptr<savepoint_repository> savepoints,
+               std::shared_ptr<key_ring> keys)
       : options_{of},
         topology_{std::move(topology)},
         log_{std::move(log)},
         layout_{layout},
         state_{std::move(state)},
-        savepoints_{std::move(savepoints)} {}
+        savepoints_{std::move(savepoints)},
+        keys_{std::move(keys)} {}
 
   /// Of a task that keeps a state; nobody watches its steps.
   [[nodiscard]] task_options options_of(const stage_spec& stage, partition p) const;
@@ -46,6 +48,7 @@ class task_openers {
   const app_layout& layout_;
   std::filesystem::path state_;
   std::shared_ptr<savepoint_repository> savepoints_;  // null: none
+  std::shared_ptr<key_ring> keys_;                    // null: none
 };
 
 }  // namespace kappa::detail

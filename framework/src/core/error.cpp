@@ -55,6 +55,8 @@ std::string_view name_of(errc code) {
       return "id reused";
     case errc::too_old:
       return "too old";
+    case errc::erased:
+      return "erased";
     case errc::injected:
       return "injected fault";
   }

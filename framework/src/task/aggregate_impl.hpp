@@ -358,6 +358,7 @@ class aggregate_task final : public runnable_task {
   bytes headers_;
   std::vector<prepared_send> sends_;                // one for each of decided_.sends
   const timer* fired_ = nullptr;                    // what is decided is this one
+  std::optional<error> keys_failed_;                // the key store does not answer: it stops
   timestamp next_due_ = min_time;                   // no deadline is earlier
   bool deadlines_wait_ = false;                     // for room in the epoch
   bool deadlines_turn_ = false;                     // of turns of one step

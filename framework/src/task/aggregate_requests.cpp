@@ -23,6 +23,7 @@ bool is_its_own(errc code) {
     case errc::invalid_argument:
     case errc::id_reused:
     case errc::too_old:
+    case errc::erased:
       return true;
     default:
       return false;

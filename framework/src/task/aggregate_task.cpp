@@ -101,9 +101,11 @@ result<run_status> aggregate_task::decide_some(std::size_t budget) {
   if (budget > 0) log_has_more_ = !log_has_more_;
   const auto before = status.steps;
   decide_taken(log_has_more_ ? budget / 2 : (budget + 1) / 2, status);
+  if (keys_failed_) return fail(*keys_failed_);
   const auto left = [&] { return budget - (status.steps - before); };
   if (auto done = decide_requests(left(), status); !done) return fail(done.error());
   decide_taken(left(), status);
+  if (keys_failed_) return fail(*keys_failed_);
   return status;
 }
 
@@ -127,6 +129,7 @@ void aggregate_task::decide_taken(std::size_t budget, run_status& status) {
     when_durable(call, decide(call));
     ++status.steps;
     ++counters_.records_in;
+    if (keys_failed_) return;
   }
   if (at_ < taken_.size() || !options_.commands->empty()) status.more = true;
 }
@@ -244,8 +247,12 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
     return std::optional{version_conflict{*call.expected, *version}};
   }
   auto decided =
-      options_.program->decide(*states_, call.key, call.command, call.body, now, decided_);
-  if (!decided) return fail(decided.error());
+      options_.program->decide(*states_, call.key, call.command, call.body, now, decided_,
+                               options_.keys.get());
+  if (!decided) {
+    if (decided_.keys_failed) keys_failed_ = decided.error();
+    return fail(decided.error());
+  }
   if (fired_ != nullptr) settle_fired();
   if (fired_ != nullptr || !decided_.events.empty()) note_deadline(call.key, decided_.deadline);
   if (decided_.rejected) {

@@ -21,6 +21,14 @@ annotation timestamp @0xb6d8e2f1a4c97a14 (field) :Void;
 annotation key @0xb6d8e2f1a4c97a15 (field) :Void;
 # The record's key unless something else is said. At most one in a struct.
 
+annotation personal @0xb6d8e2f1a4c97a18 (field) :Void;
+# A Text or Data of a person: a kappa::personal in C++, stored encrypted with the person's key, and
+# unreadable once that is deleted.
+
+annotation subject @0xb6d8e2f1a4c97a19 (field) :Void;
+# A Text: whose the personal fields of the struct are, and of the structs in it. Absent: the
+# aggregate's key. At most one in a struct.
+
 annotation command @0xb6d8e2f1a4c97a16 (struct) :Text;
 annotation event @0xb6d8e2f1a4c97a17 (struct) :Text;
 # A command or an event of an aggregate. The text is the name of its protocol: all that say "account"

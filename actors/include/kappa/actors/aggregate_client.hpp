@@ -22,6 +22,7 @@
 #include "kappa/actors/ask.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/logger.hpp"
+#include "kappa/keys/key_ring.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/stream/app.hpp"
 #include "kappa/stream/topology.hpp"
@@ -36,6 +37,8 @@ class aggregate_client final : public aggregate_asker {
       std::shared_ptr<event_log> log, const app& app, log_sink log_to = no_log);
   [[nodiscard]] static result<std::unique_ptr<aggregate_client>> open(
       std::shared_ptr<event_log> log, std::shared_ptr<const topology> of, log_sink log_to = no_log);
+  /// For commands with personal fields: where their keys are, as the app's host has them.
+  void use_keys(std::shared_ptr<key_ring> keys) { keys_ = std::move(keys); }
   ~aggregate_client() override;
   aggregate_client(const aggregate_client&) = delete;
   aggregate_client& operator=(const aggregate_client&) = delete;
@@ -45,6 +48,9 @@ class aggregate_client final : public aggregate_asker {
             std::chrono::milliseconds timeout) override;
 
  private:
+  [[nodiscard]] key_ring* keys() const override { return keys_.get(); }
+
+  std::shared_ptr<key_ring> keys_;  // null: none
   struct inside;
   explicit aggregate_client(std::unique_ptr<inside> in);
   std::unique_ptr<inside> in_;

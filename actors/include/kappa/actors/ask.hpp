@@ -18,6 +18,7 @@
 #include "kappa/aggregate/aggregate.hpp"
 #include "kappa/aggregate/command.hpp"
 #include "kappa/aggregate/command_id.hpp"
+#include "kappa/aggregate/personal_data.hpp"
 #include "kappa/core/error.hpp"
 
 namespace kappa {
@@ -35,7 +36,8 @@ struct ask_options {
 
 /// Why a command was not accepted: the aggregate refused it, it was not at the version that was
 /// expected, or something failed. Of what failed the code says whether it may have happened all the
-/// same: errc::timed_out, errc::indefinite and errc::too_old yes, any other no; `retriable`: ask
+/// same: errc::timed_out, errc::indefinite and errc::too_old yes, errc::erased where it was asked
+/// before, any other no; `retriable`: ask
 /// again.
 class ask_refusal {
  public:
@@ -86,8 +88,9 @@ class aggregate_asker {
   /// what the command was decided on. Blocks.
   template <aggregate_type A, class C, class K>
   [[nodiscard]] ask_result ask(const K& key, const C& command, const ask_options& options = {}) {
-    return ask_and_wait(call_of<A>(encoded(key), command, options), detail::address_of<A, K>(),
-                        options.timeout);
+    auto call = call_of<A>(encoded(key), command, options);
+    if (!call) return tl::unexpected{ask_refusal{std::move(call.error())}};
+    return ask_and_wait(std::move(*call), detail::address_of<A, K>(), options.timeout);
   }
   template <aggregate_type A, class C>
   [[nodiscard]] ask_result ask(const char* key, const C& command, const ask_options& options = {}) {
@@ -100,9 +103,13 @@ class aggregate_asker {
   void ask(const K& key, const C& command, const ask_options& options,
            std::function<void(ask_result)> done) {
     auto call = call_of<A>(encoded(key), command, options);
+    if (!call) {
+      if (done) done(tl::unexpected{ask_refusal{std::move(call.error())}});
+      return;
+    }
     if (done)
-      call.done = [done = std::move(done)](command_outcome o) { done(result_of(std::move(o))); };
-    send(std::move(call), detail::address_of<A, K>(), options.timeout);
+      call->done = [done = std::move(done)](command_outcome o) { done(result_of(std::move(o))); };
+    send(std::move(*call), detail::address_of<A, K>(), options.timeout);
   }
   template <aggregate_type A, class C>
   void ask(const char* key, const C& command, const ask_options& options,
@@ -112,11 +119,19 @@ class aggregate_asker {
   /// Without an answer: what is wrong with the command nobody hears.
   template <aggregate_type A, class C, class K>
   void tell(const K& key, const C& command) {
-    send(call_of<A>(encoded(key), command, {}), detail::address_of<A, K>(), {});
+    auto call = call_of<A>(encoded(key), command, {});
+    if (call) send(std::move(*call), detail::address_of<A, K>(), {});
   }
   template <aggregate_type A, class C>
   void tell(const char* key, const C& command) {
     tell<A>(std::string{key}, command);
+  }
+
+  /// Makes the personal fields of what it was given readable: of a reply, of a rejection's value.
+  /// Errors: as key_ring::open.
+  template <has_personal T>
+  [[nodiscard]] result<void> open(T& value) const {
+    return detail::open_personal(value, keys());
   }
 
   /// For those who have the command encoded. Blocks.
@@ -128,16 +143,21 @@ class aggregate_asker {
   aggregate_asker(const aggregate_asker&) = default;
   aggregate_asker& operator=(const aggregate_asker&) = default;
 
+  /// For personal fields; null: there is no key store.
+  [[nodiscard]] virtual key_ring* keys() const { return nullptr; }
   /// Answered at once where it can go nowhere.
   virtual void send(command_call call, const detail::aggregate_address& type,
                     std::chrono::milliseconds timeout) = 0;
 
  private:
+  /// Personal text is sealed here: what is on its way is ciphertext.
   template <class A, class C>
-  static command_call call_of(bytes key, const C& command, const ask_options& options) {
+  result<command_call> call_of(bytes key, const C& command, const ask_options& options) const {
     static_assert(commands_of<A>::template contains<C>,
                   "this command is not of the aggregate's protocol");
-    command_call call{std::move(key), commands_of<A>::template place_of<C>, encoded(command)};
+    auto body = detail::encoded_sealed(command, key, keys());
+    if (!body) return fail(std::move(body.error()));
+    command_call call{std::move(key), commands_of<A>::template place_of<C>, std::move(*body)};
     if (!options.id.empty()) call.id = options.id;
     call.expected = options.expected_version;
     return call;

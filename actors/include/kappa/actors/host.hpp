@@ -30,6 +30,7 @@
 #include "kappa/core/codec.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/logger.hpp"
+#include "kappa/keys/key_ring.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/stream/app.hpp"
 #include "kappa/stream/topology.hpp"
@@ -103,6 +104,11 @@ struct host_options {
   std::chrono::milliseconds retention_interval{60'000};
   /// Blame for deaths by signals is kept in the state folder and handled (crash_suspect).
   bool crash_ledger = true;
+  /// Where the keys of personal fields are: "file:PATH" (not on Kafka) or "postgresql://…", which
+  /// may hold a password and is never shown. Ignored when `shared_keys` is given.
+  std::string keys{};
+  std::shared_ptr<key_store> shared_keys{};
+  key_ring_options key_cache{};
   clock_fn clock = steady_now;
   log_sink log_to = no_log;
 };
@@ -221,7 +227,11 @@ class host final : public aggregate_asker {
     options.refuse_stale = true;
     auto stage = stage_of(detail::address_of<A, K>());
     if (!stage) return fail(stage.error());
-    return decoded<aggregate_entry<A>>(query_bytes(*stage, k, k, options));
+    auto found = decoded<aggregate_entry<A>>(query_bytes(*stage, k, k, options));
+    if (!found || !found->value) return found;
+    if (auto opened = detail::open_personal(found->value->state, keys()); !opened)
+      return fail(std::move(opened.error()));
+    return found;
   }
   template <aggregate_type A>
   [[nodiscard]] result<answer<aggregate_entry<A>>> query(const char* key,
@@ -250,6 +260,24 @@ class host final : public aggregate_asker {
   /// All partitions.
   [[nodiscard]] result<state_entries> query_all(const std::string& stage, std::size_t limit,
                                                 query_options options = {});
+
+  /// Deletes the subject's key: what is personal of it reads as erased from now on, wherever it is
+  /// stored. K: as the aggregate's key, or the text of a `$Kappa.subject`. Here at once; in other
+  /// processes after `key_cache.life` at most. It cannot be undone. Errors: as key_store; whether
+  /// an erasure that failed is done is not known: erase again.
+  template <encodable K>
+  [[nodiscard]] result<erasure> erase_subject(const K& subject) {
+    return erase_subject_bytes(encoded(subject));
+  }
+  [[nodiscard]] result<erasure> erase_subject(const char* subject) {
+    return erase_subject_bytes(subject);
+  }
+  [[nodiscard]] result<erasure> erase_subject_bytes(bytes_view subject) {
+    if (keys() != nullptr) return keys()->erase(subject);
+    return fail(errc::bad_config, "the host", "it has no key store");
+  }
+  /// Null: it has no key store.
+  [[nodiscard]] key_ring* keys() const override;
 
   [[nodiscard]] std::vector<task_status> status() const;
   /// Who this is, for others that want the app: "pid 4711".

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "kappa/aggregate/aggregate.hpp"
+#include "kappa/aggregate/personal_data.hpp"
 #include "kappa/aggregate/value_form.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/error.hpp"
@@ -80,6 +81,7 @@ struct decided {
   std::optional<bytes> reply;
   std::vector<outgoing_command> sends;
   deadline_change deadline;
+  bool keys_failed = false;  // of an error: it is of the key store, and not of the command
 
   [[nodiscard]] bytes_view value_of(const event& e) const {
     return bytes_view{values}.substr(e.begin, e.end - e.begin);
@@ -91,6 +93,7 @@ struct decided {
     reply.reset();
     sends.clear();
     deadline = {};
+    keys_failed = false;
   }
 };
 
@@ -113,6 +116,8 @@ class aggregate_program {
   /// Whether it decides them.
   [[nodiscard]] virtual bool hears_results() const = 0;
   [[nodiscard]] virtual bool has_deadlines() const = 0;
+  /// The first personal field of its commands, events and state; null: there is none.
+  [[nodiscard]] virtual const char* personal_field() const = 0;
 
   [[nodiscard]] virtual std::unique_ptr<keyed_table_base> make_table(
       state_store& store, std::size_t table, const keyed_table_options& options) const = 0;
@@ -122,9 +127,10 @@ class aggregate_program {
                                                       bytes_view key) const = 0;
   /// Decides the command and applies what follows. Within a step, which undoes it: after an error
   /// (errc::decode: the command's bytes), and after what user code throws, some of it is done.
+  /// `keys`: for personal fields; null where there are none.
   [[nodiscard]] virtual result<void> decide(keyed_table_base& states, bytes_view key,
                                             std::size_t command, bytes_view body, timestamp now,
-                                            decided& out) const = 0;
+                                            decided& out, key_ring* keys = nullptr) const = 0;
   /// Applies an event that has happened. Within a step. errc::corrupt: it does not follow on the
   /// last one, so that another writer has been there, or one is missing.
   [[nodiscard]] virtual result<void> apply(keyed_table_base& states, bytes_view key,
@@ -149,6 +155,9 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   const std::vector<schema_info>& events() const override { return events_; }
   bool hears_results() const override { return kappa::detail::hears_results<A>; }
   bool has_deadlines() const override { return has_deadline<A>; }
+  const char* personal_field() const override {
+    return first_personal<Commands..., Events..., A>();
+  }
   const aggregate_forms& forms() const override { return forms_; }
 
   std::unique_ptr<keyed_table_base> make_table(state_store& store, std::size_t table,
@@ -163,11 +172,13 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   }
 
   result<void> decide(keyed_table_base& states, bytes_view key, std::size_t command,
-                      bytes_view body, timestamp now, decided& out) const override {
-    using call = result<void> (*)(states_of&, bytes_view, bytes_view, timestamp, decided&);
+                      bytes_view body, timestamp now, decided& out,
+                      key_ring* keys) const override {
+    using call = result<void> (*)(states_of&, bytes_view, bytes_view, timestamp, decided&,
+                                  key_ring*);
     static constexpr call calls[] = {&decide_one<Commands>..., &decide_one<command_result>,
                                      &decide_one<deadline_passed>};
-    return calls[command](static_cast<states_of&>(states), key, body, now, out);
+    return calls[command](static_cast<states_of&>(states), key, body, now, out, keys);
   }
 
   result<void> apply(keyed_table_base& states, bytes_view key, std::size_t event, bytes_view value,
@@ -198,20 +209,25 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
 
   template <class C>
   static result<void> decide_one(states_of& states, bytes_view key, bytes_view body, timestamp now,
-                                 decided& out) {
+                                 decided& out, key_ring* keys) {
     out.clear();
     if constexpr (!decides<A, C>) {
       bug("an aggregate is to decide what it cannot");
     } else {
-      return decide_as<C>(states, key, body, now, out);
+      return decide_as<C>(states, key, body, now, out, keys);
     }
   }
 
   template <class C>
   static result<void> decide_as(states_of& states, bytes_view key, bytes_view body, timestamp now,
-                                decided& out) {
+                                decided& out, key_ring* keys) {
     auto command = codec<C>::decode(body);
     if (!command) return fail(std::move(command.error()));
+    if (auto opened = open_personal(*command, keys); !opened) {
+      auto e = std::move(opened.error());
+      if (e.code == errc::corrupt) e.code = errc::decode;  // anybody may have written it
+      return fail(of_the_keys(std::move(e), out));
+    }
     auto found = states.find(key);
     if (!found) return fail(of_the_state(std::move(found.error())));
     static const A nothing_yet{};
@@ -225,7 +241,14 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
         return {};
       }
     }
-    const auto own = call_decide(state, *command, decide_context{key, out.version_before, now});
+    std::optional<A> readable;  // what stays in memory is sealed
+    if constexpr (has_personal<A>) {
+      readable = state;
+      if (auto opened = open_personal(*readable, keys); !opened)
+        return fail(of_the_keys(std::move(opened.error()), out));
+    }
+    const auto own = call_decide(readable ? *readable : state, *command,
+                                 decide_context{key, out.version_before, now});
     if (own.rejected()) {
       out.rejected = own.why();
       return {};
@@ -235,15 +258,37 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
     if (own.events().empty()) return {};
     auto at = states.edit(key);
     if (!at) return fail(std::move(at.error()));
-    for (const auto& e : own.events())
-      std::visit([&](const auto& one) { happens(**at, key, one, now, out); }, e);
+    for (const auto& e : own.events()) {
+      const auto done =
+          std::visit([&](const auto& one) { return happens(**at, key, one, now, out, keys); }, e);
+      if (!done) return done;
+    }
+    return {};
+  }
+
+  static error of_the_keys(error e, decided& out) {
+    out.keys_failed = e.retriable;
+    return e;
+  }
+
+  template <class E>
+  static result<void> happens(entry& at, bytes_view key, const E& e, timestamp now, decided& out,
+                              key_ring* keys) {
+    static_assert(type_list<Events...>::template contains<E>,
+                  "this event is not of the aggregate's protocol");
+    if constexpr (has_personal<E>) {
+      auto sealed = e;
+      if (auto done = seal_personal(sealed, key, keys); !done)
+        return fail(of_the_keys(std::move(done.error()), out));
+      happens_sealed(at, key, sealed, now, out);
+    } else {
+      happens_sealed(at, key, e, now, out);
+    }
     return {};
   }
 
   template <class E>
-  static void happens(entry& at, bytes_view key, const E& e, timestamp now, decided& out) {
-    static_assert(type_list<Events...>::template contains<E>,
-                  "this event is not of the aggregate's protocol");
+  static void happens_sealed(entry& at, bytes_view key, const E& e, timestamp now, decided& out) {
     auto& told = out.events.emplace_back();
     told.kind = type_list<Events...>::template place_of<E>;
     told.time = now;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "kappa/aggregate/aggregate.hpp"
+#include "kappa/aggregate/personal_data.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/error.hpp"
@@ -34,16 +35,40 @@ struct reply_to {};
 namespace detail {
 
 /// Both functions fail with errc::decode when what they are given is no such value, and with
-/// errc::invalid_argument when the type has no JSON.
+/// errc::invalid_argument when the type has no JSON. Personal fields are texts in the JSON, null
+/// when they are erased; `keys` (null: there are none) opens and seals them.
 struct value_form {
   schema_info schema;
-  result<std::string> (*to_json)(bytes_view value) = nullptr;
-  result<bytes> (*from_json)(std::string_view text) = nullptr;
+  result<std::string> (*to_json)(bytes_view value, key_ring* keys) = nullptr;
+  result<bytes> (*from_json)(std::string_view text, bytes_view subject, key_ring* keys) = nullptr;
 };
+
+template <class T>
+result<std::string> shown_json(bytes_view in, key_ring* keys) {
+  if constexpr (has_personal<T> && has_json<T>) {
+    auto value = codec<T>::decode(bytes{in});
+    if (!value) return fail(std::move(value.error()));
+    if (auto shown = show_personal(*value, keys); !shown) return fail(std::move(shown.error()));
+    return to_json(*value);
+  } else {
+    return json_of_bytes<T>(in);
+  }
+}
+
+template <class T>
+result<bytes> sealed_of_json(std::string_view text, bytes_view subject, key_ring* keys) {
+  if constexpr (has_personal<T> && has_json<T>) {
+    auto value = from_json<T>(text);
+    if (!value) return fail(std::move(value.error()));
+    return encoded_sealed(*value, subject, keys);
+  } else {
+    return bytes_of_json<T>(text);
+  }
+}
 
 template <encodable T>
 value_form form_of() {
-  return {codec<T>::schema(), &json_of_bytes<T>, &bytes_of_json<T>};
+  return {codec<T>::schema(), &shown_json<T>, &sealed_of_json<T>};
 }
 
 struct aggregate_forms {
@@ -51,6 +76,7 @@ struct aggregate_forms {
   std::vector<value_form> events;                  // in the order of the schema
   std::vector<std::optional<value_form>> replies;  // as commands; nothing: not listed
   std::vector<value_form> rejections;              // those that are listed
+  value_form state{};                              // without its version
 };
 
 template <class... T>
@@ -71,7 +97,7 @@ void note_replies(aggregate_forms& forms, type_list<Replies...>) {
 
 template <class A>
 aggregate_forms make_forms() {
-  aggregate_forms forms{forms_of(commands_of<A>{}), forms_of(events_of<A>{}), {}, {}};
+  aggregate_forms forms{forms_of(commands_of<A>{}), forms_of(events_of<A>{}), {}, {}, form_of<A>()};
   forms.replies.resize(forms.commands.size());
   if constexpr (requires { typename A::rejections; })
     forms.rejections = forms_of(typename A::rejections{});

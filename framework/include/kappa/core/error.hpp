@@ -39,6 +39,7 @@ enum class errc : std::uint16_t {
   elsewhere = 23,      // another process has the task: ask that one
   id_reused = 24,      // the command's id was another command's
   too_old = 25,        // whether it has happened may have been forgotten
+  erased = 26,         // the key of whose data it is was deleted
 };
 
 [[nodiscard]] std::string_view name_of(errc code);

@@ -46,6 +46,7 @@ struct aggregate_task_options {
   std::shared_ptr<const command_routes> routes;  // for what it sends; null: nowhere
   std::string dead_letters_topic;
   std::shared_ptr<const detail::aggregate_program> program;
+  std::shared_ptr<key_ring> keys;  // of personal fields; null: it has none
   schema_info state_schema;
   std::uint64_t fingerprint = 0;  // of the stage
   std::shared_ptr<event_log> log;

@@ -8,12 +8,16 @@
 // are encoded and decoded again, and the state is made anew from all events. What differs fails the
 // scenario.
 //
+// Personal fields are sealed with keys of the scenario's own; `erase_subject` deletes them.
+//
 // Threading: one thread. Errors: scenario_failed, which says what was expected and what came; test
 // frameworks report an exception as a failure of the test.
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -24,7 +28,10 @@
 #include <fmt/format.h>
 
 #include "kappa/aggregate/aggregate.hpp"
+#include "kappa/aggregate/personal_data.hpp"
 #include "kappa/core/json_traits.hpp"
+#include "kappa/keys/key_ring.hpp"
+#include "kappa/keys/memory_key_store.hpp"
 #include "kappa/testing/round_trip.hpp"
 
 namespace kappa::testing {
@@ -102,8 +109,8 @@ class scenario {
   /// Decides the command; what follows from it has then happened.
   template <class C>
   scenario& when(const C& command) {
-    const auto about = detail::shown(command);
-    auto decided = kappa::detail::call_decide(state_, detail::stored(command),
+    const auto about = shown(command);
+    auto decided = kappa::detail::call_decide(state_, opened(stored(command)),
                                               decide_context{key_, version_, now_});
     outcome_.emplace();
     sends_seen_ = 0;
@@ -129,7 +136,7 @@ class scenario {
     const auto& came = accepted();
     const std::vector<event> all{event{expected}...};
     if (came.events != all)
-      detail::disagree(came.about, detail::shown(all), detail::shown(came.events));
+      detail::disagree(came.about, shown(all), shown(came.events));
     return *this;
   }
   scenario& then_nothing() { return then(); }
@@ -142,12 +149,13 @@ class scenario {
   template <encodable T>
     requires(!std::convertible_to<T, std::string_view>)
   scenario& then_rejected(const T& reason) {
-    const auto& why = rejected(detail::shown(reason));
-    const auto came = why.template as<T>();
+    const auto& why = rejected(shown(reason));
+    auto came = why.template as<T>();
     if (!came) throw scenario_failed{came.error().text()};
+    if (*came) *came = opened(**came);
     if (!*came || !(**came == reason)) {
-      detail::disagree(last().about, detail::shown(reason),
-                       *came ? detail::shown(**came) : why.reason);
+      detail::disagree(last().about, shown(reason),
+                       *came ? shown(**came) : why.reason);
     }
     return *this;
   }
@@ -155,11 +163,12 @@ class scenario {
   template <encodable T>
   scenario& then_reply(const T& expected) {
     const auto& came = accepted();
-    if (!came.reply) detail::disagree(came.about, detail::shown(expected), "no reply");
-    const auto reply = codec<T>::decode(*came.reply);
+    if (!came.reply) detail::disagree(came.about, shown(expected), "no reply");
+    auto reply = codec<T>::decode(*came.reply);
     if (!reply) throw scenario_failed{reply.error().text()};
+    reply = opened(*reply);
     if (!(*reply == expected))
-      detail::disagree(came.about, detail::shown(expected), detail::shown(*reply));
+      detail::disagree(came.about, shown(expected), shown(*reply));
     return *this;
   }
 
@@ -167,16 +176,17 @@ class scenario {
   template <encodable K, encodable C>
   scenario& then_sent(const K& key, const C& command, std::string_view about = {}) {
     const auto& came = accepted();
-    const auto expected = detail::shown(command) + " to " + printable(encoded(key));
+    const auto expected = shown(command) + " to " + printable(encoded(key));
     if (sends_seen_ == came.sends.size()) detail::disagree(came.about, expected, "no command");
     const auto& s = came.sends[sends_seen_++];
     const auto type = codec<C>::schema().name;
-    const auto read = s.type->name == type ? codec<C>::decode(s.body) : result<C>{command};
+    auto read = s.type->name == type ? codec<C>::decode(s.body) : result<C>{command};
     if (!read) throw scenario_failed{read.error().text()};
-    if (s.type->name != type || s.body != encoded(command) || s.key != encoded(key) ||
+    read = opened(*read);
+    if (s.type->name != type || !same(s.body, *read, command) || s.key != encoded(key) ||
         s.options.about != about) {
       detail::disagree(came.about, expected,
-                       (s.type->name == type ? detail::shown(*read) : s.type->name) + " to " +
+                       (s.type->name == type ? shown(*read) : s.type->name) + " to " +
                            printable(s.key) +
                            (s.options.about.empty() ? "" : " about " + s.options.about));
     }
@@ -214,11 +224,19 @@ class scenario {
     return when(deadline_passed{*comes});
   }
 
+  /// The key of whose data it is (the aggregate's, or this one) is deleted.
+  scenario& erase_subject(std::string_view subject = {}) {
+    if (auto gone = keys_->erase(subject.empty() ? subject_of_all() : subject); !gone)
+      throw scenario_failed{gone.error().text()};
+    if (!kept_.empty()) state_ = opened(*codec<A>::decode(kept_));
+    return *this;
+  }
+
   /// `holds(state)`: what must be true of the state now.
   template <class Predicate>
   scenario& then_state(Predicate&& holds) {
     if (!holds(state_))
-      throw scenario_failed{"the state is not as expected: " + detail::shown(state_)};
+      throw scenario_failed{"the state is not as expected: " + shown(state_)};
     return *this;
   }
 
@@ -234,6 +252,55 @@ class scenario {
     std::vector<outgoing_command> sends{};
   };
 
+  bytes_view subject_of_all() const { return key_.empty() ? bytes_view{"the key"} : key_; }
+
+  static void require(const result<void>& done) {
+    if (!done) throw scenario_failed{done.error().text()};
+  }
+
+  template <class T>
+  T opened(T v) const {
+    require(kappa::detail::open_personal(v, keys_.get()));
+    return v;
+  }
+  /// As it is after it was stored.
+  template <class T>
+  T stored(T v) const {
+    require(kappa::detail::seal_personal(v, subject_of_all(), keys_.get()));
+    return detail::stored(v);
+  }
+  template <class... T>
+  std::variant<T...> stored(const std::variant<T...>& v) const {
+    return std::visit([this](const auto& one) { return std::variant<T...>{stored(one)}; }, v);
+  }
+  template <class C>
+  static bool same(bytes_view body, const C& read, const C& expected) {
+    if constexpr (has_personal<C> && std::equality_comparable<C>) {
+      return read == expected;
+    } else {
+      return body == encoded(expected);
+    }
+  }
+
+  template <class T>
+  void make_readable(T& v) const {
+    require(kappa::detail::seal_personal(v, subject_of_all(), keys_.get()));
+    require(kappa::detail::show_personal(v, keys_.get()));
+  }
+  template <class... T>
+  void make_readable(std::variant<T...>& v) const {
+    std::visit([this](auto& one) { make_readable(one); }, v);
+  }
+  template <class T>
+  void make_readable(std::vector<T>& all) const {
+    for (auto& one : all) make_readable(one);
+  }
+  template <class T>
+  std::string shown(T v) const {
+    make_readable(v);
+    return detail::shown(v);
+  }
+
   static void apply(A& to, const event& e, const apply_context& ctx) {
     std::visit([&](const auto& one) { kappa::detail::call_apply(to, one, ctx); }, e);
   }
@@ -248,18 +315,20 @@ class scenario {
   }
 
   void happened(const event& e) {
-    history_.push_back({detail::stored(e), time_of(e), key_});
-    apply(state_, history_.back().what, {key_, ++version_, history_.back().time});
+    history_.push_back({stored(e), time_of(e), key_});
+    A now = kept_.empty() ? A{} : *codec<A>::decode(kept_);
+    apply(now, history_.back().what, {key_, ++version_, history_.back().time});
     // As after a restart from a snapshot, and as after one without.
-    const auto kept = encoded(detail::stored(state_));
+    const auto kept = encoded(stored(now));
     A anew{};
     std::uint64_t version = 0;
     for (const auto& h : history_) apply(anew, h.what, {h.key, ++version, h.time});
     if (encoded(anew) != kept) {
       detail::disagree("the state made anew from its events (is apply deterministic?)",
-                       detail::shown(state_), detail::shown(anew));
+                       shown(now), shown(anew));
     }
-    state_ = *codec<A>::decode(kept);
+    kept_ = kept;
+    state_ = opened(*codec<A>::decode(kept));
     (void)kappa::detail::deadline_of(state_);  // it must not throw
   }
 
@@ -275,7 +344,7 @@ class scenario {
   }
   [[nodiscard]] const rejection& rejected(std::string_view expected) const {
     const auto& o = last();
-    if (!o.rejected) detail::disagree(o.about, expected, detail::shown(o.events));
+    if (!o.rejected) detail::disagree(o.about, expected, shown(o.events));
     return *o.rejected;
   }
 
@@ -285,12 +354,15 @@ class scenario {
     bytes key;
   };
   A state_{};
+  bytes kept_;  // as it is stored; empty: nothing has happened
   std::uint64_t version_ = 0;
   timestamp now_ = min_time;
   bytes key_;
   std::vector<past> history_;
   std::optional<outcome> outcome_;
   std::size_t sends_seen_ = 0;  // of the outcome
+  std::shared_ptr<key_ring> keys_ =
+      std::make_shared<key_ring>(std::make_shared<memory_key_store>());
 };
 
 /// An aggregate to which this has happened.

@@ -27,6 +27,7 @@
 #include "kappa/core/json_traits.hpp"
 #include "kappa/core/schema_info.hpp"
 #include "kappa/core/time.hpp"
+#include "kappa/keys/personal.hpp"
 #include "kappa/serialization/codec_of_base.hpp"
 #include "kappa/serialization/wire_fwd.hpp"
 
@@ -92,6 +93,8 @@ template <extends_generated T>
 struct json_traits<T> : json_traits_of_base<T, typename T::schema_type> {};
 template <extends_generated T>
 struct event_traits<T> : event_traits<typename T::schema_type> {};
+template <extends_generated T>
+struct personal_traits<T> : personal_traits<typename T::schema_type> {};
 
 /// Enums of a schema: as their number, so that a key may be one.
 template <schema_enum T>

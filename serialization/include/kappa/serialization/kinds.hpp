@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "kappa/keys/personal.hpp"
 #include "kappa/serialization/generated.hpp"
 #include "kappa/serialization/json.hpp"
 #include "kappa/serialization/wire_reader.hpp"
@@ -34,6 +35,13 @@ void print_number(std::string& out, std::uint64_t v);
 void print_number(std::string& out, double v);
 void print_number(std::string& out, float v);
 void print_time(std::string& out, timestamp v);
+/// Never its text: what is printed goes into logs.
+void print_personal(std::string& out, const personal& v);
+/// Its text where it is to be shown (null when it is erased), else its stored form, so that what is
+/// stored as JSON is sealed too: {"sealed": "base64"}.
+void personal_to_json(json_writer& out, const personal& v, bool text);
+/// Both; a text is plain then.
+void personal_from_json(const json_view& in, personal& v, bool text);
 
 /// A value as the schema declares it, for comparing pointer fields with their default.
 template <class T>
@@ -210,6 +218,27 @@ struct data_kind : pointer_list<data_kind> {
   static void print(std::string& out, const bytes& v) { print_data(out, v); }
   static void to_json(json_writer& out, const bytes& v) { out.base64(v); }
   static void from_json(const json_view& in, bytes& v) { in.get_base64(v); }
+};
+
+/// A Text or Data of the schema that is a kappa::personal: its stored form is in the field.
+template <bool Text>
+struct personal_kind {
+  using type = personal;
+
+  static bool present(const personal& v) { return !v.stored().empty(); }
+  static void put(writer& w, std::size_t slot, const personal& v) {
+    w.byte_list(slot, v.stored(), Text);
+  }
+  static void get(const pointer_view& in, personal& v) {
+    bytes_view found;
+    if (!in.bytes_of(found, Text)) return;
+    if (!personal::is_stored_form(found))
+      return in.fail("it is personal, and what is here is not sealed");
+    v = personal::from_stored(found);
+  }
+  static void print(std::string& out, const personal& v) { print_personal(out, v); }
+  static void to_json(json_writer& out, const personal& v) { personal_to_json(out, v, Text); }
+  static void from_json(const json_view& in, personal& v) { personal_from_json(in, v, Text); }
 };
 
 template <class T>

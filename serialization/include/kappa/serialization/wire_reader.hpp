@@ -74,6 +74,7 @@ class pointer_view {
   [[nodiscard]] bool open(struct_view& out) const;
   [[nodiscard]] bool open(list_view& out) const;
   [[nodiscard]] bool bytes_of(bytes_view& out, bool text) const;
+  void fail(const char* problem) const { in_->fail(problem); }
   /// Follows the pointer and all below it, whatever they are; false when one is malformed.
   [[nodiscard]] bool walk() const;
 
