@@ -41,9 +41,10 @@ class personal_emitter {
  public:
   std::string run(const struct_decl& s) {
     const auto& r = s.record;
-    line("void personal_traits<{0}>::visit([[maybe_unused]] {0}& v, [[maybe_unused]] bytes_view "
-         "subject, personal_visitor& f) {{",
-         r.qualified);
+    line(
+        "void personal_traits<{0}>::visit([[maybe_unused]] {0}& v, [[maybe_unused]] bytes_view "
+        "subject, personal_visitor& f) {{",
+        r.qualified);
     for (const auto& m : r.members) {
       if (m->is_subject) line("  if (!v.{0}.empty()) subject = v.{0};", m->cpp_name);
     }

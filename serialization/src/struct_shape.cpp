@@ -10,14 +10,22 @@ namespace kappa::detail {
 namespace {
 
 const std::map<std::string_view, field_kind> plain_kinds = {
-    {"Void", field_kind::nothing},    {"Bool", field_kind::boolean},
-    {"Int8", field_kind::int8},       {"Int16", field_kind::int16},
-    {"Int32", field_kind::int32},     {"Int64", field_kind::int64},
-    {"UInt8", field_kind::uint8},     {"UInt16", field_kind::uint16},
-    {"UInt32", field_kind::uint32},   {"UInt64", field_kind::uint64},
-    {"Float32", field_kind::float32}, {"Float64", field_kind::float64},
-    {"Time", field_kind::time},       {"Text", field_kind::text},
-    {"Data", field_kind::data},       {"PersonalText", field_kind::personal_text},
+    {"Void", field_kind::nothing},
+    {"Bool", field_kind::boolean},
+    {"Int8", field_kind::int8},
+    {"Int16", field_kind::int16},
+    {"Int32", field_kind::int32},
+    {"Int64", field_kind::int64},
+    {"UInt8", field_kind::uint8},
+    {"UInt16", field_kind::uint16},
+    {"UInt32", field_kind::uint32},
+    {"UInt64", field_kind::uint64},
+    {"Float32", field_kind::float32},
+    {"Float64", field_kind::float64},
+    {"Time", field_kind::time},
+    {"Text", field_kind::text},
+    {"Data", field_kind::data},
+    {"PersonalText", field_kind::personal_text},
     {"PersonalData", field_kind::personal_data},
 };
 
@@ -37,8 +45,8 @@ std::optional<std::string> from_hex(std::string_view text) {
 
 bool is_pointer(const field_type& t) {
   return t.what == field_kind::text || t.what == field_kind::data ||
-         t.what == field_kind::personal_text || t.what == field_kind::personal_data || t.what == field_kind::list ||
-         t.what == field_kind::structure;
+         t.what == field_kind::personal_text || t.what == field_kind::personal_data ||
+         t.what == field_kind::list || t.what == field_kind::structure;
 }
 
 std::shared_ptr<const struct_shape> struct_shape::make(std::string description) {

@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(a_key_is_the_same_after_a_restart_and_its_file_is_the_owner
   const auto s = f.open();
   BOOST_TEST((must(s->find("ada")).key == key));
   BOOST_TEST(((std::filesystem::status(f.file).permissions() & std::filesystem::perms::all) ==
-             (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)));
+              (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)));
 }
 
 BOOST_AUTO_TEST_CASE(an_erased_key_is_not_in_the_file_and_is_remembered_as_erased) {
@@ -145,8 +145,7 @@ BOOST_AUTO_TEST_CASE(a_crash_in_an_erasure_leaves_the_key_or_the_erasure_and_nev
     const auto s = f.open();
     const auto is = status(*s, "ada");
     BOOST_TEST((is == key_status::erased || (is == key_status::present && !marked)));
-    BOOST_TEST((f.content().find(ada.view()) == std::string::npos) ==
-               (is == key_status::erased));
+    BOOST_TEST((f.content().find(ada.view()) == std::string::npos) == (is == key_status::erased));
     BOOST_TEST((status(*s, "bob") == key_status::present));
     BOOST_TEST((must(s->erase("ada")) ==
                 (is == key_status::erased ? erasure::was_before : erasure::done)));

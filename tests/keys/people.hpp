@@ -22,7 +22,8 @@ struct person : person_state {
   }
   // Reads both texts, and makes a new one of them.
   auto decide(const change_name& c) const -> kappa::decision<name_changed> {
-    return name_changed{c.name, "from " + name.text_or("(gone)") + " to " + c.name.text_or("(gone)")};
+    return name_changed{c.name,
+                        "from " + name.text_or("(gone)") + " to " + c.name.text_or("(gone)")};
   }
   auto decide(const add_note& c) const -> kappa::decision<note_added> { return note_added{c.note}; }
   auto decide(const greet&) const -> kappa::decision<registered> {

@@ -1,11 +1,11 @@
 // Personal fields: how they are sealed, opened, stored, and what reads as erased.
-#include "keys/people.hpp"
 #include "kappa/keys/key_ring.hpp"
 #include "kappa/keys/memory_key_store.hpp"
 #include "kappa/serialization/dynamic.hpp"
 #include "kappa/serialization/evolution.hpp"
 #include "kappa/serialization/wire_writer.hpp"
 #include "kappa/testing/given.hpp"
+#include "keys/people.hpp"
 #include "support/must.hpp"
 #include "support/refused.hpp"
 

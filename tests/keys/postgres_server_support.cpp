@@ -58,10 +58,10 @@ postgres_server::~postgres_server() {
 }
 
 void postgres_server::start() {
-  const auto [program, arguments] = as_user(
-      programs_ / "postgres", {"-D", (folder_.path() / "data").string(), "-k",
-                               folder_.path().string(), "-c", "listen_addresses=", "-c",
-                               "fsync=off", "-c", "logging_collector=off"});
+  const auto [program, arguments] =
+      as_user(programs_ / "postgres",
+              {"-D", (folder_.path() / "data").string(), "-k", folder_.path().string(), "-c",
+               "listen_addresses=", "-c", "fsync=off", "-c", "logging_collector=off"});
   server_.emplace(program, arguments);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{60};
   for (;;) {

@@ -230,7 +230,8 @@ http_result<void> http_aggregates::command(const httplib::Request& rq, httplib::
                          options_.answer_time);
   if (!done) {
     const auto& why = done.error();
-    if (const auto* r = why.rejected()) return refuse(problem_of_rejection(*r, forms, host_.keys()));
+    if (const auto* r = why.rejected())
+      return refuse(problem_of_rejection(*r, forms, host_.keys()));
     if (const auto* c = why.conflict()) return refuse(problem_of_conflict(*c));
     return refuse(problem_of_command(*why.failed()));
   }
@@ -267,8 +268,7 @@ http_result<void> http_aggregates::state(const httplib::Request& rq, httplib::Re
     return {};
   }
   const auto& form = at.stage->aggregate->forms().state;
-  const auto text =
-      form.to_json(bytes_view{*found->value}.substr(sizeof version), host_.keys());
+  const auto text = form.to_json(bytes_view{*found->value}.substr(sizeof version), host_.keys());
   if (!text) return refuse(problem_of_query(text.error()));
   rs.status = 200;
   json(rs, fmt::format(R"({{"type":{},"key":{},"version":{},"state":{}}})",

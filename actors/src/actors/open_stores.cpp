@@ -25,10 +25,11 @@ result<void> check_place(const std::string& file, const host_options& options) {
   constexpr std::string_view embedded = "lmdb:";
   const auto apart = [&](const fs::path& folder, const char* what) -> result<void> {
     if (folder.empty() || !is_in(file, folder)) return {};
-    return fail(errc::bad_config, "key store " + file,
-                fmt::format("it is in the folder of the {}, and copies of that would have the keys: "
-                            "put it elsewhere",
-                            what));
+    return fail(
+        errc::bad_config, "key store " + file,
+        fmt::format("it is in the folder of the {}, and copies of that would have the keys: "
+                    "put it elsewhere",
+                    what));
   };
   fs::path log;
   if (!options.shared_log && options.log.starts_with(embedded))

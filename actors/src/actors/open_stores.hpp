@@ -24,7 +24,6 @@ namespace kappa::detail {
 /// the store is of this machine alone and the app's processes are not; errc::bad_config: it is in a
 /// folder whose copies would have the keys.
 [[nodiscard]] result<std::shared_ptr<key_ring>> open_keys(const host_options& options,
-                                                          const topology& of,
-                                                          const event_log& log);
+                                                          const topology& of, const event_log& log);
 
 }  // namespace kappa::detail

@@ -95,9 +95,10 @@ result<bytes> open(bytes_view sealed, const subject_key& key) {
   if (EVP_DecryptUpdate(c.get(), of(out, 0), &n, of(body), static_cast<int>(body.size())) != 1 ||
       static_cast<std::size_t>(n) != body.size() ||
       EVP_DecryptFinal_ex(c.get(), of(out, out.size()), &n) != 1) {
-    return fail(errc::corrupt, "a personal field of " + printable(*subject),
-                "it was changed, or sealed with another key than the key store has: is it the store "
-                "of this log?");
+    return fail(
+        errc::corrupt, "a personal field of " + printable(*subject),
+        "it was changed, or sealed with another key than the key store has: is it the store "
+        "of this log?");
   }
   return out;
 }

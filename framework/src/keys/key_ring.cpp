@@ -37,8 +37,9 @@ result<void> key_ring::open_field(personal& field) {
   }
   if (found->status == key_status::none) {
     return fail(errc::corrupt, "a personal field of " + printable(*subject),
-                store_->name() + " has no key of it, and has never had one: it is not the key store "
-                                 "that it was sealed with");
+                store_->name() +
+                    " has no key of it, and has never had one: it is not the key store "
+                    "that it was sealed with");
   }
   auto text = detail::open(field.sealed_, found->key);
   if (!text) return fail(std::move(text.error()));

@@ -19,26 +19,25 @@ result<std::shared_ptr<key_store>> open_key_store(const std::string& url) {
   if (url.starts_with(file)) return open_file_key_store(url.substr(file.size()));
   if (url.starts_with("postgresql://") || url.starts_with("postgres://"))
     return open_postgres_key_store(url);
-  return fail(errc::bad_config, "key store",
-              "expected file:PATH or postgresql://HOST/DATABASE");
+  return fail(errc::bad_config, "key store", "expected file:PATH or postgresql://HOST/DATABASE");
 }
 
 // ── in memory ──
 
-result<void> memory_key_store::reach() const {
+result<void> memory_key_store::check_reachable() {
   if (reachable_) return {};
   return fail(errc::unavailable, name(), "the key store cannot be reached", true);
 }
 
 result<key_answer> memory_key_store::find(bytes_view subject) {
-  if (auto can = reach(); !can) return fail(std::move(can.error()));
+  if (auto can = check_reachable(); !can) return fail(std::move(can.error()));
   const std::lock_guard lock{mutex_};
   const auto at = keys_.find(subject);
   return at == keys_.end() ? key_answer{} : at->second;
 }
 
 result<key_answer> memory_key_store::find_or_create(bytes_view subject) {
-  if (auto can = reach(); !can) return fail(std::move(can.error()));
+  if (auto can = check_reachable(); !can) return fail(std::move(can.error()));
   auto made = subject_key::make();
   if (!made) return fail(std::move(made.error()));
   const std::lock_guard lock{mutex_};
@@ -46,7 +45,7 @@ result<key_answer> memory_key_store::find_or_create(bytes_view subject) {
 }
 
 result<erasure> memory_key_store::erase(bytes_view subject) {
-  if (auto can = reach(); !can) return fail(std::move(can.error()));
+  if (auto can = check_reachable(); !can) return fail(std::move(can.error()));
   const std::lock_guard lock{mutex_};
   auto& at = keys_[bytes{subject}];
   const auto before = at.status;

@@ -70,6 +70,13 @@ class postgres_key_store final : public key_store {
   std::string name() const override { return name_; }
   std::optional<std::string> local_file() const override { return std::nullopt; }
 
+  result<void> check_reachable() override {
+    const std::lock_guard lock{mutex_};
+    auto answered = ask("SELECT 1", {});
+    if (!answered) return fail(std::move(answered.error()));
+    return {};
+  }
+
   result<key_answer> find(bytes_view subject) override {
     const std::lock_guard lock{mutex_};
     return find_hash(hash_of_subject(subject));
@@ -93,11 +100,12 @@ class postgres_key_store final : public key_store {
   result<erasure> erase(bytes_view subject) override {
     const auto hash = hash_of_subject(subject);
     const std::lock_guard lock{mutex_};
-    auto done = ask(fmt::format("INSERT INTO {0} (subject, key, erased_at) VALUES ($1, NULL, now()) "
-                                "ON CONFLICT (subject) DO UPDATE SET key = NULL, erased_at = now() "
-                                "WHERE {0}.key IS NOT NULL RETURNING (xmax = 0)",
-                                table),
-                    {hash});
+    auto done =
+        ask(fmt::format("INSERT INTO {0} (subject, key, erased_at) VALUES ($1, NULL, now()) "
+                        "ON CONFLICT (subject) DO UPDATE SET key = NULL, erased_at = now() "
+                        "WHERE {0}.key IS NOT NULL RETURNING (xmax = 0)",
+                        table),
+            {hash});
     if (!done) return fail(std::move(done.error()));
     if (PQntuples(done->get()) == 0) return erasure::was_before;
     return *PQgetvalue(done->get(), 0, 0) != 0 ? erasure::had_no_key : erasure::done;
@@ -126,9 +134,10 @@ class postgres_key_store final : public key_store {
       return why;
     }
     // A key that was used must be there after the server's crash.
-    auto set = once("SELECT set_config('synchronous_commit', 'on', false) "
-                    "WHERE current_setting('synchronous_commit') IN ('off', 'local')",
-                    {});
+    auto set = once(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+        {});
     if (!set) return fail(std::move(set.error()));
     return {};
   }

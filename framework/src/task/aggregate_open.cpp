@@ -46,6 +46,10 @@ result<std::optional<aggregate_task::place>> aggregate_task::place_of_state() {
 }
 
 result<void> aggregate_task::find_place_and_open() {
+  // Here and not at the first command: a start is tried again for as long as it takes.
+  if (options_.keys && options_.program->personal_field() != nullptr) {
+    if (auto can = options_.keys->store().check_reachable(); !can) return can;
+  }
   if (auto opened = open_state(); !opened) return opened;
   const auto from = place_of_state();
   if (!from) return fail(from.error());

@@ -246,9 +246,8 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
     commit_step();
     return std::optional{version_conflict{*call.expected, *version}};
   }
-  auto decided =
-      options_.program->decide(*states_, call.key, call.command, call.body, now, decided_,
-                               options_.keys.get());
+  auto decided = options_.program->decide(*states_, call.key, call.command, call.body, now,
+                                          decided_, options_.keys.get());
   if (!decided) {
     if (decided_.keys_failed) keys_failed_ = decided.error();
     return fail(decided.error());

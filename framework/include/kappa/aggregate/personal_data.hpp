@@ -50,7 +50,8 @@ template <class T>
 [[nodiscard]] result<bytes> encoded_sealed(const T& v, bytes_view subject, key_ring* keys) {
   if constexpr (has_personal<T>) {
     T sealed = v;
-    if (auto done = seal_personal(sealed, subject, keys); !done) return fail(std::move(done.error()));
+    if (auto done = seal_personal(sealed, subject, keys); !done)
+      return fail(std::move(done.error()));
     return encoded(sealed);
   } else {
     return encoded(v);

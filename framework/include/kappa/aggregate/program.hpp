@@ -172,10 +172,9 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   }
 
   result<void> decide(keyed_table_base& states, bytes_view key, std::size_t command,
-                      bytes_view body, timestamp now, decided& out,
-                      key_ring* keys) const override {
-    using call = result<void> (*)(states_of&, bytes_view, bytes_view, timestamp, decided&,
-                                  key_ring*);
+                      bytes_view body, timestamp now, decided& out, key_ring* keys) const override {
+    using call =
+        result<void> (*)(states_of&, bytes_view, bytes_view, timestamp, decided&, key_ring*);
     static constexpr call calls[] = {&decide_one<Commands>..., &decide_one<command_result>,
                                      &decide_one<deadline_passed>};
     return calls[command](static_cast<states_of&>(states), key, body, now, out, keys);

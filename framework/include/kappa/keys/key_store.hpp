@@ -51,9 +51,9 @@ struct key_answer {
 
 /// What an erasure found.
 enum class erasure {
-  done,         // there was a key
-  was_before,   // it was erased already
-  had_no_key,   // nothing was ever sealed for it, and nothing can be from now on
+  done,        // there was a key
+  was_before,  // it was erased already
+  had_no_key,  // nothing was ever sealed for it, and nothing can be from now on
 };
 
 class key_store {
@@ -65,6 +65,8 @@ class key_store {
   /// The file that it is in; nothing: processes on several machines can share it.
   [[nodiscard]] virtual std::optional<std::string> local_file() const = 0;
 
+  /// Whether it answers now.
+  [[nodiscard]] virtual result<void> check_reachable() = 0;
   [[nodiscard]] virtual result<key_answer> find(bytes_view subject) = 0;
   /// A new key where there is none; never where one was erased.
   [[nodiscard]] virtual result<key_answer> find_or_create(bytes_view subject) = 0;

@@ -16,6 +16,7 @@ class memory_key_store final : public key_store {
   [[nodiscard]] std::string name() const override { return "memory"; }
   [[nodiscard]] std::optional<std::string> local_file() const override { return "memory"; }
 
+  [[nodiscard]] result<void> check_reachable() override;
   [[nodiscard]] result<key_answer> find(bytes_view subject) override;
   [[nodiscard]] result<key_answer> find_or_create(bytes_view subject) override;
   [[nodiscard]] result<erasure> erase(bytes_view subject) override;
@@ -24,8 +25,6 @@ class memory_key_store final : public key_store {
   void reachable(bool is) { reachable_ = is; }
 
  private:
-  [[nodiscard]] result<void> reach() const;
-
   std::atomic<bool> reachable_ = true;
   std::mutex mutex_;
   std::map<bytes, key_answer, std::less<>> keys_;  // by subject

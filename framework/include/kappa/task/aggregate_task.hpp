@@ -68,7 +68,8 @@ struct aggregate_task_options {
 
 /// Opens the state and finds out which events it lacks. errc::refused_start: events that the state
 /// lacks are not in the log any more, or the state has seen some that the log never had;
-/// errc::incompatible: it was made from another log. Blocks.
+/// errc::incompatible: it was made from another log; errc::unavailable: the key store does not
+/// answer. Blocks.
 [[nodiscard]] result<std::unique_ptr<runnable_task>> open_aggregate_task(
     aggregate_task_options options);
 

@@ -135,8 +135,7 @@ class scenario {
   scenario& then(const E&... expected) {
     const auto& came = accepted();
     const std::vector<event> all{event{expected}...};
-    if (came.events != all)
-      detail::disagree(came.about, shown(all), shown(came.events));
+    if (came.events != all) detail::disagree(came.about, shown(all), shown(came.events));
     return *this;
   }
   scenario& then_nothing() { return then(); }
@@ -154,8 +153,7 @@ class scenario {
     if (!came) throw scenario_failed{came.error().text()};
     if (*came) *came = opened(**came);
     if (!*came || !(**came == reason)) {
-      detail::disagree(last().about, shown(reason),
-                       *came ? shown(**came) : why.reason);
+      detail::disagree(last().about, shown(reason), *came ? shown(**came) : why.reason);
     }
     return *this;
   }
@@ -167,8 +165,7 @@ class scenario {
     auto reply = codec<T>::decode(*came.reply);
     if (!reply) throw scenario_failed{reply.error().text()};
     reply = opened(*reply);
-    if (!(*reply == expected))
-      detail::disagree(came.about, shown(expected), shown(*reply));
+    if (!(*reply == expected)) detail::disagree(came.about, shown(expected), shown(*reply));
     return *this;
   }
 
@@ -235,8 +232,7 @@ class scenario {
   /// `holds(state)`: what must be true of the state now.
   template <class Predicate>
   scenario& then_state(Predicate&& holds) {
-    if (!holds(state_))
-      throw scenario_failed{"the state is not as expected: " + shown(state_)};
+    if (!holds(state_)) throw scenario_failed{"the state is not as expected: " + shown(state_)};
     return *this;
   }
 
@@ -324,8 +320,8 @@ class scenario {
     std::uint64_t version = 0;
     for (const auto& h : history_) apply(anew, h.what, {h.key, ++version, h.time});
     if (encoded(anew) != kept) {
-      detail::disagree("the state made anew from its events (is apply deterministic?)",
-                       shown(now), shown(anew));
+      detail::disagree("the state made anew from its events (is apply deterministic?)", shown(now),
+                       shown(anew));
     }
     kept_ = kept;
     state_ = opened(*codec<A>::decode(kept));
