@@ -21,7 +21,6 @@ struct Contact {
     floor @7 :Int32;
   }
 }
-
 # Whose it is says a field.
 struct Note {
   about @0 :Text $Kappa.subject;
@@ -34,7 +33,6 @@ struct PersonState {
   notes @1 :List(Note);
   renames @2 :Int32;
 }
-
 struct Register $Kappa.command("person") { name @0 :Text $Kappa.personal; }
 struct ChangeName $Kappa.command("person") { name @0 :Text $Kappa.personal; }
 struct AddNote $Kappa.command("person") { note @0 :Note; }

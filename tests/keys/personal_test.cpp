@@ -248,7 +248,6 @@ BOOST_AUTO_TEST_CASE(replies_rejections_and_sent_commands_carry_it) {
       .when(forbid{"Nobody"})
       .then_rejected(forbidden_name{"Nobody"});
 }
-
 BOOST_AUTO_TEST_CASE(after_the_erasure_it_goes_on_without_the_text) {
   given<person>(registered{"Ada"})
       .erase_subject()

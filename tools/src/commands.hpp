@@ -19,5 +19,7 @@ void add_check(command_line& line);
 void add_copy(command_line& line);
 /// Copies what is sound of a damaged log.
 void add_salvage(command_line& line);
+/// Deletes the key of personal fields.
+void add_erase_subject(command_line& line);
 
 }  // namespace kappa::tools

@@ -97,7 +97,8 @@ http_problem problem_of_command(const error& e) {
             R"("may_have_happened":true)"};
   }
   auto p = problem_of_query(e);
-  if (p.kind == problem_kind::id_too_old) p.members = R"("may_have_happened":true)";
+  if (p.kind == problem_kind::id_too_old || p.kind == problem_kind::subject_erased)
+    p.members = R"("may_have_happened":true)";
   return p;
 }
 

@@ -136,10 +136,22 @@ class document {
           reply);
       o.has_etag = true;
       using enum problem_kind;
-      o.problems = {
-          invalid_request, invalid_json,     not_found, body_too_slow, rejected,
-          id_too_old,      version_conflict, too_large, uri_too_long,  unsupported_media_type,
-          id_reused,       failed,           elsewhere, unavailable,   may_have_happened};
+      o.problems = {invalid_request,
+                    invalid_json,
+                    not_found,
+                    body_too_slow,
+                    rejected,
+                    id_too_old,
+                    subject_erased,
+                    version_conflict,
+                    too_large,
+                    uri_too_long,
+                    unsupported_media_type,
+                    id_reused,
+                    failed,
+                    elsewhere,
+                    unavailable,
+                    may_have_happened};
       path(base + "/" + path_name_of(command.name), o);
     }
     // So that a client knows what a rejection may hold.
