@@ -18,7 +18,8 @@ int complain(const std::string& what) {
 }
 
 int show(kappa::host& host, const std::string& name) {
-  const auto found = host.query<contact>(name);
+  auto found = host.query<contact>(name);
+  while (!found && found.error().retriable) found = host.query<contact>(name);  // it replays
   if (!found) return complain(found.error().text());
   if (!found->value) return complain("nobody knows " + name);
   // [read]

@@ -68,6 +68,11 @@ schema_reader::schema_reader(schema::CodeGeneratorRequest::Reader request,
     };
     if (count(&member::is_event_time) > 1)
       refuse(where, "", "only one field may be $Kappa.eventTime");
+    if (count(&member::is_subject) > 1) {
+      refuse(where, "",
+             "only one field may be $Kappa.subject; put the others into a struct of their own, "
+             "with its subject");
+    }
     if (count(&member::is_key) > 1) {
       refuse(where, "",
              "only one field may be $Kappa.key; put the parts into a struct and make that the key");

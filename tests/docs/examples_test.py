@@ -81,6 +81,15 @@ def aggregate(program, folder):
         expect(serving.wait(), 0)
 
 
+def personal_data(program, folder):
+    expect(run(program, "here", "ada", "ada@example.org", folder=folder), "ada: ada@example.org\n")
+    expect(run(program, "here", "ada", folder=folder), "ada: ada@example.org\n")
+    kept = [file for file in (pathlib.Path(folder) / "here").rglob("*") if file.is_file() and b"ada@example.org" in file.read_bytes()]
+    expect(kept, [])
+    expect(run(program, "here", "ada", "--erase", folder=folder), "ada: (erased)\n")
+    expect(run(program, "here", "ada", folder=folder), "ada: (erased)\n")
+
+
 def http(program, folder):
     with subprocess.Popen([program, "here", "127.0.0.1:0"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
         teapot = f"http://127.0.0.1:{serving.stdout.readline().split()[1]}/aggregates/articles/teapot"

@@ -84,6 +84,22 @@ BOOST_AUTO_TEST_CASE(annotations_are_held_to_their_meaning) {
   BOOST_TEST(refusal("struct A {\n  a @0 :Text $Kappa.key;\n  b @1 :Text $Kappa.key;\n}\n") ==
              "test.capnp:3: A: only one field may be $Kappa.key; put the parts into a struct and "
              "make that the key");
+  BOOST_TEST(refusal("struct A {\n  a @0 :Int64 $Kappa.personal;\n}\n") ==
+             "test.capnp:4: A.a: only Text and Data can be personal: write the value as text, or "
+             "mark the fields of a group or struct one by one (of a list, make it a list of "
+             "structs)");
+  BOOST_TEST(refusal("struct A {\n  a @0 :Text $Kappa.personal $Kappa.key;\n}\n") ==
+             "test.capnp:4: A.a: a key or a subject cannot be personal: it is stored as it is, and "
+             "tells whose the personal fields are. Use an id that says nothing of the person");
+  BOOST_TEST(refusal("struct A {\n  a @0 :Text = \"x\" $Kappa.personal;\n}\n") ==
+             "test.capnp:4: A.a: a personal field has no default: leave it empty");
+  BOOST_TEST(refusal("struct A {\n  a @0 :Int32 $Kappa.subject;\n}\n") ==
+             "test.capnp:4: A.a: $Kappa.subject must be a Text of the struct itself, not of a "
+             "group or union");
+  BOOST_TEST(
+      refusal("struct A {\n  a @0 :Text $Kappa.subject;\n  b @1 :Text $Kappa.subject;\n}\n") ==
+      "test.capnp:3: A: only one field may be $Kappa.subject; put the others into a struct "
+      "of their own, with its subject");
   BOOST_TEST(refusal("struct A {\n  a @0 :Float64 $Kappa.key;\n}\n") ==
              "test.capnp:4: A.a: a key must be Text, Data, an integer, an enum or a struct");
   BOOST_TEST(refusal("struct A {\n  a @0 :UInt64 $Kappa.key;\n}\n") ==
