@@ -139,6 +139,17 @@ class CommandLine(Tool):
             out, errors = self.plain("topics", "--log", "kafka://127.0.0.1:1", *words, status=2)
             self.assertNotIn("hush", out + errors)
 
+    def test_a_subject_is_erased_in_a_key_store_that_is_there(self):
+        keys = "file:" + self.path("keys")
+        self.assertIn("no such key store", self.plain("erase-subject", "ada", "--keys", keys, status=3)[1])
+        self.assertEqual(os.listdir(self.folder), ["in.csv"])
+        self.assertIn("expected file:PATH", self.plain("erase-subject", "ada", "--keys", "redis:x", status=2)[1])
+        with open(self.path("keys"), "wb"):
+            pass
+        self.assertIn("it is empty", self.plain("erase-subject", "", "--keys", keys, status=2)[1])
+        self.assertIn("ada: it had no key", self.plain("erase-subject", "ada", "--keys", keys, status=1)[0])
+        self.assertIn("had been deleted before", self.plain("erase-subject", "ada", "--keys", keys, status=0)[0])
+
     def test_without_a_command_the_help_is_shown(self):
         self.assertIn("topics", self.plain(status=2)[1])
 

@@ -1,5 +1,7 @@
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -30,6 +32,11 @@ const char* text_of(erasure e) {
 
 int erase(const erase_arguments& a) {
   if (auto good = check_subject(a.subject); !good) return complain(good.error(), exit_usage);
+  // Opening makes a file that is not there, and an erasure in it would erase nothing.
+  constexpr std::string_view file = "file:";
+  if (a.keys.starts_with(file) && !std::filesystem::exists(a.keys.substr(file.size()))) {
+    return complain({errc::not_found, a.keys, "there is no such key store"}, exit_refused);
+  }
   const auto store = open_key_store(a.keys);
   if (!store) {
     auto e = store.error();
@@ -39,7 +46,8 @@ int erase(const erase_arguments& a) {
   }
   const auto done = (*store)->erase(a.subject);
   if (!done) return complain(done.error());
-  return put(fmt::format("{}: {}\n", a.subject, text_of(*done))) ? exit_done : exit_failed;
+  const bool said = put(fmt::format("{}: {}\n", a.subject, text_of(*done)));
+  return said && *done != erasure::had_no_key ? exit_done : exit_failed;
 }
 
 }  // namespace
