@@ -24,7 +24,8 @@ template <class A>
 struct states {
   template <class C>
   result<void> decide(bytes_view key, std::size_t which, const C& command) {
-    return step([&] { return program.decide(*table, key, which, encoded(command), noon, out); });
+    return step(
+        [&] { return program.decide(*table, key, which, encoded(command), noon, out, nullptr); });
   }
   template <class E>
   result<void> apply(bytes_view key, std::size_t which, const E& event, std::uint64_t version) {
@@ -142,9 +143,9 @@ BOOST_AUTO_TEST_CASE(a_command_that_breaks_off_half_way_leaves_nothing_behind) {
   must(s.apply("acc-1", on_opened, opened{}, 1));
   must(s.apply("acc-1", on_deposited, deposited{700}, 2));
   s.table->begin_step(epoch_number{1});
-  BOOST_CHECK_THROW(
-      (void)s.program.decide(*s.table, "acc-1", do_withdraw, encoded(withdraw{500}), noon, s.out),
-      std::runtime_error);
+  BOOST_CHECK_THROW((void)s.program.decide(*s.table, "acc-1", do_withdraw, encoded(withdraw{500}),
+                                           noon, s.out, nullptr),
+                    std::runtime_error);
   s.table->rollback_step();
   BOOST_TEST(s.at("acc-1").version == 2U);
   BOOST_TEST(s.at("acc-1").state.balance_cents == 700);
@@ -153,7 +154,8 @@ BOOST_AUTO_TEST_CASE(a_command_that_breaks_off_half_way_leaves_nothing_behind) {
 BOOST_AUTO_TEST_CASE(a_command_that_cannot_be_read_is_an_error_and_decides_nothing) {
   states<account> s;
   s.table->begin_step(epoch_number{1});
-  const auto refused = s.program.decide(*s.table, "acc-1", do_deposit, "nonsense", noon, s.out);
+  const auto refused =
+      s.program.decide(*s.table, "acc-1", do_deposit, "nonsense", noon, s.out, nullptr);
   s.table->rollback_step();
   BOOST_REQUIRE(!refused);
   BOOST_TEST((refused.error().code == errc::decode));
