@@ -113,6 +113,16 @@ class SchemaCheck(unittest.TestCase):
                                                   "at @1 :Int64 $Kappa.eventTime; lines @2 :List(Line); x @3 :Bool;")),
                          [[], []])
 
+    def test_enums(self):
+        old = ORDER.replace("total @0 :Int64;", "total @0 :Int64; stage @1 :Stage;") + "enum Stage { a @0; b @1; c @2; }\n"
+        self.assertEqual(self.check(old.replace("b @1;", "bee @1;").replace("c @2;", "c @2; d @3;"), old), [[], []])
+        breaking, _ = self.check(old.replace("a @0; b @1", "b @0; a @1"), old)
+        self.assertEqual(len(breaking), 2)
+        self.assertIn("State: 'a' of the enum Stage was @0 and is @1: values may not be renumbered", breaking[0])
+        breaking, _ = self.check(old.replace(" c @2;", ""), old)
+        self.assertEqual(len(breaking), 1)
+        self.assertIn("State: 'c' (@2) of the enum Stage is gone", breaking[0])
+
     def test_events_and_commands(self):
         more = ORDER + 'struct Paid $Kappa.event("order") {}\nstruct Pay $Kappa.command("order") {}\n'
         self.assertEqual(self.check(more), [[], [

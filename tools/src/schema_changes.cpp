@@ -1,6 +1,9 @@
 #include "schema_changes.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -105,9 +108,49 @@ class schema_comparison {
     } else if (auto back = check_readable(old.schema, now.schema, read_way_back(now)); !back) {
       one_way(now, "the old version cannot read it: " + back.error().message);
     }
+    enums(old, now);
     annotation(old, now, "$Kappa.key", old.key, now.key, "records would have other keys");
     annotation(old, now, "$Kappa.eventTime", old.event_time, now.event_time,
                "records would have other times");
+  }
+
+  // Numbers are in the records, names are not: one that means another number now is misread.
+  void enums(const schema_type& old, const schema_type& now) {
+    const auto present = enums_of(now);
+    for (const auto& [name, values] : enums_of(old)) {
+      const auto at = present.find(name);
+      if (at == present.end() || !told_.insert(name).second) continue;
+      const auto& is = at->second;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto found = std::find(is.begin(), is.end(), values[i]);
+        const auto place = static_cast<std::size_t>(found - is.begin());
+        if (found != is.end() && place != i) {
+          breaking(now, fmt::format("'{}' of the enum {} was @{} and is @{}: values may not be "
+                                    "renumbered",
+                                    values[i], name, i, place));
+        } else if (i >= is.size()) {
+          breaking(now, fmt::format("'{}' (@{}) of the enum {} is gone: one that is not used any "
+                                    "more stays in the schema",
+                                    values[i], i, name));
+        }
+      }
+    }
+  }
+
+  // By name, without the file's: "enum 0 flights.capnp:State planned flown" in the description.
+  static std::map<std::string, std::vector<std::string>> enums_of(const schema_type& t) {
+    std::map<std::string, std::vector<std::string>> all;
+    std::istringstream lines{t.schema.description};
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("enum ")) continue;
+      std::istringstream words{line.substr(5)};
+      std::string number;
+      std::string name;
+      words >> number >> name;
+      auto& values = all[name.substr(name.find(':') + 1)];
+      for (std::string value; words >> value;) values.push_back(value);
+    }
+    return all;
   }
 
   static read_as read_way_back(const schema_type& now) {
@@ -158,6 +201,7 @@ class schema_comparison {
   const std::vector<schema_type>& was_;
   const std::vector<schema_type>& is_;
   schema_changes changes_;
+  std::set<std::string> told_;  // enums
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "kappa/task/readable_history.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <utility>
@@ -37,10 +38,13 @@ const kind_of_record of_commands{
     "Run the version before this one until it has decided its commands; or give the field its old "
     "form back and append one with the new form"};
 
-unreadable unreadable_of(const std::string& stage, const types& present,
-                         const std::vector<schema_info>& stored, const kind_of_record& kind) {
+unreadable unreadable_of(const std::string& stage, const std::string& topic, const types& present,
+                         const std::vector<stored_schema>& history, const kind_of_record& kind) {
   unreadable all;
-  for (const auto& was : stored) {
+  const auto prefix = name_of_type_in(topic, "");
+  for (const auto& stored : history) {
+    if (!stored.name.starts_with(prefix)) continue;
+    const auto& was = stored.value;
     const auto key = detail::key_of_type(was);
     const auto is = std::find_if(present.begin(), present.end(), [&](const schema_info* p) {
       return detail::key_of_type(*p) == key;
@@ -88,12 +92,10 @@ result<std::optional<finding>> first_in(event_log& log, const topic_partition& w
   return found;
 }
 
-result<void> check_topic(const topology& t, const stage_spec& stage, event_log& log,
-                         const std::string& topic, const types& present,
+result<void> check_topic(const stage_spec& stage, event_log& log, const std::string& topic,
+                         const types& present, const std::vector<stored_schema>& history,
                          const kind_of_record& kind) {
-  auto stored = read_type_history(log, t.app_name(), topic);
-  if (!stored) return fail(stored.error());
-  const auto all = unreadable_of(stage.name, present, *stored, kind);
+  const auto all = unreadable_of(stage.name, topic, present, history, kind);
   if (all.empty()) return {};
   const auto config = log.find_topic(topic);
   if (!config) return fail(config.error());
@@ -115,27 +117,32 @@ result<void> check_topic(const topology& t, const stage_spec& stage, event_log& 
               fmt::format("it is a {}, {}", first->type, first->why));
 }
 
-void add(types& to, const std::vector<schema_info>& all) {
-  for (const auto& one : all) to.push_back(&one);
+types all_of(std::initializer_list<const std::vector<schema_info>*> lists) {
+  types all;
+  for (const auto* list : lists) {
+    for (const auto& one : *list) all.push_back(&one);
+  }
+  return all;
 }
 
 }  // namespace
 
 result<void> check_history_readable(const topology& t, event_log& log) {
+  const auto is_one = [](const stage_spec& s) { return s.aggregate != nullptr; };
+  if (std::none_of(t.stages().begin(), t.stages().end(), is_one)) return {};
+  const auto history = read_schema_history(log, t.app_name());
+  if (!history) return fail(history.error());
   for (const auto& stage : t.stages()) {
     if (!stage.aggregate) continue;
-    types commands;
-    add(commands, stage.aggregate->commands());
-    auto good = check_topic(t, stage, log, stage.commands_topic(), commands, of_commands);
-    if (!good) return good;
-    types events;
-    add(events, stage.aggregate->events());
-    add(events, stage.aggregate->former_events());
+    const auto commands = all_of({&stage.aggregate->commands()});
+    const auto events = all_of({&stage.aggregate->events(), &stage.aggregate->former_events()});
+    auto good = check_topic(stage, log, stage.commands_topic(), commands, *history, of_commands);
     for (const auto& port : stage.ports) {
-      if (port.kind != port_kind::events) continue;
-      good = check_topic(t, stage, log, port.topic, events, of_events);
       if (!good) return good;
+      if (port.kind == port_kind::events)
+        good = check_topic(stage, log, port.topic, events, *history, of_events);
     }
+    if (!good) return good;
   }
   return {};
 }

@@ -1,7 +1,6 @@
 #include "kappa/task/stored_schemas.hpp"
 
 #include <algorithm>
-#include <functional>
 
 #include <fmt/format.h>
 
@@ -26,19 +25,6 @@ void add_types(const std::string& topic, const std::optional<schema_info>& key,
                const std::vector<schema_info>& types, std::vector<stored_schema>& to) {
   for (const auto& type : types)
     to.push_back({name_of_type_in(topic, type.name), key, type, false});
-}
-
-// Calls `f` with each, from the oldest on.
-result<void> for_each_schema(event_log& log, const std::string& app,
-                             const std::function<void(stored_schema&&)>& f) {
-  auto found = log.find_topic(schemas_topic(app));
-  if (!found) return fail(found.error());
-  if (!*found) return {};
-  return for_each_record(log, schemas_topic(app), [&](const record_view& r) -> result<void> {
-    if (!r.key || !r.value) return {};
-    if (auto s = decode_stored_schema(*r.key, *r.value)) f(std::move(*s));
-    return {};
-  });
 }
 
 }  // namespace
@@ -108,25 +94,29 @@ std::optional<stored_schema> decode_stored_schema(bytes_view name, bytes_view in
   return s;
 }
 
-result<std::map<std::string, stored_schema>> read_schemas(event_log& log, const std::string& app) {
-  std::map<std::string, stored_schema> all;
-  auto read = for_each_schema(log, app, [&](stored_schema&& s) {
-    auto& newest = all[s.name];
-    newest = std::move(s);
+result<std::vector<stored_schema>> read_schema_history(event_log& log, const std::string& app) {
+  std::vector<stored_schema> all;
+  auto found = log.find_topic(schemas_topic(app));
+  if (!found) return fail(found.error());
+  if (!*found) return all;
+  auto read = for_each_record(log, schemas_topic(app), [&](const record_view& r) -> result<void> {
+    if (!r.key || !r.value) return {};
+    if (auto s = decode_stored_schema(*r.key, *r.value)) all.push_back(std::move(*s));
+    return {};
   });
   if (!read) return fail(read.error());
   return all;
 }
 
-result<std::vector<schema_info>> read_type_history(event_log& log, const std::string& app,
-                                                   const std::string& topic) {
-  std::vector<schema_info> all;
-  const auto prefix = name_of_type_in(topic, "");
-  auto read = for_each_schema(log, app, [&](stored_schema&& s) {
-    if (s.name.starts_with(prefix)) all.push_back(std::move(s.value));
-  });
-  if (!read) return fail(read.error());
-  return all;
+result<std::map<std::string, stored_schema>> read_schemas(event_log& log, const std::string& app) {
+  auto history = read_schema_history(log, app);
+  if (!history) return fail(history.error());
+  std::map<std::string, stored_schema> newest;
+  for (auto& s : *history) {
+    auto name = s.name;
+    newest[std::move(name)] = std::move(s);
+  }
+  return newest;
 }
 
 result<void> publish_schemas(const topology& t, event_log& log, commit_lane& lane, timestamp now) {

@@ -49,10 +49,9 @@ struct stored_schema {
 [[nodiscard]] result<std::map<std::string, stored_schema>> read_schemas(event_log& log,
                                                                         const std::string& app);
 
-/// Those that the app has ever said of types of this topic (name_of_type_in), from the oldest on.
-[[nodiscard]] result<std::vector<schema_info>> read_type_history(event_log& log,
-                                                                 const std::string& app,
-                                                                 const std::string& topic);
+/// All that the app has ever written, from the oldest on, so that a name may come again.
+[[nodiscard]] result<std::vector<stored_schema>> read_schema_history(event_log& log,
+                                                                     const std::string& app);
 
 /// Makes the topic, and appends to it what is new, through the app's writer.
 [[nodiscard]] result<void> publish_schemas(const topology& t, event_log& log, commit_lane& lane,

@@ -4,6 +4,8 @@
 //       .when(withdraw{500})
 //       .then_rejected("insufficient funds");
 //
+// What has happened may be former events too ($Kappa.formerEvent), which are upcast as in a replay.
+//
 // Every scenario also goes through serialization: commands, events and the state after each of them
 // are encoded and decoded again, and the state is made anew from all events. What differs fails the
 // scenario.
