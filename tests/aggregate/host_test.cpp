@@ -212,6 +212,33 @@ BOOST_AUTO_TEST_CASE(who_asks_a_host_that_does_not_run_or_has_no_such_aggregate_
   BOOST_TEST((stopped.error().failed()->code == errc::stopped));
 }
 
+BOOST_AUTO_TEST_CASE(a_linearizable_query_commits_before_it_answers) {
+  running_bank b;
+  b.accepted("acc-1", bank::open{});
+  b.accepted("acc-1", deposit{7});
+  const auto commits = [&] {
+    std::uint64_t all = 0;
+    for (const auto& p : must(b.service->log().positions("bank")))
+      all += decode_metadata(p.value.metadata).value().epoch.value;
+    return all;
+  };
+  const auto before = commits();
+  BOOST_TEST(must(b.service->query<account>("acc-1")).value.value().version == 2U);
+  BOOST_TEST(commits() == before);
+  const auto found =
+      must(b.service->query<account>("acc-1", {.level = read_level::latest, .linearizable = true}));
+  BOOST_TEST(found.value.value().version == 2U);
+  BOOST_TEST(!found.as_of.stale);
+  BOOST_TEST(commits() > before);
+  const auto nothing = must(b.service->query<account>("acc-none", {.linearizable = true}));
+  BOOST_TEST(!nothing.value.has_value());
+  auto later = std::async(std::launch::async, [&] {
+    return b.service->query<account>("acc-1", {.at_least_version = 3, .linearizable = true});
+  });
+  b.accepted("acc-1", deposit{1});
+  BOOST_TEST(must(later.get()).value.value().version == 3U);
+}
+
 // As the test driver and tools run an app.
 BOOST_AUTO_TEST_CASE(the_runner_without_threads_runs_aggregates_too) {
   temporary_folder folder;

@@ -51,6 +51,8 @@ BOOST_AUTO_TEST_CASE(a_state_may_be_waited_for) {
   const auto found = waiting.get();
   BOOST_TEST(found.status == 200);
   BOOST_TEST(found.etag == "\"3\"");
+  BOOST_TEST(b.get("/aggregates/accounts/acc-1?linearizable=true").body == found.body);
+  BOOST_TEST(b.get("/aggregates/accounts/acc-1?linearizable=false").body == found.body);
 
   b.serve({.answer_time = 20ms});
   BOOST_TEST(is_problem(b.get("/aggregates/accounts/acc-1?at_least_version=4"), 504, "timed-out",
@@ -221,7 +223,8 @@ BOOST_AUTO_TEST_CASE(headers_and_parameters_that_are_not_understood_are_refused)
                         {"dry_run"}));
   for (const auto* wrong :
        {"?at_least=3", "?at_least_version=x", "?at_least_version=-1",
-        "?at_least_version=1&at_least_version=2", "/history?limit=0", "/history?limit=1001",
+        "?at_least_version=1&at_least_version=2", "?linearizable=yes",
+        "?linearizable=true&linearizable=false", "/history?limit=0", "/history?limit=1001",
         "/history?from=x", "/history?from=9223372036854775808", "/history?to=3"})
     BOOST_TEST(is_problem(b.get(path + wrong), 400, "invalid-request", {"parameter"}), wrong);
   for (const auto* type : {"text/plain", "application/jsonx", "multipart/form-data; boundary=x",

@@ -247,10 +247,13 @@ http_result<void> http_aggregates::command(const httplib::Request& rq, httplib::
 
 http_result<void> http_aggregates::state(const httplib::Request& rq, httplib::Response& rs,
                                          const place& at) const {
-  if (auto good = only_parameters(rq, {"at_least_version"}); !good) return good;
+  if (auto good = only_parameters(rq, {"at_least_version", "linearizable"}); !good) return good;
   auto at_least = number_parameter(rq, "at_least_version");
   if (!at_least) return refuse(std::move(at_least.error()));
+  const auto linearizable = flag_parameter(rq, "linearizable");
+  if (!linearizable) return refuse(linearizable.error());
   query_options options;
+  options.linearizable = *linearizable;
   options.timeout = options_.answer_time;
   options.refuse_stale = true;  // what is not there yet would look as if it had never been
   options.at_least_version = *at_least;

@@ -98,6 +98,14 @@ http_result<std::optional<std::uint64_t>> number_parameter(const httplib::Reques
   return std::optional{number};
 }
 
+http_result<bool> flag_parameter(const httplib::Request& rq, const std::string& name) {
+  if (!rq.has_param(name)) return false;
+  const auto said = rq.get_param_value(name);
+  if (rq.get_param_value_count(name) > 1 || (said != "true" && said != "false"))
+    return refuse(invalid("parameter " + name + ": expected true or false"));
+  return said == "true";
+}
+
 http_result<void> only_parameters(const httplib::Request& rq,
                                   const std::vector<std::string>& known) {
   for (const auto& [name, value] : rq.params) {

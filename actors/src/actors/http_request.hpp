@@ -44,6 +44,8 @@ using http_result = tl::expected<T, http_problem>;
 /// Whether If-None-Match names this version; weak ones count.
 [[nodiscard]] bool names_version(std::string_view if_none_match, std::uint64_t version);
 
+/// A parameter that is `true` or `false`; not there: false.
+[[nodiscard]] http_result<bool> flag_parameter(const httplib::Request& rq, const std::string& name);
 /// A parameter that is a number; nothing: it is not there.
 [[nodiscard]] http_result<std::optional<std::uint64_t>> number_parameter(const httplib::Request& rq,
                                                                          const std::string& name);

@@ -102,6 +102,12 @@ std::string number_parameter_of(std::string_view name, std::string_view says) {
       name, says);
 }
 
+std::string flag_parameter_of(std::string_view name, std::string_view says) {
+  return fmt::format(
+      R"({{"name":"{}","in":"query","schema":{{"type":"boolean"}},"description":"{}"}})", name,
+      says);
+}
+
 class document {
  public:
   explicit document(std::string& paths) : paths_{paths} {}
@@ -148,7 +154,9 @@ class document {
   void state(const stage_spec& stage, const std::string& base, const std::string& key) {
     operation o{"get", stage.name + ".state", stage.name, "The state and its version"};
     o.parameters =
-        key + "," + number_parameter_of("at_least_version", "Wait until it is at this version.");
+        key + "," + number_parameter_of("at_least_version", "Wait until it is at this version.") +
+        "," +
+        flag_parameter_of("linearizable", "See all that anybody was told before. Takes a commit.");
     o.answer = fmt::format(
         R"({{"type":"object","required":["type","key","version","state"],"properties":{{)"
         R"("type":{{"const":"{}"}},"key":{{"type":"string"}},"version":{{"type":"integer"}},"state":{}}}}})",

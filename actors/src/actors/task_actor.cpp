@@ -76,7 +76,13 @@ class task_actor final : public caf::event_based_actor {
             work();
           }
         },
-        [this](const read_ptr& r) { answer(r); },
+        [this](const read_ptr& r) {
+          if (r->options.linearizable && task_) {
+            confirm(r);
+          } else {
+            answer(r);
+          }
+        },
         [this](const stop_ptr& s) { stop(s); },
         [this](const forgotten_ptr& f) {
           if (f->life != life_) return;
@@ -480,6 +486,19 @@ class task_actor final : public caf::event_based_actor {
       s.failures = failures_;
       s.health = finished ? task_health::finished : task_health::running;
     });
+  }
+
+  void confirm(const read_ptr& r) {
+    // An error comes when the task ends too, and this actor may have ended before.
+    task_->confirm([this, r](result<void> durable) {
+      if (!durable) {
+        r->answer.set_value(fail(durable.error()));
+        return;
+      }
+      r->options.level = read_level::committed;
+      answer(r);
+    });
+    work();
   }
 
   void answer(const read_ptr& r) {

@@ -4,6 +4,7 @@
 
 #include "kafka/names.hpp"
 #include "kafka/task_positions.hpp"
+#include "kappa/core/failpoint.hpp"
 #include "log/log_rules.hpp"
 
 namespace kappa::kafka {
@@ -65,6 +66,8 @@ result<std::vector<group_commit>> writer::commits_of(const log_transaction& tx) 
     }
     for (const auto& [input, next] : inputs[group]) add(*c.offsets, input, next.value);
     c.who = groups_.metadata_of(group);
+    if (failpoint::broken("no-fencing"))
+      c.who.reset(rd_kafka_consumer_group_metadata_new(group.c_str()));
     if (!c.who) {
       return fail(errc::unavailable, "group " + group,
                   "this process is not in it at the moment: the task may be another's by now",

@@ -102,6 +102,7 @@ class aggregate_task final : public runnable_task {
   }
 
   void committed(epoch_number e, const std::vector<offset>& bases) override;
+  void confirm(std::function<void(result<void>)> done) override;
   std::size_t in_flight() const override { return in_flight_.size(); }
   void advance_event_time(timestamp /*t*/) override {}
 
@@ -152,12 +153,14 @@ class aggregate_task final : public runnable_task {
     std::function<void(command_outcome)> done;
     command_outcome outcome;
   };
+  using confirmation = std::function<void(result<void>)>;
   struct flying_epoch {
     epoch_number number;
     std::vector<std::size_t> own_appends;
     std::size_t events = 0;
     std::size_t outcomes = 0;
     std::vector<pending_answer> waiting;
+    std::vector<confirmation> confirmations;
   };
   /// Behind so many records from an offset on. (Where the last of a commit's records is, nobody is
   /// told: on Kafka others' aborted ones may lie between them.)
@@ -381,6 +384,7 @@ class aggregate_task final : public runnable_task {
   std::size_t outgoing_bytes_ = 0;
   epoch_builder builder_{options_.id, {}, options_.dead_letters_topic};  // of dead letters
   std::vector<pending_answer> waiting_;                                  // for the open epoch
+  std::vector<confirmation> confirmations_;                              // by the open epoch
   bool somebody_waits_ = false;
   std::deque<flying_epoch> in_flight_;
   place durable_;      // behind the last event that is durable

@@ -36,6 +36,10 @@ aggregate_task::~aggregate_task() {
   }
   const error not_done{errc::unavailable, name_, "the task was stopped before", true};
   for (auto& w : waiting_) tell(w.done, not_done);
+  for (auto& f : in_flight_) {
+    for (auto& done : f.confirmations) done(fail(not_done));
+  }
+  for (auto& done : confirmations_) done(fail(not_done));
   for (; at_ < taken_.size(); ++at_) tell(taken_[at_].done, not_done);
 }
 
@@ -63,6 +67,23 @@ void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases)
   }
   ++counters_.epochs;
   for (auto& w : f.waiting) answer_now(w);
+  for (auto& done : f.confirmations) done({});
+}
+
+// The position that such an epoch moves says what it said before. Whoever took the task over in the
+// meantime has fenced this process before, and then the log refuses the T1.
+void aggregate_task::confirm(std::function<void(result<void>)> done) {
+  const auto not_now = [&](std::string why) {
+    done(fail(errc::unavailable, name_, std::move(why), true));
+  };
+  if (phase_ != task_phase::live || options_.replay_only || lost_)
+    return not_now("the task is replaying, or begins anew: what it has may be out of date");
+  if (failpoint::broken("no-confirmation")) return done({});
+  if (confirmations_.size() >= most_waiting)
+    return not_now("as many as may wait for a confirmation already do");
+  open_epoch(options_.clock());
+  somebody_waits_ = true;
+  confirmations_.push_back(std::move(done));
 }
 
 task_progress aggregate_task::progress() const {
@@ -346,7 +367,12 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
                           {{position_of(options_.events_topic), {durable_.next(), metadata}},
                            {position_of(options_.commands_topic), {requests_.next(), metadata}}});
   e->output_bytes = output_bytes;
-  flying_epoch flying{number, {}, events_->count(), outcomes_->count(), std::move(waiting_)};
+  flying_epoch flying{number,
+                      {},
+                      events_->count(),
+                      outcomes_->count(),
+                      std::move(waiting_),
+                      std::move(confirmations_)};
   const auto append = [&](topic_partition to, std::shared_ptr<record_batch>& records) {
     if (records->empty()) return;
     e->own_appends.push_back(e->appends.size());
@@ -359,6 +385,7 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
     e->appends.push_back({to, std::move(records)});
   outgoing_bytes_ = 0;
   waiting_.clear();
+  confirmations_.clear();
   somebody_waits_ = false;
   in_flight_.push_back(std::move(flying));
   last_epoch_ = number;

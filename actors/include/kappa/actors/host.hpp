@@ -125,6 +125,11 @@ struct query_options {
   /// Of an aggregate: wait until it is at this version, as a receipt says it, or later: so that
   /// whoever was told that a command was accepted sees what it did.
   std::optional<std::uint64_t> at_least_version{};
+  /// Of an aggregate: see all that anybody was told before this call, by whichever process. Costs a
+  /// commit (those that ask at once share it), in which the log is asked whether the task is still
+  /// this process's. A plain query may be answered by a process that another has just taken the
+  /// task from, as it was then.
+  bool linearizable = false;
 };
 
 /// A value (none: absent) and as of where.

@@ -135,6 +135,14 @@ class runnable_task {
   /// The keyed state (null: none) and as of where committed reads are.
   [[nodiscard]] virtual keyed_table_base* table() = 0;
   [[nodiscard]] virtual read_position read_at(read_level level) const = 0;
+  /// Of an aggregate: calls `done` when a T1 of this task is durable that began after this call.
+  /// No other process had the task before that, so the committed state of then has all that anybody
+  /// was told before this call. Those that ask at once share one T1, of a position alone when there
+  /// is nothing else to commit. An error: the task is not live, or ended before.
+  virtual void confirm(std::function<void(result<void>)> done) {
+    done(fail(errc::invalid_argument, id().text(),
+              "only what an aggregate has can be asked for in this way"));
+  }
   /// Of an aggregate: the version of a value of the table. 0: it is none.
   [[nodiscard]] virtual std::uint64_t version_of(bytes_view /*stored*/) const { return 0; }
 };
