@@ -18,63 +18,13 @@ import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "kafka", "faults"))
 
-from brokers import Brokers  # noqa: E402
-from job import Process  # noqa: E402
-from run import RESTS, SESSION_SECONDS, STEPS, Run, Stuck, drawn  # noqa: E402
-
-# Beside the kills, for 100 of them.
-OTHERS = {"lmdb": {"terminate": 10}, "kafka": {"terminate": 6, "freeze": 6, "broker": 2, "cut": 2, "drop": 2, "full": 1}}
-RESTS_EMBEDDED = (0.02, 0.1, 0.3)
-PAUSES = {"lmdb": (0.05, 0.5), "kafka": (0.2, 3)}
-END_SECONDS = 30
-
-
-class Nobrokers:
-    """Of the embedded log."""
-
-    numbers = ()
-
-    def end(self):
-        pass
-
-
-class Embedded(Run):
-    def began(self):
-        return os.path.exists(os.path.join(self.folder, "log"))
-
-
-def plan_of(dice, kind, kills):
-    """So many kills, half of them at steps, and the other faults among them."""
-    plan = drawn(dice, {"kill": 1, "step": 1}, kills)
-    if kind == "lmdb":  # steps of Kafka's transactions are never reached
-        own = [name for name in STEPS if not name.startswith("kafka.")]
-        plan = [f"step {(n := dice.choice(own))}:{dice.randint(1, STEPS[n])}" if p.startswith("step") else p for p in plan]
-    for name, number in OTHERS[kind].items():
-        plan += [name] * round(number * kills / 100)
-    dice.shuffle(plan)
-    return plan
-
-
-def stop(run):
-    """All at once, in order."""
-    problems = []
-    for job in run.jobs:
-        job.signal(signal.SIGCONT)
-        job.signal(signal.SIGTERM)
-    for job in run.jobs:
-        if not job.runs() and job.process.returncode != 0:
-            continue  # it was killed last, and has not started again
-        try:
-            if job.process.wait(END_SECONDS) != 0:
-                problems.append(f"process {job.number} stopped with {job.process.returncode}: {job.last_words()}")
-        except subprocess.TimeoutExpired:
-            problems.append(f"process {job.number} did not stop within {END_SECONDS} s")
-    return problems
+from services import Service, brokers_for, plan_of, stop  # noqa: E402
+from run import Stuck  # noqa: E402
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--log", choices=list(OTHERS), default="lmdb")
+    p.add_argument("--log", choices=["lmdb", "kafka"], default="lmdb")
     p.add_argument("--kills", type=int, default=200)
     p.add_argument("--transfers", type=int, default=1_000_000)
     p.add_argument("--accounts", type=int, default=10_000)
@@ -94,14 +44,11 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     began = time.monotonic()
     dice = random.Random(a.seed)
-    brokers = Brokers() if a.log == "kafka" else Nobrokers()
-    url = f"kafka://{brokers.cuttable}" if a.log == "kafka" else f"lmdb:{folder}/log"
-    words = [a.bank, "--log", url, "--state", os.path.join(folder, "state"), "--snapshot-interval", "500ms", "--quiet"]
-    if a.log == "kafka":
-        words += ["--session-timeout", f"{SESSION_SECONDS}s"]
-    kind = Run if a.log == "kafka" else Embedded
-    run = kind(dice, plan_of(dice, a.log, a.kills), lambda n: Process(n, folder, words), brokers, folder, "bank",
-               3 if a.log == "kafka" else 1, PAUSES[a.log], RESTS if a.log == "kafka" else RESTS_EMBEDDED)
+    brokers = brokers_for(a.log)
+    url = brokers.url(folder)
+    run = Service(a.log, dice, plan_of(dice, a.log, a.kills), brokers, folder, "bank",
+                  lambda n: [a.bank, "--state", os.path.join(folder, "state"), "--snapshot-interval", "500ms", "--quiet",
+                             "--log", url, *brokers.session("--session-timeout", "s")])
     went_wrong = []
     said = os.path.join(folder, "load")
     with open(said, "wb") as out:

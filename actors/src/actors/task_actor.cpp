@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "actors/caf_compat.hpp"
+#include "actors/task_reads.hpp"
 #include "kappa/core/caught.hpp"
 
 namespace kappa::detail {
@@ -503,7 +504,7 @@ class task_actor final : public caf::event_based_actor {
 
   void answer(const read_ptr& r) {
     auto found = caught(name_, [&] { return read(*r); });
-    if (found && is_early(*r, *found)) {
+    if (found && is_early(*task_, *r, *found)) {
       if (options_.clock() >= r->until) return;  // nobody waits any more
       if (early_reads_.size() >= most_early_reads) {
         std::erase_if(early_reads_,
@@ -524,41 +525,13 @@ class task_actor final : public caf::event_based_actor {
     for (const auto& r : std::exchange(early_reads_, {})) answer(r);
   }
 
-  bool is_early(const read_request& r, const state_entries& found) const {
-    const auto& wanted = r.options.at_least_version;
-    if (!wanted || r.to) return false;
-    return found.entries.empty() ? *wanted > 0
-                                 : task_->version_of(found.entries.front().value) < *wanted;
-  }
-
   result<state_entries> read(const read_request& r) {
-    const auto refuse = [&](errc code, std::string message) {
-      return fail(code, name_, std::move(message), true);
+    const auto not_now = [&](std::string why) {
+      return fail(errc::unavailable, name_, std::move(why), true);
     };
-    if (quarantined_)
-      return refuse(errc::unavailable, "the task is in quarantine: it keeps failing");
-    if (!task_) return refuse(errc::unavailable, "the task is starting; try again");
-    auto* const table = task_->table();
-    state_entries found;
-    found.as_of.push_back(task_->read_at(r.options.level));
-    if (found.as_of.front().stale && r.options.refuse_stale) {
-      return refuse(errc::unavailable,
-                    "the task is replaying; its state is older than what was answered before");
-    }
-    if (!r.to) {
-      auto value = table->read(r.from, r.options.level);
-      if (!value) return fail(value.error());
-      if (*value) found.entries.push_back({r.from, std::move(**value)});
-    } else {
-      auto scanned =
-          table->scan(r.from, *r.to, r.options.level, [&](bytes_view key, bytes_view value) {
-            if (found.entries.size() >= r.limit) return false;
-            found.entries.push_back({bytes{key}, bytes{value}});
-            return true;
-          });
-      if (!scanned) return fail(scanned.error());
-    }
-    return found;
+    if (quarantined_) return not_now("the task is in quarantine: it keeps failing");
+    if (!task_) return not_now("the task is starting; try again");
+    return read_state(*task_, r);
   }
 
   task_actor_options options_;

@@ -62,6 +62,8 @@ class Run:
         self.rests = rests
         self.plan = list(plan)
         self.jobs = [job(n) for n in range(1, processes + 1)]
+        self.beyond_session = (1, 4)  # seconds that a freeze is longer
+        self.one_frozen = False  # at a time
         self.due = []  # (when, what to do): the second half of a fault
         self.wounded = False  # the brokers
         self.among = False  # the next fault of the brokers may fall among second halves of others
@@ -102,7 +104,7 @@ class Run:
     def freeze(self, job):
         job.signal(signal.SIGSTOP)
         job.frozen = True
-        self.later(SESSION_SECONDS + self.dice.uniform(1, 4), f"thaw {job.number}", lambda: self.thaw(job))
+        self.later(SESSION_SECONDS + self.dice.uniform(*self.beyond_session), f"thaw {job.number}", lambda: self.thaw(job))
 
     def thaw(self, job):
         job.signal(signal.SIGCONT)
@@ -195,7 +197,7 @@ class Run:
         name, _, step = self.plan[0].partition(" ")
         if name in OF_PROCESSES:
             up = [j for j in self.jobs if j.runs() and not j.frozen and (name != "terminate" or j.listens())]
-            if not up:
+            if not up or name == "freeze" and self.one_frozen and any(j.frozen for j in self.jobs):
                 return
             job = self.dice.choice(up)
             self.note(f"{self.plan[0]} {job.number}")

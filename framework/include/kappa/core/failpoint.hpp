@@ -38,6 +38,10 @@ struct hit_count {
 ///   late-is-end    a read that finds nothing yet counts as the end of what the log has
 ///   no-fsync       LMDB's commits do not wait for the disk
 ///   no-folder-fsync  that a new environment has a name does not wait for the disk
+///   no-dedup       a command's id is not looked up
+///   no-tail        an aggregate's events behind its state are not read at the start
+///   no-confirmation  a linearizable query does not wait for a T1
+///   no-fencing     Kafka is not told of which generation of the group a T1 is
 [[nodiscard]] bool broken(std::string_view name);
 
 /// Kills the process when armed for `name` and this is the n-th hit. `name` must be listed.

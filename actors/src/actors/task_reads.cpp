@@ -1,0 +1,37 @@
+#include "actors/task_reads.hpp"
+
+#include <utility>
+
+namespace kappa::detail {
+
+result<state_entries> read_state(runnable_task& task, const read_request& r) {
+  auto* const table = task.table();
+  state_entries found;
+  found.as_of.push_back(task.read_at(r.options.level));
+  if (found.as_of.front().stale && r.options.refuse_stale) {
+    return fail(errc::unavailable, task.id().text(),
+                "the task is replaying; its state is older than what was answered before", true);
+  }
+  if (!r.to) {
+    auto value = table->read(r.from, r.options.level);
+    if (!value) return fail(value.error());
+    if (*value) found.entries.push_back({r.from, std::move(**value)});
+    return found;
+  }
+  auto scanned = table->scan(r.from, *r.to, r.options.level, [&](bytes_view key, bytes_view value) {
+    if (found.entries.size() >= r.limit) return false;
+    found.entries.push_back({bytes{key}, bytes{value}});
+    return true;
+  });
+  if (!scanned) return fail(scanned.error());
+  return found;
+}
+
+bool is_early(const runnable_task& task, const read_request& r, const state_entries& found) {
+  const auto& wanted = r.options.at_least_version;
+  if (!wanted || r.to) return false;
+  return found.entries.empty() ? *wanted > 0
+                               : task.version_of(found.entries.front().value) < *wanted;
+}
+
+}  // namespace kappa::detail
