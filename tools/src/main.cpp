@@ -12,5 +12,6 @@ int main(int argc, char** argv) {
   add_copy(line);
   add_check(line);
   add_salvage(line);
+  add_schema(line);
   return line.run(argc, argv);
 }
