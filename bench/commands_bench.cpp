@@ -10,20 +10,13 @@
 // waits.
 //
 // "One in flight" is compared with a commit of one record by the same log's writer.
-#include <unistd.h>
-
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
-#include <random>
 #include <unordered_map>
 
 #include <fmt/format.h>
 
 #include "bench.hpp"
-#include "commands.kappa.hpp"
+#include "commands.hpp"
 #include "job.hpp"
-#include "kappa/actors/host.hpp"
 #include "kappa/aggregate/event_header.hpp"
 #include "kappa/aggregate/remembered.hpp"
 #include "kappa/log/envelope.hpp"
@@ -32,95 +25,12 @@
 namespace bench {
 namespace {
 
-using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
-
-struct purse : purse_state {
-  using protocol = purse_protocol;
-  auto decide(const put& c) const -> kappa::decision<was_put> {
-    if (c.cents < 0) return kappa::reject("nothing can be taken");
-    return was_put{c.cents};
-  }
-  void apply(const was_put& e) { cents += e.cents; }
-};
-
-kappa::app purses_app() {
-  kappa::app a{"bench"};
-  a.aggregate<purse>("purses");
-  return a;
-}
-
 kappa::host_options options_in(const std::filesystem::path& folder) {
   kappa::host_options o;
   o.log = "lmdb:" + (folder / "log").string();
   o.state = folder / "state";
   return o;
 }
-
-/// Keys by number, and ids that differ: UUIDs of version 7 in form, made without the system's help.
-std::string key_name(std::uint32_t n) { return fmt::format("purse-{:06}", n); }
-std::string id_name(std::uint64_t n, std::int64_t now_ms) {
-  const auto ms = static_cast<std::uint64_t>(now_ms);
-  return fmt::format("{:08x}-{:04x}-7000-8000-{:012x}", ms >> 16, ms & 0xffff, n);
-}
-
-class load {
- public:
-  load(kappa::host& h, std::uint32_t keys, std::uint64_t commands, std::size_t in_flight)
-      : host_{h}, in_flight_{std::min<std::uint64_t>(in_flight, commands)}, took_us_(commands) {
-    for (std::uint32_t i = 0; i < keys; ++i) keys_.push_back(key_name(i));
-  }
-
-  spent run() {
-    return timed(
-        [&] {
-          for (std::size_t i = 0; i < in_flight_; ++i) ask_next();
-          std::unique_lock lock{mutex_};
-          over_.wait(lock, [&] { return answered_.load() == took_us_.size(); });
-        },
-        whose::process);
-  }
-  /// Microseconds that this share of the commands took at most.
-  [[nodiscard]] double took_us(double share) {
-    std::sort(took_us_.begin(), took_us_.end());
-    return took_us_[static_cast<std::size_t>(share * double(took_us_.size() - 1))];
-  }
-  void check() const {
-    if (failed_ > 0) throw std::runtime_error{fmt::format("{} commands failed", failed_.load())};
-  }
-
- private:
-  void ask_next() {
-    const auto n = asked_.fetch_add(1);
-    if (n >= took_us_.size()) return;
-    const auto began = clock::now();
-    const auto random = n * 0x9e3779b97f4a7c15ULL >> 32;
-    kappa::ask_options options;
-    options.id = id_name(n, now_ms_);
-    host_.ask<purse>(keys_[random % keys_.size()], put{1}, options,
-                     [this, n, began](const kappa::ask_result& r) { answered(n, began, bool(r)); });
-  }
-  void answered(std::uint64_t n, clock::time_point began, bool good) {
-    took_us_[n] = static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - began).count());
-    if (!good) ++failed_;
-    ask_next();
-    if (answered_.fetch_add(1) + 1 < took_us_.size()) return;
-    const std::lock_guard lock{mutex_};
-    over_.notify_all();
-  }
-
-  kappa::host& host_;
-  std::vector<std::string> keys_;
-  const std::size_t in_flight_;
-  const std::int64_t now_ms_ = kappa::system_now().time_since_epoch().count();
-  std::vector<std::uint32_t> took_us_;
-  std::atomic<std::uint64_t> asked_{0};
-  std::atomic<std::uint64_t> answered_{0};
-  std::atomic<std::uint64_t> failed_{0};
-  std::mutex mutex_;
-  std::condition_variable over_;
-};
 
 /// A log with one topic, and who writes to it.
 struct written_log {
@@ -200,22 +110,6 @@ double one_record_us(const std::filesystem::path& folder, int commits) {
   return spread_of(took).median;
 }
 
-/// All cores for as long as it lives: the load takes one of them.
-class all_cores {
- public:
-  all_cores() {
-    std::vector<int> all;
-    for (int core = 0; core < ::sysconf(_SC_NPROCESSORS_ONLN); ++core) all.push_back(core);
-    run_on(all);
-  }
-  ~all_cores() { run_on(before_); }
-  all_cores(const all_cores&) = delete;
-  all_cores& operator=(const all_cores&) = delete;
-
- private:
-  std::vector<int> before_ = cores();
-};
-
 void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std::int64_t full) {
   const all_cores whole_machine;
   const auto keys =
@@ -234,9 +128,9 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
     {
       kappa::host h{purses_app(), options_in(folder / "engine")};
       must(h.start());
-      load warm{h, keys, std::min<std::uint64_t>(n, keys), in_flight};
+      command_load warm{h, keys, std::min<std::uint64_t>(n, keys), in_flight};
       warm.run();
-      load l{h, keys, n, in_flight};
+      command_load l{h, keys, n, in_flight};
       const auto s = l.run();
       l.check();
       engine_s = s.wall_s;
@@ -276,51 +170,83 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
                s.most, "%", figures});
 }
 
-/// 10,000 entities of 100 events each: rebuilt from the log, and started again with their state.
+/// So many entities of so many events each.
+void fill(const std::filesystem::path& folder, std::uint32_t keys, std::uint64_t events) {
+  kappa::host h{purses_app(), options_in(folder)};
+  must(h.start());
+  command_load l{h, keys, events * keys, 8192};
+  l.run();
+  l.check();
+  must(h.stop());
+}
+
+/// A host's start, until the first keys answer.
+spent start(const std::filesystem::path& folder, std::uint32_t asked) {
+  return timed(
+      [&] {
+        kappa::host h{purses_app(), options_in(folder)};
+        must(h.start());
+        wait_for(h, asked);
+      },
+      whose::process);
+}
+
+struct starts {
+  std::vector<double> warm_ms;  // with the state
+  std::vector<double> cold_s;   // rebuilt from the log
+  std::vector<double> cold_cpu_s;
+};
+
+starts start_again(context& ctx, const std::filesystem::path& folder, std::uint32_t asked) {
+  starts all;
+  for (int round = 0; round < ctx.rounds(5); ++round) {
+    all.warm_ms.push_back(1e3 * start(folder, asked).wall_s);
+    std::filesystem::remove_all(folder / "state");
+    const auto s = start(folder, asked);
+    all.cold_s.push_back(s.wall_s);
+    all.cold_cpu_s.push_back(s.cpu_s);
+  }
+  return all;
+}
+
+/// 10,000 entities of 100 events each; they are in all partitions, so a few that answer stand for
+/// all.
 void recovery(context& ctx) {
   const all_cores whole_machine;
-  const auto keys = static_cast<std::uint32_t>(ctx.size(10'000));
   const auto folder = ctx.folder / "recovery";
-  {
-    kappa::host h{purses_app(), options_in(folder)};
-    must(h.start());
-    load l{h, keys, std::uint64_t{100} * keys, 8192};
-    l.run();
-    l.check();
-    must(h.stop());
-  }
-  const auto start = [&] {
-    return timed(
-        [&] {
-          kappa::host h{purses_app(), options_in(folder)};
-          must(h.start());
-          for (std::uint32_t i = 0; i < 100; ++i) {
-            auto found = h.query<purse>(key_name(i));
-            while (!found && found.error().retriable) found = h.query<purse>(key_name(i));
-            if (!must(std::move(found)).value) throw std::runtime_error{"an entity is missing"};
-          }
-        },
-        whose::process);
-  };
-  std::vector<double> warm;
-  std::vector<double> cpu;
-  std::vector<double> wall;
-  for (int round = 0; round < ctx.rounds(5); ++round) {
-    warm.push_back(1e3 * start().wall_s);
-    std::filesystem::remove_all(folder / "state");
-    const auto s = start();
-    cpu.push_back(s.cpu_s);
-    wall.push_back(s.wall_s);
-  }
-  const auto c = spread_of(cpu);
-  ctx.out.add(
-      {"commands",
-       fmt::format("{} entities of 100 events, the state deleted: CPU until all answer", 10'000),
-       aim_kind::at_most, 0.25, c.median, c.least, c.most, "s",
-       fmt::format("{:.2f} s by the clock", spread_of(wall).median)});
-  const auto w = spread_of(warm);
+  fill(folder, static_cast<std::uint32_t>(ctx.size(10'000)), 100);
+  const auto all = start_again(ctx, folder, 100);
+  const auto c = spread_of(all.cold_cpu_s);
+  ctx.out.add({"commands", "10,000 entities of 100 events, the state deleted: CPU until all answer",
+               aim_kind::at_most, 0.25, c.median, c.least, c.most, "s",
+               fmt::format("{:.2f} s by the clock", spread_of(all.cold_s).median)});
+  const auto w = spread_of(all.warm_ms);
   ctx.out.add({"commands", "the same started again with its state, until all answer",
                aim_kind::at_most, 100, w.median, w.least, w.most, "ms"});
+}
+
+void one_long_history(context& ctx) {
+  const all_cores whole_machine;
+  const auto folder = ctx.folder / "long";
+  fill(folder, 1, static_cast<std::uint64_t>(ctx.size(100'000)));
+  const auto all = start_again(ctx, folder, 1);
+  const auto s = spread_of(all.cold_s);
+  ctx.out.add({"commands", "one entity of 100,000 events, the state deleted, until it answers",
+               aim_kind::none, 0, s.median, s.least, s.most, "s",
+               fmt::format("{:.2f} s of CPU; with its state {:.0f} ms",
+                           spread_of(all.cold_cpu_s).median, spread_of(all.warm_ms).median)});
+}
+
+void many_entities(context& ctx) {
+  const all_cores whole_machine;
+  const auto folder = ctx.folder / "many";
+  fill(folder, static_cast<std::uint32_t>(ctx.size(1'000'000)), 1);
+  std::vector<double> first_ms;
+  for (int round = 0; round < ctx.rounds(5); ++round)
+    first_ms.push_back(1e3 * start(folder, 1).wall_s);
+  const auto s = spread_of(first_ms);
+  ctx.out.add({"commands", "1,000,000 entities, started again, until the first answers",
+               aim_kind::at_most, 100, s.median, s.least, s.most, "ms"});
 }
 
 }  // namespace
@@ -338,6 +264,8 @@ std::vector<benchmark> command_benchmarks() {
   add(1024, 500'000);
   add(8192, 1'000'000);
   all.push_back({"commands", recovery});
+  all.push_back({"commands", one_long_history});
+  all.push_back({"commands", many_entities});
   return all;
 }
 

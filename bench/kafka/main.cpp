@@ -10,7 +10,7 @@ namespace {
 std::vector<bench::benchmark> all_benchmarks() {
   std::vector<bench::benchmark> all;
   for (auto part : {bench::kafka::rate_benchmarks(), bench::kafka::latency_benchmarks(),
-                    bench::kafka::placement_benchmarks()})
+                    bench::kafka::placement_benchmarks(), bench::kafka::command_benchmarks()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }

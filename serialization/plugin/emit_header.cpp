@@ -93,6 +93,7 @@ class header_emitter {
     line("  static constexpr std::string_view name = {};", string_literal(p.name));
     list("commands", p.commands);
     list("events", p.events);
+    list("former_events", p.former_events);
     line("}};");
   }
 

@@ -8,18 +8,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 
-#include <capnp/message.h>
-#include <capnp/schema.capnp.h>
-#include <capnp/serialize.h>
 #include <fmt/format.h>
-#include <kj/exception.h>
-#include <unistd.h>
 
 #include "emit.hpp"
-#include "reading.hpp"
+#include "request.hpp"
 
 namespace kappa::plugin {
 namespace {
@@ -39,12 +36,9 @@ std::string schema_folder() {
 }
 
 void run() {
-  capnp::ReaderOptions options;
-  options.traversalLimitInWords = std::uint64_t{1} << 30;  // of our own compiler: no enemy
-  capnp::StreamFdMessageReader message{STDIN_FILENO, options};
-  const source_lines lines{schema_folder()};
-  const schema_reader reader{message.getRoot<capnp::schema::CodeGeneratorRequest>(), lines};
-  for (const auto& model : reader.requested()) {
+  const std::string request{std::istreambuf_iterator<char>{std::cin}, {}};
+  const compiled_schema schema{request, schema_folder()};
+  for (const auto& model : schema.files()) {
     write_file(model.stem + ".kappa.hpp", emit_header(model));
     write_file(model.stem + ".kappa.cpp", emit_source(model));
   }
@@ -61,8 +55,6 @@ int main() {
     fmt::print(stderr, "{}\n", e.what());
   } catch (const std::exception& e) {
     fmt::print(stderr, "capnpc-kappa: {}\n", e.what());
-  } catch (const kj::Exception& e) {
-    fmt::print(stderr, "capnpc-kappa: {}\n", e.getDescription().cStr());
   }
   return 1;
 }

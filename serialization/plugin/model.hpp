@@ -140,6 +140,7 @@ struct protocol_decl {
   std::string cpp_name;                      // "account_protocol"
   std::vector<const struct_decl*> commands;  // in the order of the schema's text, as events
   std::vector<const struct_decl*> events;
+  std::vector<const struct_decl*> former_events;
 };
 
 struct constant {

@@ -218,28 +218,35 @@ void schema_reader::add_to_protocol(file_model& model, node n, const struct_decl
                                     const place& where) {
   const auto command = text_annotation(n.getAnnotations(), annotation::command);
   const auto event = text_annotation(n.getAnnotations(), annotation::event);
-  if (!command && !event) return;
-  if (command && event) refuse(where, "", "it is a command or an event, not both");
-  const auto& name = command ? *command : *event;
+  const auto former = text_annotation(n.getAnnotations(), annotation::former_event);
+  if (!command && !event && !former) return;
+  if (command.has_value() + event.has_value() + former.has_value() > 1)
+    refuse(where, "", "it is a command, an event or a former event: one of them");
+  const auto& name = command ? *command : event ? *event : *former;
   if (!is_identifier(name)) {
     refuse(where, "",
            fmt::format("$Kappa.{}(\"{}\") is no name of a protocol; write it like \"account\"",
-                       command ? "command" : "event", name));
+                       command ? "command"
+                       : event ? "event"
+                               : "formerEvent",
+                       name));
   }
   auto at = std::find_if(model.protocols.begin(), model.protocols.end(),
                          [&](const auto& p) { return p.name == name; });
   if (at == model.protocols.end()) {
     const auto cpp_name = name + "_protocol";
     claim_name(qualify(where, cpp_name), "the protocol \"" + name + "\"", where);
-    at = model.protocols.insert(at, {name, cpp_name, {}, {}});
+    at = model.protocols.insert(at, {name, cpp_name, {}, {}, {}});
   }
-  (command ? at->commands : at->events).push_back(&decl);
+  (command ? at->commands : event ? at->events : at->former_events).push_back(&decl);
 }
 
 void schema_reader::check_protocols(const file_model& model) const {
   for (const auto& p : model.protocols) {
     if (!p.events.empty() && !p.commands.empty()) continue;
-    const auto* one = p.events.empty() ? p.commands.front() : p.events.front();
+    const auto* one = !p.events.empty()     ? p.events.front()
+                      : !p.commands.empty() ? p.commands.front()
+                                            : p.former_events.front();
     refuse(places_.at(one->id), "",
            fmt::format("the protocol \"{}\" has no {}; mark a struct with $Kappa.{}(\"{}\")",
                        p.name, p.events.empty() ? "event" : "command",

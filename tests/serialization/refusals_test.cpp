@@ -145,7 +145,17 @@ BOOST_AUTO_TEST_CASE(a_protocol_has_commands_and_events_and_no_struct_is_both) {
              "$Kappa.command(\"account\")");
   BOOST_TEST(
       refusal(event + "struct Open $Kappa.command(\"account\") $Kappa.event(\"account\") {}\n") ==
-      "test.capnp:4: Open: it is a command or an event, not both");
+      "test.capnp:4: Open: it is a command, an event or a former event: one of them");
+  const std::string former = "struct Old $Kappa.formerEvent(\"account\") {}\n";
+  BOOST_TEST(refusal(command + event + former) == "accepted");
+  BOOST_TEST(refusal(former) ==
+             "test.capnp:3: Old: the protocol \"account\" has no event; mark a struct with "
+             "$Kappa.event(\"account\")");
+  BOOST_TEST(refusal("struct Old $Kappa.formerEvent(\"a\") $Kappa.event(\"a\") {}\n") ==
+             "test.capnp:3: Old: it is a command, an event or a former event: one of them");
+  BOOST_TEST(refusal("struct Old $Kappa.formerEvent(\"my account\") {}\n") ==
+             "test.capnp:3: Old: $Kappa.formerEvent(\"my account\") is no name of a protocol; "
+             "write it like \"account\"");
   BOOST_TEST(
       refusal("struct Open $Kappa.command(\"my account\") {}\n") ==
       "test.capnp:3: Open: $Kappa.command(\"my account\") is no name of a protocol; write it "

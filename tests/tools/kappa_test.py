@@ -178,7 +178,8 @@ class CommandLine(Tool):
         common = set(re.findall(r"^\| `(--[a-z-]+)", parts[0], re.MULTILINE))
         self.assertEqual(sorted(told_of), sorted(self.commands()))
         for name, text in told_of.items():
-            shown = set(re.findall(r"^ +(?:-\w,)?(--[a-z-]+)", self.plain(name, "--help", status=0)[0], re.MULTILINE))
+            words = ["schema", "check"] if name == "schema" else [name]  # its only command
+            shown = set(re.findall(r"^ +(?:-\w,)?(--[a-z-]+)", self.plain(*words, "--help", status=0)[0], re.MULTILINE))
             written = set(re.findall(r"^\| `(?:-\w, )?(--[a-z-]+)", text, re.MULTILINE))
             self.assertEqual(sorted(shown - {"--help"} - common), sorted(written - common), name)
 

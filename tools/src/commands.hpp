@@ -17,6 +17,8 @@ void add_dead_letters(command_line& line);
 void add_check(command_line& line);
 /// Moves apps and topics to another log.
 void add_copy(command_line& line);
+/// Compares two versions of a schema.
+void add_schema(command_line& line);
 /// Copies what is sound of a damaged log.
 void add_salvage(command_line& line);
 /// Deletes the key of personal fields.

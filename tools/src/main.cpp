@@ -13,5 +13,6 @@ int main(int argc, char** argv) {
   add_check(line);
   add_salvage(line);
   add_erase_subject(line);
+  add_schema(line);
   return line.run(argc, argv);
 }

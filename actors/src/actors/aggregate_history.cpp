@@ -4,6 +4,7 @@
 
 #include "kappa/aggregate/event_header.hpp"
 #include "kappa/core/partitioner.hpp"
+#include "kappa/core/type_key.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/log/for_each_record.hpp"
 #include "kappa/serialization/dynamic.hpp"
@@ -24,13 +25,17 @@ result<topic_partition> events_of(host& h, const stage_spec& stage, const bytes&
   return topic_partition{port->topic, partition_of(key, (*config)->partitions)};
 }
 
-// An event of a type that is not the aggregate's any more is shown as it is.
+// As it is in the log: a former event is not what it has become, so that versions have one each.
+// One of a type that is not the aggregate's any more is shown as bytes.
 result<std::string> json_of(const aggregate_program& program, const schema_reference& type,
                             bytes_view value, key_ring* keys) {
-  for (const auto& form : program.forms().events) {
-    if (form.schema.id != type.id || form.schema.name != type.name) continue;
-    auto text = form.to_json(value, keys);
-    if (text || text.error().retriable) return text;
+  const auto& forms = program.forms();
+  for (const auto* all : {&forms.events, &forms.former_events}) {
+    for (const auto& form : *all) {
+      if (key_of_type(form.schema) != key_of_type(type)) continue;
+      auto text = form.to_json(value, keys);
+      if (text || text.error().retriable) return text;
+    }
   }
   return json_of_unknown(value);
 }

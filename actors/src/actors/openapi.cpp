@@ -185,8 +185,9 @@ class document {
     o.parameters = key + "," + number_parameter_of("from", "Where to go on: next of an answer.") +
                    "," + number_parameter_of("limit", "Events in an answer.");
     std::string events;
-    for (const auto& e : stage.aggregate->events())
-      events += (events.empty() ? "" : ",") + schemas_.of(e);
+    for (const auto* all : {&stage.aggregate->events(), &stage.aggregate->former_events()}) {
+      for (const auto& e : *all) events += (events.empty() ? "" : ",") + schemas_.of(e);
+    }
     o.answer = fmt::format(
         R"({{"type":"object","required":["type","key","events","next","at_end"],"properties":{{)"
         R"("type":{{"const":"{}"}},"key":{{"type":"string"}},"next":{{"type":"integer"}},)"

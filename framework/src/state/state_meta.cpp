@@ -92,8 +92,9 @@ result<void> check_schema(const state_identity& id, const state_table_spec& pres
   if (ok) return {};
   return fail(errc::incompatible, fmt::format("{} {}", text_of(id), present.name),
               fmt::format("the stored values have schema {} ({:016x}), the code has {} ({:016x}), "
-                          "which cannot read them: {}. Deploy the changed stage as a new "
-                          "generation, or keep the schema readable",
+                          "which cannot read them: {}. Keep the schema readable, or delete the "
+                          "state's folder to make it anew from the log, or deploy the changed "
+                          "stage as a new generation",
                           stored.name, stored.fingerprint, present.schema.name,
                           present.schema.fingerprint, ok.error().text()));
 }

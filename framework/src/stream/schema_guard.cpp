@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "kappa/core/type_key.hpp"
+
 namespace kappa::detail {
 namespace {
 
@@ -9,7 +11,7 @@ constexpr std::string_view untyped = "bytes";
 
 bool same_type(const schema_reference& a, const schema_reference& b) {
   if (a.name == untyped || b.name == untyped) return true;
-  return a.id != 0 || b.id != 0 ? a.id == b.id : a.name == b.name;
+  return key_of_type(a) == key_of_type(b);
 }
 
 std::string text(const schema_reference& s) {

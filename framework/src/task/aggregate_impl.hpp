@@ -16,6 +16,7 @@
 #include "kappa/aggregate/command_window.hpp"
 #include "kappa/aggregate/remembered.hpp"
 #include "kappa/core/caught.hpp"
+#include "kappa/core/type_key.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/state/snapshot_record.hpp"
 #include "kappa/state/timer_table.hpp"
@@ -38,20 +39,21 @@ class aggregate_task final : public runnable_task {
  public:
   explicit aggregate_task(aggregate_task_options options) : options_{std::move(options)} {
     for (const auto& kind : options_.program->commands()) {
-      command_types_.push_back(checksum(kind.name, kind.id));
-      command_kinds_[{kind.id, kind.name}] = command_types_.size() - 1;
+      command_kinds_[key_of_type(kind)] = command_types_.size();
+      add_command_type(kind);
     }
     const auto results = codec<command_result>::schema();
-    command_types_.push_back(checksum(results.name, results.id));
-    if (options_.program->hears_results()) {
-      command_kinds_[{results.id, results.name}] = options_.program->place_of_results();
-    }
+    add_command_type(results);
+    if (options_.program->hears_results())
+      command_kinds_[key_of_type(results)] = options_.program->place_of_results();
     for (const auto& kind : options_.program->events()) {
       envelope e;
       e.schema = reference_to(kind);
       encode_envelope(schema_headers_.emplace_back(), e);
-      kinds_[{kind.id, kind.name}] = schema_headers_.size() - 1;
+      kinds_.emplace(key_of_type(kind), kinds_.size());
     }
+    for (const auto& kind : options_.program->former_events())
+      kinds_.emplace(key_of_type(kind), kinds_.size());
   }
   ~aggregate_task() override;
   aggregate_task(const aggregate_task&) = delete;
@@ -141,6 +143,11 @@ class aggregate_task final : public runnable_task {
   }
 
  private:
+  void add_command_type(const schema_info& type) {
+    const auto key = key_of_type(type);
+    command_types_.push_back(checksum(key.name, key.id));
+  }
+
   /// Who is to be answered when an epoch is durable, and how.
   struct pending_answer {
     std::function<void(command_outcome)> done;
@@ -332,11 +339,11 @@ class aggregate_task final : public runnable_task {
   std::unique_ptr<state_store> store_;
   std::unique_ptr<keyed_table_base> states_;
   std::optional<command_window> window_;
-  std::unique_ptr<timer_table> deadlines_;                              // null: it has none
-  std::map<std::pair<std::uint64_t, std::string>, std::size_t> kinds_;  // of events
-  std::vector<bytes> schema_headers_;                                   // by kind
+  std::unique_ptr<timer_table> deadlines_;  // null: it has none
+  std::map<type_key, std::size_t> kinds_;   // of events, and of former ones behind them
+  std::vector<bytes> schema_headers_;       // by kind, of events
   std::vector<std::uint64_t> command_types_;
-  std::map<std::pair<std::uint64_t, std::string>, std::size_t> command_kinds_;
+  std::map<type_key, std::size_t> command_kinds_;
 
   task_phase phase_ = task_phase::replaying;
   aggregate_tail events_tail_;

@@ -6,6 +6,7 @@
 #include "kappa/aggregate/command_id.hpp"
 #include "kappa/aggregate/event_header.hpp"
 #include "kappa/core/failpoint.hpp"
+#include "kappa/task/readable_history.hpp"
 #include "task/aggregate_impl.hpp"
 
 namespace kappa::detail {
@@ -214,12 +215,11 @@ result<void> aggregate_task::replay_event(const record_view& r) {
   if (*schema != replayed_schema_) {
     const auto type = decode_schema_reference(*schema);
     if (!type) return foreign(type.error().text());
-    const auto kind = kinds_.find({type->id, type->name});
+    const auto kind = kinds_.find(key_of_type(*type));
     if (kind == kinds_.end()) {
       return fail(errc::incompatible, at(),
-                  fmt::format("it is a {}, which this version of the aggregate does not know: run "
-                              "the version that wrote it, or add the type to the protocol",
-                              type->name));
+                  fmt::format("it is a {}, which this version of the aggregate does not know: {}",
+                              type->name, mend_of_unknown_event));
     }
     replayed_schema_ = *schema;
     replayed_kind_ = kind->second;

@@ -133,7 +133,7 @@ result<command_call> aggregate_task::call_of(const record_view& r, std::string& 
   auto headers = decode_command_headers(r.headers);
   if (!headers) return fail(std::move(headers.error()));
   type = headers->type.name;
-  const auto kind = command_kinds_.find({headers->type.id, headers->type.name});
+  const auto kind = command_kinds_.find(key_of_type(headers->type));
   if (kind == command_kinds_.end()) {
     return fail(errc::incompatible, type,
                 fmt::format("{} has no such command in this version", options_.id.stage));

@@ -22,7 +22,7 @@ void command_routes::add(const stage_spec& stage, std::int32_t partitions,
                                              max_record_bytes, stage.state_key_schema.fingerprint});
   if (!added) bug("an aggregate has two ways for its commands");
   for (const auto& c : stage.aggregate->commands())
-    by_command_[{c.id, c.name}].push_back(&at->second);
+    by_command_[detail::key_of_type(c)].push_back(&at->second);
 }
 
 const command_route* command_routes::find(std::string_view aggregate) const {
@@ -34,7 +34,7 @@ result<const command_route*> command_routes::find(const outgoing_command& c) con
   const auto wrong = [&](std::string why) {
     return fail(errc::user_code, c.type->name, "it cannot be sent: " + std::move(why));
   };
-  const auto found = by_command_.find({c.type->id, c.type->name});
+  const auto found = by_command_.find(detail::key_of_type(*c.type));
   if (found == by_command_.end()) return wrong("no aggregate of the app has it in its protocol");
   const auto& all = found->second;
   const auto named = [&](const command_route* r) { return r->aggregate == c.options.aggregate; };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "kappa/task/readable_history.hpp"
+
 namespace kappa {
 namespace {
 
@@ -104,6 +106,7 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
     return fail(errc::bad_config, "partitions",
                 fmt::format("{} is not in 1 … {}", options.partitions, log_limits::max_partitions));
   }
+  if (auto good = check_history_readable(t, log); !good) return fail(good.error());
   app_layout layout;
   const auto routes = std::make_shared<command_routes>();
   std::map<std::string, std::int32_t> partitions;  // of topics written by the app

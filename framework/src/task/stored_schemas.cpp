@@ -21,13 +21,19 @@ void add_late(const stage_spec& stage, const port_spec& port, std::vector<stored
   to.push_back({port.topic, first.key_schema, first.schema, false});
 }
 
+void add_types(const std::string& topic, const std::optional<schema_info>& key,
+               const std::vector<schema_info>& types, std::vector<stored_schema>& to) {
+  for (const auto& type : types)
+    to.push_back({name_of_type_in(topic, type.name), key, type, false});
+}
+
 }  // namespace
 
 std::string state_name_of(const std::string& stage, generation g) {
   return fmt::format("state/{}.g{}", stage, g);
 }
 
-std::string events_name_of(const std::string& topic, const std::string& type) {
+std::string name_of_type_in(const std::string& topic, const std::string& type) {
   return topic + "/" + type;
 }
 
@@ -43,8 +49,9 @@ std::vector<stored_schema> schemas_of(const topology& t) {
     }
     for (const auto& port : stage.ports) {
       if (port.kind == port_kind::events) {
-        for (const auto& event : stage.aggregate->events())
-          all.push_back({events_name_of(port.topic, event.name), port.key_schema, event, false});
+        add_types(port.topic, port.key_schema, stage.aggregate->events(), all);
+        add_types(port.topic, port.key_schema, stage.aggregate->former_events(), all);
+        add_types(stage.commands_topic(), port.key_schema, stage.aggregate->commands(), all);
       } else if (port.kind == port_kind::outcomes) {
         continue;  // Kappa's own form
       } else if (port.kind == port_kind::late) {
@@ -87,18 +94,29 @@ std::optional<stored_schema> decode_stored_schema(bytes_view name, bytes_view in
   return s;
 }
 
-result<std::map<std::string, stored_schema>> read_schemas(event_log& log, const std::string& app) {
-  std::map<std::string, stored_schema> all;
+result<std::vector<stored_schema>> read_schema_history(event_log& log, const std::string& app) {
+  std::vector<stored_schema> all;
   auto found = log.find_topic(schemas_topic(app));
   if (!found) return fail(found.error());
   if (!*found) return all;
   auto read = for_each_record(log, schemas_topic(app), [&](const record_view& r) -> result<void> {
     if (!r.key || !r.value) return {};
-    if (auto s = decode_stored_schema(*r.key, *r.value)) all[s->name] = std::move(*s);
+    if (auto s = decode_stored_schema(*r.key, *r.value)) all.push_back(std::move(*s));
     return {};
   });
   if (!read) return fail(read.error());
   return all;
+}
+
+result<std::map<std::string, stored_schema>> read_schemas(event_log& log, const std::string& app) {
+  auto history = read_schema_history(log, app);
+  if (!history) return fail(history.error());
+  std::map<std::string, stored_schema> newest;
+  for (auto& s : *history) {
+    auto name = s.name;
+    newest[std::move(name)] = std::move(s);
+  }
+  return newest;
 }
 
 result<void> publish_schemas(const topology& t, event_log& log, commit_lane& lane, timestamp now) {

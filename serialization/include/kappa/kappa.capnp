@@ -33,3 +33,8 @@ annotation command @0xb6d8e2f1a4c97a16 (struct) :Text;
 annotation event @0xb6d8e2f1a4c97a17 (struct) :Text;
 # A command or an event of an aggregate. The text is the name of its protocol: all that say "account"
 # make up the C++ type account_protocol, which lists them. They belong into one file.
+
+annotation formerEvent @0xb6d8e2f1a4c97a1a (struct) :Text;
+# An event of an earlier version of the protocol that is not written any more and still in the log.
+# The aggregate's `upcast` makes events of today of it. The struct keeps its id: where its name
+# changes, the id is written behind it.

@@ -25,6 +25,7 @@
 #include "kappa/aggregate/command_result.hpp"
 #include "kappa/aggregate/deadline.hpp"
 #include "kappa/aggregate/decision.hpp"
+#include "kappa/aggregate/upcast.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/time.hpp"
@@ -43,7 +44,7 @@ struct decide_context {
 /// What is known of an event beside itself.
 struct apply_context {
   bytes_view key;
-  std::uint64_t version = 0;  // with this event
+  std::uint64_t version = 0;  // with this event; of several by an upcast: of all of them
   timestamp time = min_time;  // of the event
 };
 
@@ -140,6 +141,7 @@ constexpr bool check_aggregate() {
   static_assert(std::default_initializable<A> && std::copyable<A>,
                 "the state begins as A{}, and older versions of it are kept for queries");
   static_assert(decides_all<A, commands_of<A>> && applies_all<A, events_of<A>>);
+  static_assert(upcasts_all<A, former_events_of<A>>);
   static_assert(!has_deadline<A> || decides<A, deadline_passed>,
                 "an aggregate with a deadline needs a decide for kappa::deadline_passed");
   static_assert(

@@ -106,6 +106,8 @@ class aggregate_program {
   /// In the order of the schema; their places are what `decide` and `apply` are told.
   [[nodiscard]] virtual const std::vector<schema_info>& commands() const = 0;
   [[nodiscard]] virtual const std::vector<schema_info>& events() const = 0;
+  /// Of earlier versions of the protocol; for `apply` their places are behind those of `events`.
+  [[nodiscard]] virtual const std::vector<schema_info>& former_events() const = 0;
   /// For those who speak JSON.
   [[nodiscard]] virtual const aggregate_forms& forms() const = 0;
 
@@ -130,21 +132,23 @@ class aggregate_program {
   /// `keys`: for personal fields; null where there are none.
   [[nodiscard]] virtual result<void> decide(keyed_table_base& states, bytes_view key,
                                             std::size_t command, bytes_view body, timestamp now,
-                                            decided& out, key_ring* keys = nullptr) const = 0;
-  /// Applies an event that has happened. Within a step. errc::corrupt: it does not follow on the
-  /// last one, so that another writer has been there, or one is missing.
+                                            decided& out, key_ring* keys) const = 0;
+  /// Applies an event that has happened: of a former one what it is today (upcast.hpp). Within a
+  /// step. errc::corrupt: it does not follow on the last one, so that another writer has been
+  /// there, or one is missing.
   [[nodiscard]] virtual result<void> apply(keyed_table_base& states, bytes_view key,
                                            std::size_t event, bytes_view value,
                                            std::uint64_t version, timestamp time,
                                            deadline_change& deadline) const = 0;
 };
 
-template <class A, class Commands = commands_of<A>, class Events = events_of<A>>
+template <class A, class Commands = commands_of<A>, class Events = events_of<A>,
+          class FormerEvents = former_events_of<A>>
 class typed_program;
 
-template <class A, class... Commands, class... Events>
-class typed_program<A, type_list<Commands...>, type_list<Events...>> final
-    : public aggregate_program {
+template <class A, class... Commands, class... Events, class... FormerEvents>
+class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<FormerEvents...>>
+    final : public aggregate_program {
   static_assert(check_aggregate<A>());
   using entry = aggregate_entry<A>;
   using states_of = keyed_table<entry>;
@@ -153,10 +157,11 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
   std::type_index type() const override { return typeid(A); }
   const std::vector<schema_info>& commands() const override { return commands_; }
   const std::vector<schema_info>& events() const override { return events_; }
+  const std::vector<schema_info>& former_events() const override { return former_events_; }
   bool hears_results() const override { return kappa::detail::hears_results<A>; }
   bool has_deadlines() const override { return has_deadline<A>; }
   const char* personal_field() const override {
-    return first_personal<Commands..., Events..., A>();
+    return first_personal<Commands..., Events..., FormerEvents..., A>();
   }
   const aggregate_forms& forms() const override { return forms_; }
 
@@ -184,7 +189,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
                      std::uint64_t version, timestamp time,
                      deadline_change& deadline) const override {
     using call = result<void> (*)(entry&, bytes_view, const apply_context&);
-    static constexpr call calls[] = {&apply_one<Events>...};
+    static constexpr call calls[] = {&apply_one<Events>..., &apply_one<FormerEvents>...};
     auto at = static_cast<states_of&>(states).edit(key);
     if (!at) return fail(std::move(at.error()));
     if (version != (*at)->version + 1) {
@@ -304,12 +309,13 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>> final
     auto event = codec<E>::decode(value);
     if (!event) return fail(std::move(event.error()));
     at.version = ctx.version;
-    call_apply(at.state, *event, ctx);
+    each_event<A>::of(*event, ctx, [&](const auto& e) { call_apply(at.state, e, ctx); });
     return {};
   }
 
   std::vector<schema_info> commands_{codec<Commands>::schema()...};
   std::vector<schema_info> events_{codec<Events>::schema()...};
+  std::vector<schema_info> former_events_{codec<FormerEvents>::schema()...};
   aggregate_forms forms_ = make_forms<A>();
 };
 

@@ -74,6 +74,7 @@ value_form form_of() {
 struct aggregate_forms {
   std::vector<value_form> commands;                // in the order of the schema
   std::vector<value_form> events;                  // in the order of the schema
+  std::vector<value_form> former_events;           // in the order of the schema
   std::vector<std::optional<value_form>> replies;  // as commands; nothing: not listed
   std::vector<value_form> rejections;              // those that are listed
   value_form state{};                              // without its version
@@ -97,7 +98,12 @@ void note_replies(aggregate_forms& forms, type_list<Replies...>) {
 
 template <class A>
 aggregate_forms make_forms() {
-  aggregate_forms forms{forms_of(commands_of<A>{}), forms_of(events_of<A>{}), {}, {}, form_of<A>()};
+  aggregate_forms forms{forms_of(commands_of<A>{}),
+                        forms_of(events_of<A>{}),
+                        forms_of(former_events_of<A>{}),
+                        {},
+                        {},
+                        form_of<A>()};
   forms.replies.resize(forms.commands.size());
   if constexpr (requires { typename A::rejections; })
     forms.rejections = forms_of(typename A::rejections{});

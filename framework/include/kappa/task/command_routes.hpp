@@ -9,11 +9,11 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "kappa/aggregate/outgoing_command.hpp"
 #include "kappa/core/error.hpp"
+#include "kappa/core/type_key.hpp"
 #include "kappa/stream/topology.hpp"
 
 namespace kappa {
@@ -38,8 +38,7 @@ class command_routes {
 
  private:
   std::map<std::string, command_route, std::less<>> all_;  // by aggregate
-  // By id and name of the command's type.
-  std::map<std::pair<std::uint64_t, std::string>, std::vector<const command_route*>> by_command_;
+  std::map<detail::type_key, std::vector<const command_route*>> by_command_;
 };
 
 }  // namespace kappa

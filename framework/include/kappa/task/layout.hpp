@@ -41,7 +41,8 @@ using app_layout = std::map<std::string, stage_layout>;  // by stage
 
 /// Creates what is missing and checks what is there. errc::bad_config names topic and mend: a
 /// missing input, a compacted events topic, another partition count, inputs that are not
-/// co-partitioned, a topic of another app.
+/// co-partitioned, a topic of another app. errc::refused_start, before anything is created:
+/// check_history_readable.
 [[nodiscard]] result<app_layout> lay_out(const topology& t, event_log& log,
                                          const layout_options& options);
 

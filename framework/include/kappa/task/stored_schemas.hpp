@@ -33,8 +33,9 @@ struct stored_schema {
 /// "state/hourly-delays.g1": no topic has a name with '/'.
 [[nodiscard]] std::string state_name_of(const std::string& stage, generation g);
 
-/// "accounts/bank.capnp:Withdrawn": of an event of the aggregate whose topic this is.
-[[nodiscard]] std::string events_name_of(const std::string& topic, const std::string& type);
+/// "accounts/bank.capnp:Withdrawn": of an event of the aggregate whose topic this is, or of a
+/// command in its topic of commands.
+[[nodiscard]] std::string name_of_type_in(const std::string& topic, const std::string& type);
 
 /// Of all topics that the app writes, that it reads from outside, and of its states.
 [[nodiscard]] std::vector<stored_schema> schemas_of(const topology& t);
@@ -47,6 +48,10 @@ struct stored_schema {
 /// passed over: a newer Kappa wrote them.
 [[nodiscard]] result<std::map<std::string, stored_schema>> read_schemas(event_log& log,
                                                                         const std::string& app);
+
+/// All that the app has ever written, from the oldest on, so that a name may come again.
+[[nodiscard]] result<std::vector<stored_schema>> read_schema_history(event_log& log,
+                                                                     const std::string& app);
 
 /// Makes the topic, and appends to it what is new, through the app's writer.
 [[nodiscard]] result<void> publish_schemas(const topology& t, event_log& log, commit_lane& lane,

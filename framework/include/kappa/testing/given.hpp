@@ -4,6 +4,8 @@
 //       .when(withdraw{500})
 //       .then_rejected("insufficient funds");
 //
+// What has happened may be former events too ($Kappa.formerEvent), which are upcast as in a replay.
+//
 // Every scenario also goes through serialization: commands, events and the state after each of them
 // are encoded and decoded again, and the state is made anew from all events. What differs fails the
 // scenario.
@@ -91,8 +93,14 @@ class scenario {
  public:
   using event = any_event<A>;
 
-  explicit scenario(std::vector<event> history = {}) {
-    for (const auto& e : history) happened(e);
+  /// An event of the protocol has happened, or a former one, and is in the log as it was then.
+  template <class E>
+  scenario& has_happened(const E& e) {
+    const auto in_the_log = stored(e);
+    const apply_context ctx{key_, ++version_, time_of(in_the_log)};
+    kappa::detail::each_event<A>::of(in_the_log, ctx,
+                                     [&](const auto& one) { happened(event{one}, ctx); });
+    return *this;
   }
 
   /// The key that `decide` and `apply` are told, and the time that it is.
@@ -125,7 +133,7 @@ class scenario {
     }
     for (const auto& own : decided.events()) {
       outcome_->events.push_back(std::visit([](const auto& e) { return event{e}; }, own));
-      happened(outcome_->events.back());
+      std::visit([this](const auto& e) { has_happened(e); }, outcome_->events.back());
     }
     return *this;
   }
@@ -301,24 +309,20 @@ class scenario {
     std::visit([&](const auto& one) { kappa::detail::call_apply(to, one, ctx); }, e);
   }
 
-  [[nodiscard]] timestamp time_of(const event& e) const {
-    return std::visit(
-        [this]<class E>(const E& one) {
-          if constexpr (has_event_time<E>) return event_traits<E>::time(one);
-          return now_;
-        },
-        e);
+  template <class E>
+  [[nodiscard]] timestamp time_of(const E& e) const {
+    if constexpr (has_event_time<E>) return event_traits<E>::time(e);
+    return now_;
   }
 
-  void happened(const event& e) {
-    history_.push_back({stored(e), time_of(e), key_});
+  void happened(const event& e, const apply_context& ctx) {
+    history_.push_back({stored(e), ctx.version, ctx.time, key_});
     A now = kept_.empty() ? A{} : *codec<A>::decode(kept_);
-    apply(now, history_.back().what, {key_, ++version_, history_.back().time});
+    apply(now, history_.back().what, ctx);
     // As after a restart from a snapshot, and as after one without.
     const auto kept = encoded(stored(now));
     A anew{};
-    std::uint64_t version = 0;
-    for (const auto& h : history_) apply(anew, h.what, {h.key, ++version, h.time});
+    for (const auto& h : history_) apply(anew, h.what, {h.key, h.version, h.time});
     if (encoded(anew) != kept) {
       detail::disagree("the state made anew from its events (is apply deterministic?)", shown(now),
                        shown(anew));
@@ -346,6 +350,7 @@ class scenario {
 
   struct past {
     event what;
+    std::uint64_t version;
     timestamp time;
     bytes key;
   };
@@ -361,10 +366,12 @@ class scenario {
       std::make_shared<key_ring>(std::make_shared<memory_key_store>());
 };
 
-/// An aggregate to which this has happened.
+/// An aggregate to which this has happened: events, former ones too.
 template <class A, class... E>
 [[nodiscard]] scenario<A> given(const E&... happened) {
-  return scenario<A>{{any_event<A>{happened}...}};
+  scenario<A> s;
+  (s.has_happened(happened), ...);
+  return s;
 }
 
 }  // namespace kappa::testing

@@ -1,0 +1,82 @@
+// What commands are measured with: an aggregate, and a load of it.
+//
+// The load comes from the host's process: whoever is answered asks the next one, in the callback,
+// for a key chosen at random; each command has an id of its own.
+//
+// Threading: the calling thread; answers come on the host's.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "commands.kappa.hpp"
+#include "kappa/actors/host.hpp"
+#include "measure.hpp"
+
+namespace bench {
+
+struct purse : purse_state {
+  using protocol = purse_protocol;
+  auto decide(const put& c) const -> kappa::decision<was_put> {
+    if (c.cents < 0) return kappa::reject("nothing can be taken");
+    return was_put{c.cents};
+  }
+  void apply(const was_put& e) { cents += e.cents; }
+};
+
+[[nodiscard]] inline kappa::app purses_app(const std::string& name = "bench") {
+  kappa::app a{name};
+  a.aggregate<purse>(name == "bench" ? "purses" : name + "-purses");
+  return a;
+}
+
+/// Keys by number, and ids that differ: UUIDs of version 7 in form, made without the system's help.
+[[nodiscard]] std::string key_name(std::uint32_t n);
+[[nodiscard]] std::string id_name(std::uint64_t n, std::int64_t now_ms);
+
+class command_load {
+ public:
+  command_load(kappa::host& h, std::uint32_t keys, std::uint64_t commands, std::size_t in_flight);
+
+  spent run();
+  /// Microseconds that this share of the commands took at most.
+  [[nodiscard]] double took_us(double share);
+  /// Throws when some failed.
+  void check() const;
+
+ private:
+  void ask_next();
+  void answered(std::uint64_t n, std::chrono::steady_clock::time_point began, bool good);
+
+  kappa::host& host_;
+  std::vector<std::string> keys_;
+  const std::size_t in_flight_;
+  const std::int64_t now_ms_ = kappa::system_now().time_since_epoch().count();
+  std::vector<std::uint32_t> took_us_;
+  std::atomic<std::uint64_t> asked_{0};
+  std::atomic<std::uint64_t> answered_{0};
+  std::atomic<std::uint64_t> failed_{0};
+  std::mutex mutex_;
+  std::condition_variable over_;
+};
+
+/// Until the keys' tasks answer here.
+void wait_for(kappa::host& h, std::uint32_t keys);
+
+/// All cores for as long as it lives: the load takes one of them.
+class all_cores {
+ public:
+  all_cores();
+  ~all_cores() { run_on(before_); }
+  all_cores(const all_cores&) = delete;
+  all_cores& operator=(const all_cores&) = delete;
+
+ private:
+  std::vector<int> before_ = cores();
+};
+
+}  // namespace bench

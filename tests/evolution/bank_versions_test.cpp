@@ -1,0 +1,333 @@
+// Versions of the bank one after the other over the same log.
+#include <map>
+#include <set>
+
+#include "actors/aggregate_history.hpp"
+#include "audit.hpp"
+#include "bank_place.hpp"
+#include "books.hpp"
+#include "kappa/aggregate/command_id.hpp"
+#include "kappa/aggregate/command_record.hpp"
+
+namespace evolution_tests {
+
+namespace {
+
+/// What was asked, by which id, and what it came to.
+struct memory {
+  std::map<std::string, std::string> opened;     // by account; the id is the account's
+  std::map<std::string, std::string> transfers;  // by transfer
+};
+
+const std::vector<std::string> accounts{"ann", "bob", "cid", "dee", "eve"};
+
+bank::start_transfer order_of(int n) {
+  const auto name = [](int i) { return accounts[static_cast<std::size_t>(i) % accounts.size()]; };
+  if (n % 7 == 3) return {name(n), name(n), 5};           // rejected
+  if (n % 5 == 2) return {name(n), "nobody", 10};         // given back
+  return {name(n), name(n * 3 + 1), 20 + (n * 37) % 90};  // some are more than there is
+}
+
+std::string id_of(const std::string& what) {
+  // As new_command_id, of a time that does not pass the window while the test runs.
+  static const auto start = new_command_id();
+  return start.substr(0, start.size() - 8) +
+         fmt::format("{:08x}", static_cast<std::uint32_t>(checksum(what)));
+}
+
+template <class Version>
+void open_accounts(bank_place& b, memory& m) {
+  for (const auto& name : accounts) {
+    m.opened[name] =
+        b.answer<typename Version::account>(name, typename Version::open{100}, id_of(name));
+  }
+}
+
+void wait_for(bank_place& b, const std::string& transfer) {
+  while (!b.at<bank::transfer>(transfer).state.is_over()) std::this_thread::yield();
+}
+
+void transfers(bank_place& b, memory& m, int from, int to) {
+  for (int n = from; n < to; ++n) {
+    const auto name = fmt::format("t{}", n);
+    m.transfers[name] = b.answer<bank::transfer>(name, order_of(n), id_of(name));
+    if (!m.transfers[name].starts_with("rejected")) wait_for(b, name);
+  }
+}
+
+/// Whatever version runs, whoever asks again is told the same.
+template <class Version>
+void check_answers(bank_place& b, const memory& m) {
+  for (const auto& [name, came_to] : m.opened) {
+    BOOST_TEST(b.answer<typename Version::account>(name, typename Version::open{100},
+                                                   id_of(name)) == came_to);
+  }
+  for (const auto& [name, came_to] : m.transfers) {
+    const auto n = std::stoi(name.substr(1));
+    BOOST_TEST(b.answer<bank::transfer>(name, order_of(n), id_of(name)) == came_to);
+  }
+}
+
+struct in_account {
+  std::int64_t cents = 0;
+  std::uint64_t version = 0;
+  friend bool operator==(const in_account&, const in_account&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const in_account& a) {
+    return out << a.cents << " cents at " << a.version;
+  }
+};
+
+template <class Version>
+std::vector<in_account> books_of(bank_place& b) {
+  std::vector<in_account> all;
+  for (const auto& name : accounts) {
+    const auto found = b.at<typename Version::account>(name);
+    all.push_back({found.state.balance_cents, found.version});
+  }
+  return all;
+}
+
+void check_audit(bank_place& b, std::size_t transfers) {
+  const first_books books{*b.log()};
+  bank::audit audit;
+  must(audit.read(*books.log));
+  BOOST_TEST(audit.accounts() == accounts.size());
+  BOOST_TEST(audit.transfers() == transfers);
+  BOOST_TEST(audit.open() == 0U);
+  for (const auto& f : audit.findings(50, 1)) BOOST_ERROR(f);
+}
+
+std::size_t accepted(const memory& m) {
+  return static_cast<std::size_t>(
+      std::count_if(m.transfers.begin(), m.transfers.end(),
+                    [](const auto& t) { return !t.second.starts_with("rejected"); }));
+}
+
+struct place_of_record {
+  topic_partition where;
+  offset at;
+  timestamp time;
+};
+/// Of the types in the topic: the first by time, as a refusal names it.
+std::string first_of(event_log& log, const std::string& topic, const std::set<std::string>& types) {
+  std::optional<place_of_record> first;
+  for (std::int32_t p = 0; p < must(log.find_topic(topic))->partitions; ++p) {
+    const topic_partition where{topic, partition{p}};
+    must(for_each_record(log, where, offset{0}, [&](const record_view& r) -> result<bool> {
+      const auto type = must(decode_schema_reference(*r.headers.find("kappa.schema"))).name;
+      if (!types.contains(type)) return true;
+      if (!first || r.time < first->time) first = place_of_record{where, r.offset, r.time};
+      return false;
+    }));
+  }
+  return first ? record_address{first->where, first->at}.text() : "none";
+}
+
+/// Where every partition of the log ends.
+std::map<std::string, offset> ends_of(event_log& log) {
+  std::map<std::string, offset> all;
+  for (const auto& t : must(log.topics())) {
+    for (std::int32_t p = 0; p < t.partitions; ++p) {
+      const topic_partition where{t.name, partition{p}};
+      all[where.text()] = must(log.settled_end(where));
+    }
+  }
+  return all;
+}
+
+const std::vector<how_it_runs> all_ways{{true, true, false},  {true, false, false},
+                                        {true, true, true},   {true, false, true},
+                                        {false, true, false}, {false, false, false}};
+
+const std::vector<how_it_runs> some_ways{
+    {true, true, true}, {true, false, false}, {false, true, false}};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(bank_versions)
+
+BOOST_AUTO_TEST_CASE(a_new_version_goes_on_where_the_old_one_was) {
+  for (const auto& how : all_ways) {
+    BOOST_TEST_CONTEXT("embedded " << how.embedded << ", states kept " << how.keeps_states
+                                   << ", savepoints " << how.savepoints) {
+      bank_place b{how};
+      memory m;
+      b.start<first>();
+      open_accounts<first>(b, m);
+      transfers(b, m, 0, 15);
+      const auto then = books_of<first>(b);
+
+      b.start<appended>();
+      BOOST_TEST(books_of<appended>(b) == then, boost::test_tools::per_element());
+      check_answers<appended>(b, m);
+      transfers(b, m, 15, 25);
+      const auto later = books_of<appended>(b);
+
+      b.start<second>();
+      BOOST_TEST(books_of<second>(b) == later, boost::test_tools::per_element());
+      check_answers<second>(b, m);
+      transfers(b, m, 25, 40);
+      const auto last = books_of<second>(b);
+
+      b.start<second>();
+      BOOST_TEST(books_of<second>(b) == last, boost::test_tools::per_element());
+      check_answers<second>(b, m);
+      b.stop();
+      check_audit(b, accepted(m));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(over_appended_fields_every_version_goes_on_after_every_other) {
+  for (const auto& how : some_ways) {
+    bank_place b{how};
+    memory m;
+    b.start<appended>();
+    open_accounts<appended>(b, m);
+    transfers(b, m, 0, 8);
+    BOOST_TEST(b.answer<bank_appended::account>("memo", bank_appended::open_account{50}) ==
+               "version 1, 1 events");
+    // A field that the older version does not know.
+    BOOST_TEST(b.answer<bank_appended::account>(
+                   "memo", bank_appended::withdraw{20, "", "for lunch"}) == "version 2, 1 events");
+    for (int round = 1; round < 4; ++round) {
+      const auto then = round % 2 == 1 ? books_of<appended>(b) : books_of<first>(b);
+      if (round % 2 == 1) {
+        b.start<first>();
+        BOOST_TEST(books_of<first>(b) == then, boost::test_tools::per_element());
+        BOOST_TEST(b.at<bank::account>("memo").state.balance_cents == 30);
+        check_answers<first>(b, m);
+      } else {
+        b.start<appended>();
+        BOOST_TEST(books_of<appended>(b) == then, boost::test_tools::per_element());
+        check_answers<appended>(b, m);
+      }
+      transfers(b, m, 8 * round, 8 * (round + 1));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(going_back_over_a_renamed_or_split_event_is_refused_at_the_start) {
+  for (const auto& how : some_ways) {
+    bank_place b{how};
+    memory m;
+    b.start<first>();
+    open_accounts<first>(b, m);
+    transfers(b, m, 0, 5);
+    b.start<second>();
+    transfers(b, m, 5, 12);
+    // Of an event that is split, and of one that was renamed.
+    (void)b.answer<bank_second::account>("new", bank_second::open_account{7});
+    const auto last = books_of<second>(b);
+    b.stop();
+    const auto name = first_of(*b.log(), "accounts", {"bank.capnp:Debited", "bank.capnp:Opened"});
+    const auto ends = ends_of(*b.log());
+    for (int twice = 0; twice < 2; ++twice) {
+      BOOST_TEST(refused(
+          b.try_start<first>(), errc::refused_start,
+          {name + ": refused to start: it is a bank.capnp:Debited, which this version of accounts "
+                  "does not know: run the version that wrote it or a newer one",
+           "as a $Kappa.formerEvent with an upcast"}));
+      BOOST_TEST(
+          refused(b.try_start<appended>(), errc::refused_start, {name, "bank.capnp:Debited"}));
+    }
+    BOOST_TEST((ends_of(*b.log()) == ends));  // nothing was written
+    b.start<second>();
+    BOOST_TEST(books_of<second>(b) == last, boost::test_tools::per_element());
+    check_answers<second>(b, m);
+    transfers(b, m, 12, 20);
+    b.stop();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_new_version_that_has_written_none_of_its_events_can_be_left) {
+  bank_place b;
+  memory m;
+  b.start<first>();
+  open_accounts<first>(b, m);
+  const auto then = books_of<first>(b);
+  b.start<second>();
+  // A deposit keeps its id under its new name, so that the first version reads it.
+  BOOST_TEST(b.answer<bank_second::account>("ann", bank_second::credit{11, "x"}) ==
+             "version 2, 1 events");
+  // Its state has a field that the first version would lose.
+  BOOST_TEST(
+      refused(b.try_start<first>(), errc::incompatible, {"lastMemo", "delete the state's folder"}));
+  b.lose_states();
+  b.start<first>();
+  auto now = books_of<first>(b);
+  BOOST_TEST(now.front() == (in_account{111, 2}));
+  now.front() = then.front();
+  BOOST_TEST(now == then, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(events_whose_schema_does_not_fit_are_refused_at_the_start) {
+  bank_place b;
+  memory m;
+  b.start<misfit>();  // on an empty log there is nothing that it cannot read
+  b.start<first>();
+  open_accounts<first>(b, m);
+  b.start<misfit>();  // nor is there before a withdrawal
+  b.start<first>();
+  transfers(b, m, 0, 1);
+  b.stop();
+  const auto name = first_of(*b.log(), "accounts", {"bank.capnp:Withdrawn"});
+  const auto ends = ends_of(*b.log());
+  BOOST_TEST(refused(
+      b.try_start<misfit>(), errc::refused_start,
+      {name + ": refused to start: it is a bank.capnp:Withdrawn, of a schema that this version of "
+              "accounts cannot read: field 'amountCents' (@0) of "
+              "bank.capnp:Withdrawn was Int64 and is Int32",
+       "keep the old struct, with its id, as a $Kappa.formerEvent"}));
+  BOOST_TEST((ends_of(*b.log()) == ends));
+  b.start<first>();
+  check_answers<first>(b, m);
+}
+
+BOOST_AUTO_TEST_CASE(commands_that_wait_and_do_not_fit_are_refused_at_the_start) {
+  bank_place b;
+  memory m;
+  b.start<first>();
+  open_accounts<first>(b, m);
+  b.stop();
+  {
+    const auto log = b.log();
+    command_headers h;
+    h.type = reference_to(codec<bank::deposit>::schema());
+    bytes headers;
+    encode_command_headers(h, headers);
+    record_batch batch;
+    batch.add({}, bytes_view{"ann"}, encoded(bank::deposit{5, ""}), headers);
+    must(log->append({"bank.accounts.commands", partition_of(bytes_view{"ann"}, 3)}, batch));
+  }
+  BOOST_TEST(refused(b.try_start<misfit>(), errc::refused_start,
+                     {"bank.accounts.commands", "@0: refused to start: it is a bank.capnp:Deposit",
+                      "was Int64 and is Float64",
+                      "Run the version before this one until it has decided its commands"}));
+  b.start<first>();
+  while (b.at<bank::account>("ann").version < 2) std::this_thread::yield();
+  b.stop();
+  b.start<misfit>();  // it is decided
+}
+
+BOOST_AUTO_TEST_CASE(a_history_shows_events_as_they_were_written) {
+  bank_place b;
+  memory m;
+  b.start<first>();
+  open_accounts<first>(b, m);
+  b.start<second>();
+  (void)b.answer<bank_second::account>("ann", bank_second::withdraw{30, "", "cash"});
+  const auto topology = must(topology::compile(bank_with<bank_second::account>()));
+  const auto h = must(kappa::detail::read_history(
+      b.service(), {topology.find("accounts"), "ann", offset{0}, 10, std::chrono::seconds{10}}));
+  BOOST_TEST_REQUIRE(h.events.size() == 2U);
+  BOOST_TEST(h.events[0].version == 1U);
+  BOOST_TEST(h.events[0].type == "bank.capnp:AccountOpened");
+  BOOST_TEST(h.events[0].json == R"({"depositCents":100})");
+  BOOST_TEST(h.events[1].version == 2U);
+  BOOST_TEST(h.events[1].type == "bank.capnp:Debited");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace evolution_tests
