@@ -104,11 +104,11 @@ BOOST_AUTO_TEST_CASE(a_server_that_hangs_is_waited_for_a_few_seconds) {
   // Another session keeps the row.
   std::thread holder{[&] {
     (void)server.ask(
-        "BEGIN; SELECT 1 FROM kappa_subject_keys FOR UPDATE; SELECT pg_sleep(7); "
+        "BEGIN; SELECT 1 FROM kappa_subject_keys FOR UPDATE; SELECT pg_sleep(12); "
         "COMMIT");
   }};
   for (;;) {
-    if (server.ask("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(7)%' AND "
+    if (server.ask("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(12)%' AND "
                    "wait_event = 'PgSleep'") == "1")
       break;
   }
