@@ -1,7 +1,8 @@
 // One new idea: aggregates over HTTP, in a program with a main of its own. A stock of articles.
 //
-//   ./http FOLDER ADDRESS:PORT               until its input ends
+//   ./http FOLDER ADDRESS:PORT               until Ctrl-C, or SIGTERM
 //   curl http://ADDRESS:PORT/aggregates/articles/teapot/receive --json '{"pieces":3}'
+#include <csignal>
 #include <cstdio>
 #include <string>
 
@@ -53,6 +54,14 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string folder = argv[1];
+  // [signals]
+  // Before there are threads, which then leave them alone.
+  sigset_t stops;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGINT);
+  sigaddset(&stops, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stops, nullptr);
+  // [/signals]
   kappa::host host{stock_app(), {.log = "lmdb:" + folder + "/log", .state = folder + "/state"}};
   if (auto started = host.start(); !started) return complain(started.error());
   // [serve]
@@ -61,8 +70,13 @@ int main(int argc, char** argv) {
   // [/serve]
   fmt::print("port {}\n", (*http)->port());
   std::fflush(stdout);
-  while (std::getchar() != EOF) continue;
+  // [wait]
+  const timespec second{1, 0};
+  while (sigtimedwait(&stops, nullptr, &second) < 0) {
+    if (const auto failed = host.failure()) return complain(*failed);
+  }
   http->reset();  // before the host: it asks it
   if (auto stopped = host.stop(); !stopped) return complain(stopped.error());
+  // [/wait]
   return 0;
 }

@@ -91,7 +91,7 @@ def personal_data(program, folder):
 
 
 def http(program, folder):
-    with subprocess.Popen([program, "here", "127.0.0.1:0"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
+    with subprocess.Popen([program, "here", "127.0.0.1:0"], cwd=folder, stdout=subprocess.PIPE, text=True) as serving:
         teapot = f"http://127.0.0.1:{serving.stdout.readline().split()[1]}/aggregates/articles/teapot"
 
         def ask(path, body=None, **headers):
@@ -115,7 +115,7 @@ def http(program, folder):
         expect(ask("/ship", {"pieces": 1}, If_Match='"1"')[0], 412)
         expect(ask("")[1]["state"], {"pieces": 1})
         expect([e["event"] for e in ask("/history")[1]["events"]], [{"pieces": 3}, {"pieces": 2, "to": "Oslo"}])
-        serving.stdin.close()
+        serving.terminate()
         expect(serving.wait(), 0)
 
 

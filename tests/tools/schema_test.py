@@ -109,6 +109,7 @@ class SchemaCheck(unittest.TestCase):
         self.assertEqual(breaking, [])
         self.assertEqual(len(one_way), 1)
         self.assertIn("State: the old version cannot read it: field 'last' (@1)", one_way[0])
+        self.assertIn("was appended, and it would lose it", one_way[0])
         self.assertEqual(self.check(ORDER.replace("at @1 :Int64 $Kappa.eventTime; lines @2 :List(Line);",
                                                   "at @1 :Int64 $Kappa.eventTime; lines @2 :List(Line); x @3 :Bool;")),
                          [[], []])

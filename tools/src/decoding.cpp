@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kappa/admin.kappa.hpp"
+#include "kappa/aggregate/event_header.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/serialization/base64.hpp"
 #include "kappa/task/epoch.hpp"
@@ -103,6 +104,13 @@ std::string schema_json(bytes_view name, bytes_view in) {
                      one(s->value), s->windowed);
 }
 
+std::optional<schema_reference> schema_in(const headers_view& headers) {
+  const auto header = headers.find(envelope_header::schema);
+  if (!header) return std::nullopt;
+  const auto type = decode_schema_reference(*header);
+  return type ? std::optional{*type} : std::nullopt;
+}
+
 // The stage's state that a dead letter of a timer holds: "flights/hourly-delays.g1[3]".
 std::string state_of_task(std::string_view task) {
   const auto slash = task.find('/');
@@ -139,6 +147,9 @@ std::string json_of(const headers_view& headers) {
     } else if (h.name == envelope_header::schema) {
       const auto schema = decode_schema_reference(h.value);
       value = schema ? json_text(schema->name) : undecodable(h.value, schema.error().text());
+    } else if (const auto e = decode_event_header(headers); e && h.name == event_header_name) {
+      value =
+          fmt::format(R"({{"version":{},"place":{},"count":{}}})", e->version, e->place, e->count);
     } else {
       value = json_of_unknown(h.value);
     }
@@ -242,6 +253,12 @@ result<std::string> decoders::value_of(const topic_partition& where, const recor
     auto found = of(name, app);
     if (!found) return fail(found.error());
     how = *found;
+    // An aggregate's events and commands are of several types.
+    if (const auto type = schema_in(r.headers); type && !how->value && how->problem.empty()) {
+      auto of_type = of(name_of_type_in(name, type->name), app);
+      if (!of_type) return fail(of_type.error());
+      how = *of_type;
+    }
   }
   key = r.key ? json_of(how->key, *r.key) : "null";
   if (!r.value) return "null";

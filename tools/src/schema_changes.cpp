@@ -29,6 +29,14 @@ bool in_the_log(type_role role) {
   return role == type_role::event || role == type_role::former_event;
 }
 
+// What the old version says of a field that the new one has appended.
+std::string seen_from_behind(std::string why) {
+  const auto gone = why.find(" is gone: ");
+  if (gone != std::string::npos)
+    why.replace(gone, std::string::npos, " was appended, and it would lose it");
+  return why;
+}
+
 template <class Is>
 const schema_type* find_type(const std::vector<schema_type>& all, Is&& is) {
   const auto at = std::find_if(all.begin(), all.end(), is);
@@ -106,7 +114,7 @@ class schema_comparison {
     if (auto reads = check_readable(now.schema, old.schema, read_as::state); !reads) {
       breaking(now, reads.error().message);
     } else if (auto back = check_readable(old.schema, now.schema, read_way_back(now)); !back) {
-      one_way(now, "the old version cannot read it: " + back.error().message);
+      one_way(now, "the old version cannot read it: " + seen_from_behind(back.error().message));
     }
     enums(old, now);
     annotation(old, now, "$Kappa.key", old.key, now.key, "records would have other keys");
