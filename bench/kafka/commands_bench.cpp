@@ -101,8 +101,8 @@ spent loop(const pinned_broker& broker, const std::string& name, std::uint32_t k
       whose::process);
 }
 
-void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std::int64_t full) {
-  const pinned_broker broker;
+void commands(context& ctx, const pinned_broker& broker, std::size_t in_flight,
+              std::uint32_t full_keys, std::int64_t full) {
   const auto keys =
       static_cast<std::uint32_t>(std::min<std::int64_t>(ctx.size(full_keys), full_keys));
   const auto n = static_cast<std::uint64_t>(ctx.size(full));
@@ -113,7 +113,7 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
   std::vector<double> p99;
   std::vector<double> p999;
   for (int round = 0; round < ctx.rounds(3); ++round) {
-    const auto name = fmt::format("bench-{}", round);
+    const auto name = fmt::format("bench-{}-{}-{}", in_flight, full_keys, round);
     const auto state = ctx.folder / name;
     double engine_s = 0;
     {
@@ -134,7 +134,8 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
       must(h.stop());
     }
     std::filesystem::remove_all(state);
-    const auto s = loop(broker, fmt::format("loop-{}", round), keys, n, in_flight);
+    const auto s =
+        loop(broker, fmt::format("loop-{}-{}-{}", in_flight, full_keys, round), keys, n, in_flight);
     of_loop.push_back(100 * s.wall_s / engine_s);
   }
   const auto s = spread_of(of_loop);
@@ -147,21 +148,20 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
                            spread_of(p999).median / 1e3)});
 }
 
+void all_commands(context& ctx) {
+  const pinned_broker broker;
+  const auto run = [&](std::size_t in_flight, std::int64_t commands_of_a_run) {
+    for (const std::uint32_t keys : {1'000, 100'000})
+      commands(ctx, broker, in_flight, keys, commands_of_a_run);
+  };
+  run(1, 500);
+  run(64, 20'000);
+  run(1024, 200'000);
+  run(8192, 500'000);
+}
+
 }  // namespace
 
-std::vector<benchmark> command_benchmarks() {
-  std::vector<benchmark> all;
-  const auto add = [&](std::size_t in_flight, std::int64_t commands_of_a_run) {
-    for (const std::uint32_t keys : {1'000, 100'000}) {
-      all.push_back(
-          {"commands", [=](context& c) { commands(c, in_flight, keys, commands_of_a_run); }});
-    }
-  };
-  add(1, 500);
-  add(64, 20'000);
-  add(1024, 200'000);
-  add(8192, 500'000);
-  return all;
-}
+std::vector<benchmark> command_benchmarks() { return {{"commands", all_commands}}; }
 
 }  // namespace bench::kafka

@@ -16,7 +16,7 @@ WORK = pathlib.Path(sys.argv[2])
 BENCHMARKS = sys.argv[3:]
 
 # (benchmark, rows, of those with an aim)
-ROWS = {"read": (1, 1), "count": (3, 2), "latency": (3, 0), "placement": (6, 0)}
+ROWS = {"read": (1, 1), "count": (3, 2), "latency": (3, 0), "placement": (6, 0), "commands": (8, 0)}
 
 
 class Program(unittest.TestCase):
