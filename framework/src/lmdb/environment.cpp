@@ -461,12 +461,13 @@ result<write_txn> environment::begin_write() {
   for (int attempt = 0;; ++attempt) {
     enter();
     MDB_txn* txn = nullptr;
+    const auto dbis_seen = dbis_opened_.load();
     const int rc = mdb_txn_begin(env_, nullptr, 0, &txn);
     if (rc == 0) {
       keep_file_ahead();
       MDB_envinfo info{};
       mdb_env_info(env_, &info);
-      return write_txn{shared_from_this(), txn, info.me_mapsize};
+      return write_txn{shared_from_this(), txn, info.me_mapsize, dbis_seen};
     }
     leave();
     if (attempt < 8 && rc == MDB_MAP_RESIZED) {
@@ -480,6 +481,7 @@ result<write_txn> environment::begin_write() {
 result<void> environment::write(const std::function<result<void>(write_txn&)>& f) {
   for (;;) {
     bool full = false;
+    bool too_old = false;
     std::uint64_t seen = 0;
     {
       auto txn = begin_write();
@@ -487,42 +489,53 @@ result<void> environment::write(const std::function<result<void>(write_txn&)>& f
       seen = txn->map_bytes();
       auto r = f(*txn);
       full = txn->map_full();
+      too_old = txn->too_old();
       if (r) {
         r = txn->commit();
         full = txn->map_full();
         if (r) return {};
       }
-      if (!full) return r;
+      if (!full && !too_old) return r;
     }
+    if (!full) continue;
     if (auto r = grow(seen); !r) return r;
   }
 }
 
 result<std::optional<dbi>> environment::find_dbi(const std::string& name) {
-  {
-    const std::lock_guard lock{handles_mutex_};
-    if (const auto it = handles_.find(name); it != handles_.end()) return it->second;
-  }
-  // A handle that was opened in a transaction is everybody's only once that one is committed.
-  MDB_txn* txn = nullptr;
-  if (auto r = start_read(txn); !r) return fail(r.error());
-  dbi db;
-  int rc = 0;
-  {
-    const std::lock_guard one_at_a_time{dbi_mutex_};
-    rc = mdb_dbi_open(txn, name.c_str(), 0, &db.value);
-    if (rc == 0) {
-      rc = mdb_txn_commit(txn);
-    } else {
-      mdb_txn_abort(txn);
+  for (;;) {
+    {
+      const std::lock_guard lock{handles_mutex_};
+      if (const auto it = handles_.find(name); it != handles_.end()) return it->second;
     }
+    // A handle that was opened in a transaction is everybody's only once that one is committed.
+    const auto seen = dbis_opened_.load();
+    MDB_txn* txn = nullptr;
+    if (auto r = start_read(txn); !r) return fail(r.error());
+    dbi db;
+    int rc = 0;
+    bool too_old = false;
+    {
+      const std::lock_guard one_at_a_time{dbi_mutex_};
+      too_old = dbis_opened_ != seen;
+      if (!too_old) rc = mdb_dbi_open(txn, name.c_str(), 0, &db.value);
+      if (!too_old && rc == 0) {
+        rc = mdb_txn_commit(txn);
+        if (rc == 0) {
+          ++dbis_opened_;
+          const std::lock_guard lock{handles_mutex_};
+          handles_.insert_or_assign(name, db);
+        }
+      } else {
+        mdb_txn_abort(txn);
+      }
+    }
+    leave();
+    if (too_old) continue;
+    if (rc == MDB_NOTFOUND) return std::optional<dbi>{};
+    if (rc != 0) return fail(failed(rc, "open database " + name));
+    return std::optional<dbi>{db};
   }
-  leave();
-  if (rc == MDB_NOTFOUND) return std::optional<dbi>{};
-  if (rc != 0) return fail(failed(rc, "open database " + name));
-  const std::lock_guard lock{handles_mutex_};
-  handles_.insert_or_assign(name, db);
-  return std::optional<dbi>{db};
 }
 
 result<dbi> environment::open_dbi(const std::string& name, unsigned flags) {

@@ -20,6 +20,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -114,6 +115,8 @@ class write_txn : public txn_base {
       : txn_base{std::move(other)},
         map_bytes_{other.map_bytes_},
         map_full_{other.map_full_},
+        dbis_seen_{other.dbis_seen_},
+        too_old_{other.too_old_},
         opened_{std::move(other.opened_)},
         dbi_lock_{std::move(other.dbi_lock_)} {}
   write_txn& operator=(write_txn&&) = delete;
@@ -135,19 +138,24 @@ class write_txn : public txn_base {
   void abort();
   /// A call failed because the map is full: abort, `environment::grow`, and begin again.
   [[nodiscard]] bool map_full() const { return map_full_; }
+  /// create_dbi failed because others have opened handles since this one began: abort, begin again.
+  [[nodiscard]] bool too_old() const { return too_old_; }
   /// Size of the map that it began with, to say to `grow`.
   [[nodiscard]] std::uint64_t map_bytes() const { return map_bytes_; }
 
  private:
   friend class environment;
   friend class cursor;
-  write_txn(std::shared_ptr<environment> env, MDB_txn* txn, std::uint64_t map_bytes)
-      : txn_base{std::move(env), txn}, map_bytes_{map_bytes} {}
+  write_txn(std::shared_ptr<environment> env, MDB_txn* txn, std::uint64_t map_bytes,
+            std::uint64_t dbis_seen)
+      : txn_base{std::move(env), txn}, map_bytes_{map_bytes}, dbis_seen_{dbis_seen} {}
   void finished();
   [[nodiscard]] error failed(int rc, std::string_view what);
 
   std::uint64_t map_bytes_ = 0;
   bool map_full_ = false;
+  std::uint64_t dbis_seen_ = 0;  // opened in the environment when it began
+  bool too_old_ = false;
   std::vector<std::pair<std::string, dbi>> opened_;
   std::unique_lock<std::mutex> dbi_lock_;
 };
@@ -275,8 +283,12 @@ class environment : public std::enable_shared_from_this<environment> {
   std::mutex pool_mutex_;
   std::vector<MDB_txn*> pool_;
 
-  // LMDB allows one transaction at a time to open handles. Taken after the transaction began.
+  // LMDB allows one transaction at a time to open handles, and it must have begun after the one
+  // before it ended: it takes the next free place as of its beginning, and would give one that is
+  // taken by now a second name. The mutex is taken after the transaction began, which may have to
+  // wait for others; so whoever has it looks whether a handle was opened since.
   std::mutex dbi_mutex_;
+  std::atomic<std::uint64_t> dbis_opened_{0};  // changed under dbi_mutex_
   std::mutex handles_mutex_;
   std::unordered_map<std::string, dbi> handles_;
 };

@@ -108,7 +108,13 @@ result<void> write_txn::clear(dbi db) {
 }
 
 result<dbi> write_txn::create_dbi(const std::string& name, unsigned flags) {
-  if (!dbi_lock_.owns_lock()) dbi_lock_ = std::unique_lock{env_->dbi_mutex_};
+  if (!dbi_lock_.owns_lock()) {
+    dbi_lock_ = std::unique_lock{env_->dbi_mutex_};
+    if (env_->dbis_opened_ != dbis_seen_) {
+      too_old_ = true;
+      return fail(errc::unavailable, name, "others have opened databases meanwhile", true);
+    }
+  }
   dbi db;
   const int rc = mdb_dbi_open(txn_, name.c_str(), flags | MDB_CREATE, &db.value);
   if (rc != 0) return fail(failed(rc, "open database " + name));
@@ -121,6 +127,7 @@ result<void> write_txn::commit() {
   if (rc == 0) {
     const std::lock_guard lock{env_->handles_mutex_};
     for (const auto& [name, db] : opened_) env_->handles_.insert_or_assign(name, db);
+    if (!opened_.empty()) ++env_->dbis_opened_;
   }
   error e;
   if (rc != 0) e = failed(rc, "commit");
