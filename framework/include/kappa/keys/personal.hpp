@@ -5,7 +5,7 @@
 //   plain     made by user code, in memory only: it has no stored form, and encoding it throws
 //             `unsealed_text`;
 //   sealed    encrypted, as it is stored; its text cannot be read;
-//   open      sealed, and its text is known for now: in `decide`, in what a query gives;
+//   open      sealed, with its text beside: in `decide`, and in what a query gives;
 //   erased    sealed, and the key was deleted: its text is gone for ever;
 // or empty, which it is without any encryption.
 //
