@@ -6,14 +6,10 @@ clients command and query accounts (clients.cpp). When all faults are over, hist
 it can have been.
 """
 
-import argparse
 import glob
 import os
 import random
-import shutil
-import signal
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,7 +17,7 @@ sys.path += [HERE, os.path.join(os.path.dirname(HERE), "kafka", "faults")]
 
 import history  # noqa: E402
 from run import Stuck  # noqa: E402
-from services import Service, brokers_for, plan_of, stop  # noqa: E402
+from services import Service, brokers_for, exit_code, parser, plan_of, stop, work_folder  # noqa: E402
 
 # Most often what a process does not notice: that others have its tasks. For 100 kills.
 OTHERS = {"lmdb": {"terminate": 10}, "kafka": {"terminate": 6, "freeze": 50, "broker": 4, "cut": 4, "drop": 4, "full": 1}}
@@ -31,23 +27,12 @@ SHOWN = 10
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--log", choices=["lmdb", "kafka"], default="lmdb")
-    p.add_argument("--kills", type=int, default=100)
+    p = parser(__doc__, 100)
     p.add_argument("--freezes-only", action="store_true", help="on Kafka: so many freezes, and nothing else")
     p.add_argument("--clients", type=int, default=3, help="of each process")
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--patience", type=int, default=3600, metavar="SECONDS", help="how long it may take")
-    p.add_argument("--must-find", action="store_true",
-                   help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when something was found")
-    p.add_argument("--work", help="an empty folder, to keep what is written; else it goes, unless something was found")
     p.add_argument("--program", required=True, help="kappa_linear")
     a = p.parse_args()
-    folder = a.work or tempfile.mkdtemp(prefix="kappa-linear-")
-    os.makedirs(folder, exist_ok=True)
-    if os.listdir(folder):
-        p.error(f"--work {folder}: it is not empty")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
+    folder = work_folder(p, a.work, "kappa-linear-")
     began = time.monotonic()
     dice = random.Random(a.seed)
     plan = ["freeze"] * a.kills if a.freezes_only else plan_of(dice, a.log, a.kills, OTHERS)
@@ -91,11 +76,7 @@ def main():
     for line in went_wrong:
         print("  WRONG: " + line)
     good = bool(found) if a.must_find else not found and not went_wrong
-    if not good:
-        print(f"  what was written: {folder}")
-    elif not a.work:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0 if good else 1
+    return exit_code(good, folder, a.work)
 
 
 if __name__ == "__main__":

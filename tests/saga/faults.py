@@ -6,42 +6,27 @@ process asks for random transfers, and asks again what was not answered, and som
 audits the bank by its events alone (examples/bank/audit.hpp). Exit code 0: the books are right, and all answers were.
 """
 
-import argparse
 import os
 import random
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "kafka", "faults"))
 
-from services import Service, brokers_for, plan_of, stop  # noqa: E402
 from run import Stuck  # noqa: E402
+from services import Service, brokers_for, exit_code, parser, plan_of, stop, work_folder  # noqa: E402
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--log", choices=["lmdb", "kafka"], default="lmdb")
-    p.add_argument("--kills", type=int, default=200)
+    p = parser(__doc__, 200)
     p.add_argument("--transfers", type=int, default=1_000_000)
     p.add_argument("--accounts", type=int, default=10_000)
     p.add_argument("--in-flight", type=int, default=1024)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--patience", type=int, default=3600, metavar="SECONDS", help="how long it may take")
-    p.add_argument("--must-find", action="store_true",
-                   help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when something was found")
-    p.add_argument("--work", help="an empty folder, to keep what is written; else it goes, unless something was found")
     p.add_argument("--bank", required=True, help="the program")
     p.add_argument("--load", required=True, help="the program bank-load")
     a = p.parse_args()
-    folder = a.work or tempfile.mkdtemp(prefix="kappa-bank-")
-    os.makedirs(folder, exist_ok=True)
-    if os.listdir(folder):
-        p.error(f"--work {folder}: it is not empty")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
+    folder = work_folder(p, a.work, "kappa-bank-")
     began = time.monotonic()
     dice = random.Random(a.seed)
     brokers = brokers_for(a.log)
@@ -79,11 +64,7 @@ def main():
     for line in went_wrong:
         print("  WRONG: " + line)
     good = found if a.must_find else not went_wrong
-    if not good:
-        print(f"  what was written: {folder}")
-    elif not a.work:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0 if good else 1
+    return exit_code(good, folder, a.work)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """Services under faults: on the embedded log one process, on Kafka three, which work until they are told to stop."""
 
+import argparse
 import os
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 
 from brokers import Brokers
 from job import Process
@@ -41,6 +45,37 @@ class KafkaBrokers(Brokers):
 
 def brokers_for(kind):
     return KafkaBrokers() if kind == "kafka" else NoBrokers()
+
+
+def parser(about, kills):
+    """Of what all such runs are told."""
+    p = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--log", choices=list(OTHERS), default="lmdb")
+    p.add_argument("--kills", type=int, default=kills)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--patience", type=int, default=3600, metavar="SECONDS", help="how long it may take")
+    p.add_argument("--must-find", action="store_true",
+                   help="of a build that is wrong on purpose (KAPPA_BREAK): exit code 0 when something was found")
+    p.add_argument("--work", help="an empty folder, to keep what is written; else it goes, unless something was found")
+    return p
+
+
+def work_folder(p, work, prefix):
+    """Empty; and from here on a SIGTERM leaves nothing running."""
+    folder = work or tempfile.mkdtemp(prefix=prefix)
+    os.makedirs(folder, exist_ok=True)
+    if os.listdir(folder):
+        p.error(f"--work {folder}: it is not empty")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    return folder
+
+
+def exit_code(good, folder, work):
+    if not good:
+        print(f"  what was written: {folder}")
+    elif not work:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if good else 1
 
 
 def plan_of(dice, kind, kills, others=None):
