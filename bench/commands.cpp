@@ -66,6 +66,28 @@ void command_load::answered(std::uint64_t n, std::chrono::steady_clock::time_poi
   over_.notify_all();
 }
 
+spent command_figures::measure(kappa::host& h, std::uint32_t keys, std::uint64_t commands,
+                               std::size_t in_flight) {
+  command_load warm{h, keys, std::min<std::uint64_t>(commands, keys), in_flight};
+  warm.run();
+  command_load l{h, keys, commands, in_flight};
+  const auto s = l.run();
+  l.check();
+  rates_.push_back(double(commands) / s.wall_s);
+  cpu_us_.push_back(1e6 * s.cpu_s / double(commands));
+  p50_us_.push_back(l.took_us(0.5));
+  p99_us_.push_back(l.took_us(0.99));
+  p999_us_.push_back(l.took_us(0.999));
+  return s;
+}
+
+std::string command_figures::text() const {
+  return fmt::format(
+      "{:.3g} k/s, {:.2f} µs of CPU each; p50 {:.2f} ms, p99 {:.2f} ms, p99.9 {:.2f} ms",
+      spread_of(rates_).median / 1e3, spread_of(cpu_us_).median, spread_of(p50_us_).median / 1e3,
+      spread_of(p99_us_).median / 1e3, spread_of(p999_us_).median / 1e3);
+}
+
 void wait_for(kappa::host& h, std::uint32_t keys) {
   for (std::uint32_t i = 0; i < keys; ++i) {
     auto found = h.query<purse>(key_name(i));

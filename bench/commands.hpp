@@ -64,6 +64,24 @@ class command_load {
   std::condition_variable over_;
 };
 
+/// Of several rounds.
+class command_figures {
+ public:
+  /// Warms the host up, then measures.
+  spent measure(kappa::host& h, std::uint32_t keys, std::uint64_t commands, std::size_t in_flight);
+  /// Rate, CPU and times: medians.
+  [[nodiscard]] std::string text() const;
+  /// Microseconds of the middle command, by round.
+  [[nodiscard]] const std::vector<double>& p50_us() const { return p50_us_; }
+
+ private:
+  std::vector<double> rates_;
+  std::vector<double> cpu_us_;
+  std::vector<double> p50_us_;
+  std::vector<double> p99_us_;
+  std::vector<double> p999_us_;
+};
+
 /// Until the keys' tasks answer here.
 void wait_for(kappa::host& h, std::uint32_t keys);
 

@@ -116,11 +116,7 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
       static_cast<std::uint32_t>(std::min<std::int64_t>(ctx.size(full_keys), full_keys));
   const auto n = static_cast<std::uint64_t>(ctx.size(full));
   std::vector<double> of_loop;
-  std::vector<double> rates;
-  std::vector<double> cpu_us;
-  std::vector<double> p50;
-  std::vector<double> p99;
-  std::vector<double> p999;
+  command_figures figures;
   std::vector<double> of_one;
   for (int round = 0; round < ctx.rounds(3); ++round) {
     const auto folder = ctx.folder / std::to_string(round);
@@ -128,17 +124,7 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
     {
       kappa::host h{purses_app(), options_in(folder / "engine")};
       must(h.start());
-      command_load warm{h, keys, std::min<std::uint64_t>(n, keys), in_flight};
-      warm.run();
-      command_load l{h, keys, n, in_flight};
-      const auto s = l.run();
-      l.check();
-      engine_s = s.wall_s;
-      rates.push_back(double(n) / s.wall_s);
-      cpu_us.push_back(1e6 * s.cpu_s / double(n));
-      p50.push_back(l.took_us(0.5));
-      p99.push_back(l.took_us(0.99));
-      p999.push_back(l.took_us(0.999));
+      engine_s = figures.measure(h, keys, n, in_flight).wall_s;
       must(h.stop());
     }
     if (in_flight == 1) {
@@ -151,23 +137,21 @@ void commands(context& ctx, std::size_t in_flight, std::uint32_t full_keys, std:
     std::filesystem::remove_all(folder);
   }
   const auto what = fmt::format("{} in flight, {} keys", in_flight, full_keys);
-  const auto figures = fmt::format(
-      "{:.3g} k/s, {:.2f} µs of CPU each; p50 {:.2f} ms, p99 {:.2f} ms, p99.9 {:.2f} ms",
-      spread_of(rates).median / 1e3, spread_of(cpu_us).median, spread_of(p50).median / 1e3,
-      spread_of(p99).median / 1e3, spread_of(p999).median / 1e3);
   if (in_flight == 1) {
     std::vector<double> above;
-    for (std::size_t i = 0; i < of_one.size(); ++i) above.push_back(p50[i] - of_one[i]);
+    for (std::size_t i = 0; i < of_one.size(); ++i)
+      above.push_back(figures.p50_us()[i] - of_one[i]);
     const auto s = spread_of(above);
-    ctx.out.add({"commands", what + ": above a commit of one record", aim_kind::at_most, 150,
-                 s.median, s.least, s.most, "µs",
-                 fmt::format("{}; the commit {:.0f} µs", figures, spread_of(of_one).median)});
+    ctx.out.add(
+        {"commands", what + ": above a commit of one record", aim_kind::at_most, 150, s.median,
+         s.least, s.most, "µs",
+         fmt::format("{}; the commit {:.0f} µs", figures.text(), spread_of(of_one).median)});
     return;
   }
   const auto s = spread_of(of_loop);
   ctx.out.add({"commands", what + ": of a loop",
                in_flight == 8192 ? aim_kind::at_least : aim_kind::none, 50, s.median, s.least,
-               s.most, "%", figures});
+               s.most, "%", figures.text()});
 }
 
 /// So many entities of so many events each.

@@ -107,11 +107,7 @@ void commands(context& ctx, const pinned_broker& broker, std::size_t in_flight,
       static_cast<std::uint32_t>(std::min<std::int64_t>(ctx.size(full_keys), full_keys));
   const auto n = static_cast<std::uint64_t>(ctx.size(full));
   std::vector<double> of_loop;
-  std::vector<double> rates;
-  std::vector<double> cpu_us;
-  std::vector<double> p50;
-  std::vector<double> p99;
-  std::vector<double> p999;
+  command_figures figures;
   for (int round = 0; round < ctx.rounds(3); ++round) {
     const auto name = fmt::format("bench-{}-{}-{}", in_flight, full_keys, round);
     const auto state = ctx.folder / name;
@@ -120,17 +116,7 @@ void commands(context& ctx, const pinned_broker& broker, std::size_t in_flight,
       kappa::host h{purses_app(name), options_on(broker, state, partitions)};
       must(h.start());
       wait_for(h, 100);
-      command_load warm{h, keys, std::min<std::uint64_t>(n, keys), in_flight};
-      warm.run();
-      command_load l{h, keys, n, in_flight};
-      const auto s = l.run();
-      l.check();
-      engine_s = s.wall_s;
-      rates.push_back(double(n) / s.wall_s);
-      cpu_us.push_back(1e6 * s.cpu_s / double(n));
-      p50.push_back(l.took_us(0.5));
-      p99.push_back(l.took_us(0.99));
-      p999.push_back(l.took_us(0.999));
+      engine_s = figures.measure(h, keys, n, in_flight).wall_s;
       must(h.stop());
     }
     std::filesystem::remove_all(state);
@@ -140,12 +126,7 @@ void commands(context& ctx, const pinned_broker& broker, std::size_t in_flight,
   }
   const auto s = spread_of(of_loop);
   ctx.out.add({"commands", fmt::format("{} in flight, {} keys: of a loop", in_flight, full_keys),
-               aim_kind::none, 0, s.median, s.least, s.most, "%",
-               fmt::format("{:.3g} k/s, {:.2f} µs of CPU each; p50 {:.2f} ms, p99 {:.2f} ms, p99.9 "
-                           "{:.2f} ms",
-                           spread_of(rates).median / 1e3, spread_of(cpu_us).median,
-                           spread_of(p50).median / 1e3, spread_of(p99).median / 1e3,
-                           spread_of(p999).median / 1e3)});
+               aim_kind::none, 0, s.median, s.least, s.most, "%", figures.text()});
 }
 
 void all_commands(context& ctx) {

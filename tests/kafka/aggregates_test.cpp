@@ -1,6 +1,6 @@
 // Aggregates whose tasks Kafka gives to one process and takes to another.
 #include "aggregate/bank_app.hpp"
-#include "kafka/totals_app_support.hpp"
+#include "kafka/asking_support.hpp"
 
 namespace aggregates_on_kafka_tests {
 
@@ -18,19 +18,9 @@ struct teller {
       : service{bank::bank_app(name, name + "-accounts"), options_on(kafka_url(), folder.path())} {
     must(service.start());
   }
-  /// Wherever the key's task is; asked until it is answered.
   template <class C>
   command_receipt accepted(const std::string& key, const C& command) {
-    const ask_options options{.id = new_command_id(), .timeout = 20s};
-    std::optional<ask_result> answer;
-    BOOST_REQUIRE(eventually(
-        [&] {
-          answer = service.ask<account>(key, command, options);
-          return *answer || !answer->error().may_be_asked_again();
-        },
-        120s));
-    if (!*answer) throw std::runtime_error{answer->error().text()};
-    return **answer;
+    return accepted_by<account>(service, key, command);
   }
   [[nodiscard]] bool has(const std::string& key) { return service.query<account>(key).has_value(); }
 

@@ -2,7 +2,7 @@
 // and a person whose key was deleted is gone for all of them.
 #include <fstream>
 
-#include "kafka/totals_app_support.hpp"
+#include "kafka/asking_support.hpp"
 #include "kappa/keys/postgres_key_store.hpp"
 #include "keys/people.hpp"
 #include "keys/postgres_server_support.hpp"
@@ -32,16 +32,7 @@ struct desk {
   }
   template <class C>
   command_receipt accepted(const std::string& key, const C& command) {
-    const ask_options options{.id = new_command_id(), .timeout = 20s};
-    std::optional<ask_result> answer;
-    BOOST_REQUIRE(eventually(
-        [&] {
-          answer = service.ask<person>(key, command, options);
-          return *answer || !answer->error().may_be_asked_again();
-        },
-        120s));
-    if (!*answer) throw std::runtime_error{answer->error().text()};
-    return **answer;
+    return accepted_by<person>(service, key, command);
   }
   person of(const std::string& key) {
     std::optional<person> found;
