@@ -77,3 +77,16 @@ struct TransferFailed $Kappa.event("transfer") {
   reason @0 :Text;
 }
 struct TransferOverdue $Kappa.event("transfer") {}
+
+# ── statements: what an account's holder is shown ──
+
+struct StatementLine {
+  time @0 :Int64 $Kappa.timestamp;
+  amountCents @1 :Int64;      # negative: it left the account
+  transfer @2 :Text;
+}
+struct StatementFields {
+  movements @0 :Int64;
+  balanceCents @1 :Int64;
+  last @2 :List(StatementLine);   # the newest behind
+}

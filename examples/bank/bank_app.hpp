@@ -1,10 +1,11 @@
-// The bank: accounts, and transfers between them.
+// The bank: accounts, transfers between them, and statements.
 #pragma once
 
 #include <string>
 
 #include "account.hpp"
 #include "kappa/kappa.hpp"
+#include "statement.hpp"
 #include "transfer.hpp"
 
 namespace bank {
@@ -14,6 +15,9 @@ inline kappa::app bank_app() {
   kappa::app app{"bank"};
   app.aggregate<account>("accounts");
   app.aggregate<transfer>("transfers");
+  app.events<account>("accounts")
+      .already_keyed(&kappa::event_of<account>::key)
+      .fold<statement>("statements", &statement::add);
   return app;
 }
 // [/app]

@@ -1,11 +1,11 @@
 // The saga step by step, without a log: what it asks of the accounts, and what it makes of the
-// answers.
+// answers; and the whole bank on a log in memory.
 #define BOOST_TEST_MODULE bank
 #include <boost/test/unit_test.hpp>
 
-#include "account.hpp"
+#include "bank_app.hpp"
+#include "kappa/testing/driver.hpp"
 #include "kappa/testing/given.hpp"
-#include "transfer.hpp"
 
 using namespace bank;
 using kappa::testing::given;
@@ -91,3 +91,18 @@ BOOST_AUTO_TEST_CASE(an_account_has_only_what_is_in_it) {
       .then_state([](const account& a) { return a.balance_cents == 0; });
   given<account>().when(deposit{1, "t-1"}).then_rejected("there is no such account");
 }
+
+// [whole-app-test]
+BOOST_AUTO_TEST_CASE(a_transfer_moves_money_and_both_statements_tell_of_it) {
+  kappa::testing::driver d{bank_app()};
+  d.ask<account>("ann", open_account{100});
+  d.ask<account>("bob", open_account{0});
+  d.ask<transfer>("t-1", start_transfer{"ann", "bob", 30});
+  BOOST_TEST((d.entry<transfer>("t-1")->state.stage == stage::completed));
+
+  const auto bobs = d.get<statement>("statements", std::string{"bob"});
+  BOOST_TEST(bobs->balance_cents == 30);
+  BOOST_TEST(bobs->last.back().transfer == "t-1");
+  BOOST_TEST(d.ask<account>("ann", withdraw{100, "t-2"}).why_not() == "insufficient funds");
+}
+// [/whole-app-test]

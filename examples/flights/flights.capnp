@@ -37,3 +37,39 @@ struct DelayAlert {
   historyMean @4 :Float64;
   historyDeviation @5 :Float64;
 }
+
+# ── disruptions of airports: of hours that alarm, one after the other ──
+
+# An origin's hours so far, and whether the last one alarmed.
+struct WatchFields {
+  history @0 :HistoryFields;
+  alarming @1 :Bool;
+}
+
+# [disruption]
+struct DisruptionState {
+  open @0 :Bool;
+  since @1 :Int64 $Kappa.timestamp;
+  lastHour @2 :Int64 $Kappa.timestamp;
+  worstDelay @3 :Float64;     # of the hours' means
+  disruptions @4 :Int64;      # so far, this one included
+}
+
+struct ReportHour $Kappa.command("airport_disruption") {
+  hour @0 :Int64 $Kappa.timestamp;
+  meanDelay @1 :Float64;
+  alarming @2 :Bool;
+}
+
+struct DisruptionOpened $Kappa.event("airport_disruption") {
+  hour @0 :Int64 $Kappa.eventTime;
+  meanDelay @1 :Float64;
+}
+struct DisruptionWentOn $Kappa.event("airport_disruption") {
+  hour @0 :Int64 $Kappa.eventTime;
+  meanDelay @1 :Float64;
+}
+struct DisruptionClosed $Kappa.event("airport_disruption") {
+  hour @0 :Int64 $Kappa.eventTime;
+}
+# [/disruption]

@@ -49,6 +49,18 @@ std::optional<delay_alert> judge(delay_history& history, const hour_of_origin& h
   return alert;
 }
 
+// An hour that alarms, and the first one after it that does not.
+std::optional<hour_report> watch(delay_watch& w, const hour_of_origin& hour) {
+  if (hour.value.flights < 5) return std::nullopt;
+  delay_history history{w.history};
+  const bool alarms = judge(history, hour).has_value();
+  const bool tell = alarms || w.alarming;
+  w.history = history;
+  w.alarming = alarms;
+  if (!tell) return std::nullopt;
+  return hour_report{hour.key, {hour.window.start, hour.value.mean(), alarms}};
+}
+
 kappa::app flights_app(const options& o) {
   // [pipeline]
   kappa::app app{"flights"};
@@ -60,10 +72,17 @@ kappa::app flights_app(const options& o) {
                     .fold<hour_stats>("hourly-delays", &hour_stats::add);
 
   hourly.to("hourly-delays");
-  hourly.key_by("origin-of-hour", &hour_of_origin::key)
-      .process<delay_history>("delay-alerts", judge)
-      .to("delay-alerts");
+  const auto by_origin = hourly.key_by("origin-of-hour", &hour_of_origin::key);
+  by_origin.process<delay_history>("delay-alerts", judge).to("delay-alerts");
   // [/pipeline]
+  if (o.disruptions) {
+    // [disruptions]
+    app.aggregate<airport_disruption>("airport-disruptions");
+    by_origin.process<delay_watch>("delay-watch", watch)
+        .send("report-hour",
+              [](const hour_report& r) { return kappa::command_to(r.origin, r.report); });
+    // [/disruptions]
+  }
   return app;
 }
 

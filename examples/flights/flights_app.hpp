@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "airport_disruption.hpp"
 #include "flights.kappa.hpp"
 #include "kappa/kappa.hpp"
 
@@ -47,10 +48,21 @@ using hour_of_origin = kappa::windowed<std::string, hour_stats>;
 /// The alert that an hour gives, if any; then the hour joins the history.
 [[nodiscard]] std::optional<delay_alert> judge(delay_history& history, const hour_of_origin& hour);
 
+using delay_watch = watch_fields;
+
+/// What the airport's aggregate is to be told.
+struct hour_report {
+  std::string origin;
+  report_hour report;
+};
+
+[[nodiscard]] std::optional<hour_report> watch(delay_watch& w, const hour_of_origin& hour);
+
 struct options {
   std::string input;
   std::string from = "1987-01-01";
   std::string to = "2100-01-01";
+  bool disruptions = false;  // alerts open and close disruptions of airports
 };
 
 [[nodiscard]] kappa::app flights_app(const options& o);

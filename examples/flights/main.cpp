@@ -74,6 +74,8 @@ int main(int argc, char** argv) {
   runner.option("--to", o.to, "First time that is no longer plausible");
   runner.option("--out", out, "Folder for the two CSV files");
   runner.option("--dump-state", dump, "Write the state as sorted text to this file at the end");
+  runner.flag("--disruptions", o.disruptions,
+              "Keep disruptions of airports, too: aggregates, to be asked for over HTTP");
   runner.option("--rejects", rejects,
                 "Write late rows and the numbers of refused rows to this folder at the end");
 

@@ -90,6 +90,12 @@ def personal_data(program, folder):
     expect(run(program, "here", "ada", folder=folder), "ada: (erased)\n")
 
 
+def projection(program, folder):
+    expect(run(program, "here", "ann=tea", "bob=tea", "ann=coffee", "bob=coffee", folder=folder),
+           "ann: 1 for tea\nbob: 2 for tea\nann: 1 for coffee\nbob: 2 for coffee\n")
+    expect(run(program, "here", "bob=coffee", "eve=tea", folder=folder), "bob: 2 for coffee\neve: 1 for tea\n")
+
+
 def http(program, folder):
     with subprocess.Popen([program, "here", "127.0.0.1:0"], cwd=folder, stdout=subprocess.PIPE, text=True) as serving:
         teapot = f"http://127.0.0.1:{serving.stdout.readline().split()[1]}/aggregates/articles/teapot"

@@ -46,8 +46,8 @@ BOOST_AUTO_TEST_CASE(an_upstream_task_not_yet_seen_counts_as_before_everything) 
   BOOST_TEST(!c.idle());
 }
 
-BOOST_AUTO_TEST_CASE(what_has_been_taken_in_is_told_only_when_all_upstream_tasks_have_told) {
-  auto c = input_clock::internal({{"a", 2}});
+BOOST_AUTO_TEST_CASE(what_has_been_taken_in_is_told_only_when_all_that_may_carry_it_have_told) {
+  auto c = input_clock::internal({{"a", 2, {}, {"in"}}});
   const topic_partition origin{"in", partition{0}};
   auto m = from_task("a", 0, marker_kind::watermark, minute(5));
   m.through[origin] = offset{7};
@@ -57,6 +57,24 @@ BOOST_AUTO_TEST_CASE(what_has_been_taken_in_is_told_only_when_all_upstream_tasks
   m.through[origin] = offset{3};
   must(c.observe(m));
   BOOST_TEST((c.through().at(origin) == offset{3}));
+}
+
+BOOST_AUTO_TEST_CASE(of_a_partition_only_the_task_that_reads_it_has_to_tell) {
+  auto c = input_clock::internal({{"a", 2, {"in"}, {}}, {"b", 1, {"other"}, {}}});
+  auto m = from_task("a", 0, marker_kind::watermark, minute(5));
+  const topic_partition origin{"in", partition{0}};
+  m.through[origin] = offset{7};
+  must(c.observe(m));
+  BOOST_TEST((c.through() == through_map{{origin, offset{7}}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_has_told_but_not_of_an_origin_that_it_may_carry_holds_it_back) {
+  auto c = input_clock::internal({{"a", 2, {}, {"in"}}});
+  auto m = from_task("a", 0, marker_kind::watermark, minute(5));
+  m.through[{"in", partition{0}}] = offset{7};
+  must(c.observe(m));
+  must(c.observe(from_task("a", 1, marker_kind::watermark, minute(5))));
+  BOOST_TEST(c.through().empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_marker_of_an_unknown_task_names_it) {

@@ -253,14 +253,12 @@ class Serving(Job):
         except urllib.error.HTTPError as refusal:
             return refusal.code, refusal.read().decode()
 
-    def test_after_the_end_a_closed_hour_has_the_figures_of_the_csv(self):
-        source = self.slice()
+    def serve(self, *arguments):
+        """The process, once it has come to the end of its input."""
         errors = self.path("errors")
         with open(errors, "w", encoding="utf-8") as err:
-            running = subprocess.Popen(
-                self.command("--input", source, "--keep-running", "--http", "127.0.0.1:0"),
-                stdout=subprocess.PIPE, stderr=err, text=True,
-            )
+            running = subprocess.Popen(self.command(*arguments, "--keep-running", "--http", "127.0.0.1:0"),
+                                       stdout=subprocess.PIPE, stderr=err, text=True)
         self.addCleanup(running.stdout.close)
         self.addCleanup(running.kill)
         for line in running.stdout:
@@ -268,6 +266,34 @@ class Serving(Job):
                 break
         with open(errors, encoding="utf-8") as err:
             self.port = int(err.read().split("serving http on port ")[1].split()[0])
+        return running
+
+    def test_alerts_open_disruptions_and_the_first_calm_hour_closes_them(self):
+        running = self.serve("--input", self.slice(), "--disruptions")
+        expected = {}  # by origin: is it open, how many, so many events
+        alerts = {tuple(line.split(",")[:2]) for line in self.read("delay-alerts.csv").splitlines()[1:]}
+        for line in self.read("hourly-delays.csv").splitlines()[1:]:
+            origin, hour, flights = line.split(",")[:3]
+            if int(flights) < 5:
+                continue
+            is_open, count, events = expected.get(origin, (False, 0, 0))
+            alarming = (origin, hour) in alerts
+            expected[origin] = (alarming, count + (alarming and not is_open), events + (alarming or is_open))
+        disrupted = {origin: what for origin, what in expected.items() if what[2]}
+        self.assertGreater(len(disrupted), 3)
+        for origin, (is_open, count, events) in expected.items():
+            status, body = self.get(f"/aggregates/airport-disruptions/{origin}")
+            self.assertEqual(status, 200 if events else 404, body)
+            if events:
+                answer = json.loads(body)
+                state = answer["state"]
+                self.assertEqual((state["open"], int(state["disruptions"]), answer["version"]), (is_open, count, events), origin)
+        running.send_signal(signal.SIGTERM)
+        self.assertEqual(running.wait(timeout=60), 0)
+
+    def test_after_the_end_a_closed_hour_has_the_figures_of_the_csv(self):
+        source = self.slice()
+        running = self.serve("--input", source)
         rows = [line.split(",") for line in self.read("hourly-delays.csv").splitlines()[1:]]
         for origin, hour, flights, mean, least, most, share in rows[:: len(rows) // 20]:
             status, body = self.get(f"/state/hourly-delays/{origin}?window={hour}")

@@ -20,14 +20,14 @@ void written_again(bytes_view in, Decode decode, Encode encode) {
 }
 
 void clock(bytes_view in) {
-  auto c = input_clock::internal({{"a", 2}, {"b", 1}});
+  auto c = input_clock::internal({{"a", 2, {"in"}, {}}, {"b", 1, {}, {"in"}}});
   byte_reader r{in};
   if (!c.decode(r)) return;
   expect(c.ended() || c.idle() || c.watermark().has_value(), "a clock is in some state");
   bytes once;
   byte_writer w{once};
   c.encode(w);
-  auto again = input_clock::internal({{"a", 2}, {"b", 1}});
+  auto again = input_clock::internal({{"a", 2, {"in"}, {}}, {"b", 1, {}, {"in"}}});
   byte_reader back{once};
   expect(again.decode(back) && back.done(), "a clock that was written is read");
   expect(again.watermark() == c.watermark() && again.through() == c.through(),

@@ -32,6 +32,7 @@ struct running_app {
     options.log = log;
     options.state_folder = folder.path() / "state";
     options.layout.partitions = partitions;
+    options.layout.create_inputs = true;
     options.clock = [this] { return now; };
     options.log_to = [this](log_level, std::string_view what,
                             const std::initializer_list<log_field>&) { logged.emplace_back(what); };

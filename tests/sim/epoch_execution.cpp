@@ -516,14 +516,15 @@ void epoch_execution::write_marker() {
       m.through[{s_.inputs[i].name, partition{task_}}] = now_.positions[i];
       continue;
     }
-    through_map of_input;
-    bool all_seen = true;
-    for (const auto& [who, c] : now_.clocks[i].channels) {
-      if (c.state == model_clock::what::unseen) all_seen = false;
-      for (const auto& [origin, next] : c.through) least(of_input, origin, next);
+    const auto& channels = now_.clocks[i].channels;
+    for (const auto& [who, c] : channels) {
+      for (const auto& [origin, next] : c.through) {
+        const bool all_told = std::all_of(channels.begin(), channels.end(), [&](const auto& other) {
+          return other.second.through.contains(origin) || !m_.may_carry(other.first, origin);
+        });
+        if (all_told) least(m.through, origin, next);
+      }
     }
-    if (!all_seen) continue;
-    for (const auto& [origin, next] : of_input) least(m.through, origin, next);
   }
   if (before_.last_marker && *before_.last_marker == m) return;
   now_.last_marker = m;

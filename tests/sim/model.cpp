@@ -48,8 +48,8 @@ model::model(const plan& p, const topology& t, const app_layout& layout)
       model_clock c;
       c.outside = !in.internal;
       if (c.outside) c.channels[{"", 0}];
-      for (const auto& [writer, tasks] : s.writers[i]) {
-        for (std::int32_t n = 0; n < tasks; ++n) c.channels[{writer, n}];
+      for (const auto& writer : s.writers[i]) {
+        for (std::int32_t n = 0; n < writer.tasks; ++n) c.channels[{writer.stage, n}];
       }
       first.clocks.push_back(std::move(c));
       first.positions.emplace_back(0);
@@ -58,6 +58,22 @@ model::model(const plan& p, const topology& t, const app_layout& layout)
     for (std::int32_t n = 0; n < s.tasks; ++n) tasks_[{of.name, n}] = {first};
     stages_.emplace(of.name, std::move(s));
   }
+}
+
+bool model::may_carry(const stage_and_partition& task, const topic_partition& origin) const {
+  const auto& s = stage_of(task.first);
+  for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+    if (s.inputs[i].kind != input_kind::hop) {
+      if (s.inputs[i].name == origin.topic && task.second == origin.partition.value) return true;
+      continue;
+    }
+    for (const auto& writer : s.writers[i]) {
+      for (std::int32_t n = 0; n < writer.tasks; ++n) {
+        if (may_carry({writer.stage, n}, origin)) return true;
+      }
+    }
+  }
+  return false;
 }
 
 void model::appended(const topic_partition& to, offset base, const record_batch& records) {

@@ -123,9 +123,12 @@ class model {
     stage_plan of;
     stage_spec spec;
     std::vector<input_plan> inputs;
-    std::vector<std::vector<std::pair<std::string, std::int32_t>>> writers;
+    std::vector<std::vector<upstream>> writers;
     std::int32_t tasks = 1;
   };
+  /// Whether what the task writes may come of that partition of a topic from outside.
+  [[nodiscard]] bool may_carry(const stage_and_partition& task,
+                               const topic_partition& origin) const;
   [[nodiscard]] const stage& stage_of(const std::string& name) const { return stages_.at(name); }
 
  private:

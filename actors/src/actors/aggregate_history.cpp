@@ -1,9 +1,7 @@
 #include "actors/aggregate_history.hpp"
 
-#include <algorithm>
-
+#include "actors/place_of_events.hpp"
 #include "kappa/aggregate/event_header.hpp"
-#include "kappa/core/partitioner.hpp"
 #include "kappa/core/type_key.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/log/for_each_record.hpp"
@@ -14,16 +12,6 @@ namespace {
 
 // Of the answer, so that events of a megabyte each do not add up.
 constexpr std::size_t most_bytes = 8 << 20;
-
-result<topic_partition> events_of(host& h, const stage_spec& stage, const bytes& key) {
-  const auto port = std::find_if(stage.ports.begin(), stage.ports.end(),
-                                 [](const port_spec& p) { return p.kind == port_kind::events; });
-  if (port == stage.ports.end()) bug("an aggregate without a topic of events");
-  const auto config = h.log().find_topic(port->topic);
-  if (!config) return fail(config.error());
-  if (!*config) return fail(errc::unavailable, port->topic, "there is no such topic yet", true);
-  return topic_partition{port->topic, partition_of(key, (*config)->partitions)};
-}
 
 // As it is in the log: a former event is not what it has become, so that versions have one each.
 // One of a type that is not the aggregate's any more is shown as bytes.
@@ -44,7 +32,7 @@ result<std::string> json_of(const aggregate_program& program, const schema_refer
 
 result<aggregate_history> read_history(host& h, const history_question& q) {
   const auto until = std::chrono::steady_clock::now() + q.time;
-  const auto where = events_of(h, *q.stage, q.key);
+  const auto where = place_of_events(h, *q.stage, q.key);
   if (!where) return fail(where.error());
   aggregate_history out;
   out.at_end = true;

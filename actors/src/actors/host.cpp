@@ -14,6 +14,7 @@
 
 #include "actors/admin_actor.hpp"
 #include "actors/admin_status.hpp"
+#include "actors/aggregates_at_rest.hpp"
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
 #include "actors/command_router.hpp"
@@ -281,6 +282,7 @@ struct host::inside {
       task_status s;
       s.id = t.id;
       s.source = t.source;
+      s.aggregate = topology->find(t.id.stage)->aggregate != nullptr;
       if (t.task) {
         s.progress = t.task->progress();
       } else {
@@ -291,6 +293,8 @@ struct host::inside {
 
     init_caf();
     board = std::make_shared<detail::board>(std::move(statuses));
+    if (!options.replay_only && detail::aggregates_may_finish(*topology))
+      board->let_aggregates_rest();
     config = std::make_unique<host_config>();
     detail::set_worker_threads(*config, options.worker_threads != 0
                                             ? options.worker_threads
@@ -420,9 +424,10 @@ struct host::inside {
           std::max(std::chrono::milliseconds{0},
                    std::chrono::duration_cast<std::chrono::milliseconds>(left)));
       if (done && !*done) look_elsewhere_at = std::chrono::steady_clock::time_point{};
-      if (!done || !*done || !group) return done;
+      if (!done || !*done || options.replay_only) return done;
       if (std::chrono::steady_clock::now() >= look_elsewhere_at.load()) {
-        auto elsewhere = tasks->all_ended(*log, topology->app_name());
+        auto elsewhere = group ? tasks->all_ended(*log, topology->app_name()) : result<bool>{true};
+        if (elsewhere && *elsewhere) elsewhere = detail::aggregates_at_rest(*topology, *log);
         if (elsewhere && *elsewhere) return true;
         // Brokers that do not answer for a while say nothing of the end.
         if (!elsewhere && !elsewhere.error().retriable) return elsewhere;

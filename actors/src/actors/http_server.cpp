@@ -242,12 +242,13 @@ class server final : public http_server {
     q.key = rq.matches[2].str();
     for (const auto& [name, value] : rq.params) {
       if (name == "level" && (value == "committed" || value == "latest")) continue;
-      if (name == "window") {
-        q.window = value;
+      if (name == "window" || name == "after") {
+        (name == "window" ? q.window : q.after) = value;
         continue;
       }
-      const auto* const what = name == "level" ? "expected committed or latest"
-                                               : "no such parameter; there are level, window";
+      const auto* const what = name == "level"
+                                   ? "expected committed or latest"
+                                   : "no such parameter; there are after, level, window";
       return refuse(rs, error{errc::invalid_argument, name, what});
     }
     if (rq.get_param_value("level") == "latest") q.options.level = read_level::latest;

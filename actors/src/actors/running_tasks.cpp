@@ -121,7 +121,8 @@ result<bool> running_tasks::all_ended(event_log& log, const std::string& app) co
   }
   const std::shared_lock lock{mutex_};
   return std::all_of(all_.begin(), all_.end(), [&](const entry& e) {
-    return ended.contains({e.options.id.stage, e.options.id.partition});
+    return e.options.opener.commands != nullptr ||  // an aggregate's, which does not end
+           ended.contains({e.options.id.stage, e.options.id.partition});
   });
 }
 

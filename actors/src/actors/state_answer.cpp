@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/place_of_events.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/stream/window.hpp"
@@ -40,9 +41,20 @@ result<admin::found> one(host& h, const stage_spec& stage, admin::found out, con
   return out;
 }
 
-}  // namespace
+// Behind the events of an aggregate, "accounts/ann".
+result<record_address> place_after(host& h, std::string_view aggregate) {
+  const auto slash = aggregate.find('/');
+  const auto* const stage = h.topology().find(std::string{aggregate.substr(0, slash)});
+  if (slash == std::string_view::npos || stage == nullptr || !stage->aggregate) {
+    return fail(errc::invalid_argument, "after",
+                "expected an aggregate of the app, and its key: accounts/ann");
+  }
+  const auto key = stage->key_from_text(aggregate.substr(slash + 1));
+  if (!key) return fail(key.error());
+  return end_of_events(h, *stage, *key);
+}
 
-result<admin::found> answer_state(host& h, const state_question& q) {
+result<admin::found> answer(host& h, const state_question& q) {
   auto named = h.topology().find_keyed(q.stage);
   if (!named) return fail(named.error());
   const auto& stage = **named;
@@ -78,6 +90,17 @@ result<admin::found> answer_state(host& h, const state_question& q) {
     out.entries.push_back({parts ? parts->start : timestamp{}, std::move(*value)});
   }
   return out;
+}
+
+}  // namespace
+
+result<admin::found> answer_state(host& h, const state_question& q) {
+  if (!q.after) return answer(h, q);
+  const auto place = place_after(h, *q.after);
+  if (!place) return fail(place.error());
+  auto at_least = q;
+  at_least.options.at_least = *place;
+  return answer(h, at_least);
 }
 
 }  // namespace kappa::detail

@@ -15,6 +15,9 @@ struct state_question {
   std::string stage;
   std::string key;                    // as text
   std::optional<std::string> window;  // its start, as text; none: all windows
+  /// As text, "accounts/ann": the answer shows the events of this aggregate that are in the log by
+  /// now (query_options::at_least).
+  std::optional<std::string> after;
   query_options options;
 };
 

@@ -81,7 +81,9 @@ class task_actor final : public caf::event_based_actor {
           if (r->options.linearizable && task_) {
             confirm(r);
           } else {
+            const auto waiting = early_reads_.size();
             answer(r);
+            if (early_reads_.size() > waiting) queue_drain();  // what it waits for may be closed
           }
         },
         [this](const stop_ptr& s) { stop(s); },
@@ -504,7 +506,9 @@ class task_actor final : public caf::event_based_actor {
 
   void answer(const read_ptr& r) {
     auto found = caught(name_, [&] { return read(*r); });
-    if (found && is_early(*task_, *r, *found)) {
+    auto early = found ? is_early(*task_, *r, *found) : result<bool>{false};
+    if (!early) found = fail(std::move(early.error()));
+    if (found && *early) {
       if (options_.clock() >= r->until) return;  // nobody waits any more
       if (early_reads_.size() >= most_early_reads) {
         std::erase_if(early_reads_,
@@ -512,9 +516,10 @@ class task_actor final : public caf::event_based_actor {
       }
       if (early_reads_.size() < most_early_reads) {
         early_reads_.push_back(r);
+        task_->hurry();
         return;
       }
-      found = fail(errc::unavailable, name_, "as many queries as may wait for a version already do",
+      found = fail(errc::unavailable, name_, "as many queries as may wait for this task already do",
                    true);
     }
     r->answer.set_value(std::move(found));

@@ -27,7 +27,13 @@ result<state_entries> read_state(runnable_task& task, const read_request& r) {
   return found;
 }
 
-bool is_early(const runnable_task& task, const read_request& r, const state_entries& found) {
+result<bool> is_early(const runnable_task& task, const read_request& r,
+                      const state_entries& found) {
+  if (const auto& place = r.options.at_least; place && place->offset > offset{}) {
+    auto taken = task.taken_in(place->where);
+    if (!taken) return fail(taken.error());
+    if (!*taken || **taken < place->offset) return true;
+  }
   const auto& wanted = r.options.at_least_version;
   if (!wanted || r.to) return false;
   return found.entries.empty() ? *wanted > 0

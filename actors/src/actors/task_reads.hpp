@@ -11,8 +11,8 @@ namespace kappa::detail {
 /// errc::unavailable: it replays, and what is old is not wanted.
 [[nodiscard]] result<state_entries> read_state(runnable_task& task, const read_request& r);
 
-/// Whether the aggregate is not at the version yet that is asked for.
-[[nodiscard]] bool is_early(const runnable_task& task, const read_request& r,
-                            const state_entries& found);
+/// Whether the state is not as far yet as is asked for. An error: it never will be.
+[[nodiscard]] result<bool> is_early(const runnable_task& task, const read_request& r,
+                                    const state_entries& found);
 
 }  // namespace kappa::detail

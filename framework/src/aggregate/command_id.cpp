@@ -64,4 +64,9 @@ result<void> check_command_id(bytes_view id) {
               fmt::format("it has {} bytes, and may have 1 … {}", id.size(), max_command_id_bytes));
 }
 
+bytes derived_command_id(bytes_view cause) {
+  const auto h = checksum128(cause);
+  return fmt::format("{:016x}{:016x}", h.high, h.low);
+}
+
 }  // namespace kappa

@@ -39,6 +39,10 @@ std::string_view name_of(op_kind kind) {
       return "to";
     case op_kind::aggregate:
       return "aggregate";
+    case op_kind::events:
+      return "events";
+    case op_kind::send:
+      return "send";
   }
   return "operator";
 }
@@ -47,7 +51,13 @@ namespace {
 
 bool stateful(const op_node& n) { return n.state.has_value(); }
 bool begins_stage(const op_node& n) {
-  return n.kind == op_kind::stream || n.kind == op_kind::source || n.kind == op_kind::hop;
+  return n.kind == op_kind::stream || n.kind == op_kind::source || n.kind == op_kind::hop ||
+         n.kind == op_kind::events;
+}
+
+// What stands at the end of a stage without a state.
+bool is_output(const op_node& n) {
+  return n.kind == op_kind::to || n.kind == op_kind::hop || n.kind == op_kind::send;
 }
 
 bool good_name(const std::string& name) {
@@ -93,8 +103,7 @@ class cutter {
     // What no state covers: outputs and hops that hang on stateless operators. They join the
     // stage that already holds their input, or make a stage of their own for each input.
     for (op_id id = 0; id < g_.ops.size(); ++id) {
-      const auto& n = g_.ops[id];
-      if ((n.kind != op_kind::to && n.kind != op_kind::hop) || taken.contains(id)) continue;
+      if (!is_output(g_.ops[id]) || taken.contains(id)) continue;
       cut c;
       collect(id, c, problems);
       const auto same = std::find_if(cuts.begin(), cuts.end(), [&](const cut& other) {
@@ -167,7 +176,7 @@ std::string stage_name(const graph& g, const cutter::cut& c) {
   for (const auto id : c.begins) {
     if (g.ops[id].kind == op_kind::source) return g.ops[id].name;
   }
-  for (const auto kind : {op_kind::hop, op_kind::to}) {
+  for (const auto kind : {op_kind::hop, op_kind::to, op_kind::send}) {
     for (const auto id : c.ops) {
       if (g.ops[id].kind == kind) return g.ops[id].name;
     }
@@ -181,6 +190,26 @@ std::string stage_name(const graph& g, const cutter::cut& c) {
 using detail::op_id;
 using detail::op_kind;
 
+namespace {
+
+// Of this app's own aggregates; another app's are what they are.
+result<void> check_events(const std::vector<stage_spec>& stages, const detail::op_node& n) {
+  for (const auto& s : stages) {
+    if (!s.aggregate || s.name != n.topic) continue;
+    if (s.aggregate->type() != *n.aggregate) {
+      return fail(errc::bad_config, "events of \"" + n.topic + "\"",
+                  "the aggregate of that name is of another type: read the events of that one");
+    }
+    if (s.state_key_schema.fingerprint != n.key_schema->fingerprint) {
+      return fail(errc::bad_config, "events of \"" + n.topic + "\"",
+                  "its keys are of another type: " + s.state_key_schema.name);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string stage_spec::prefix() const {
   return fmt::format("{}.{}.g{}.", app, name, generation.value);
 }
@@ -189,6 +218,16 @@ const stage_spec* topology::find(const std::string& stage) const {
   const auto at = std::find_if(stages_.begin(), stages_.end(),
                                [&](const stage_spec& s) { return s.name == stage; });
   return at == stages_.end() ? nullptr : &*at;
+}
+
+std::set<std::string> topology::origins_of(const stage_spec& stage) const {
+  if (stage.aggregate) return {stage.inputs.front().topic};
+  std::set<std::string> all;
+  for (const auto& in : stage.inputs) {
+    if (!in.internal) all.insert(in.topic);
+    for (const auto& writer : in.writers) all.merge(origins_of(*find(writer)));
+  }
+  return all;
 }
 
 result<const stage_spec*> topology::find_keyed(const std::string& stage) const {
@@ -318,6 +357,11 @@ result<topology> topology::compile(const app& a) {
       } else if (n.kind == op_kind::stream) {
         in.topic = n.topic;
         in.idle_after = n.idle_after;
+      } else if (n.kind == op_kind::events) {
+        in.topic = n.topic;
+        in.idle_after = n.idle_after;
+        in.of_aggregate = true;
+        if (auto good = check_events(t.stages_, n); !good) problems.push_back(good.error().text());
       } else {
         in.topic = hop_topics[id];
         in.internal = true;
@@ -348,10 +392,16 @@ result<topology> topology::compile(const app& a) {
     }
     // Public topics of this app have no markers, so reading them back would lose event time.
     for (const auto& in : s.inputs) {
-      if (in.internal || s.source || s.aggregate) continue;
+      if (in.internal || in.of_aggregate || s.source || s.aggregate) continue;
       for (const auto& other : t.stages_) {
         for (const auto& port : other.ports) {
-          if (port.topic == in.topic) {
+          if (port.topic == in.topic && port.kind == port_kind::events) {
+            problems.push_back(
+                fmt::format("stage \"{0}\" reads topic \"{1}\", which has the events "
+                            "of an aggregate of this app: read them by "
+                            "app.events<…>(\"{1}\")",
+                            s.name, in.topic));
+          } else if (port.topic == in.topic) {
             problems.push_back(
                 fmt::format("stage \"{}\" reads topic \"{}\", which stage \"{}\" of this app "
                             "writes: continue from "
@@ -386,6 +436,19 @@ result<topology> topology::compile(const app& a) {
       }
     }
   }
+  const auto has = [&](auto&& what) {
+    return std::any_of(t.stages_.begin(), t.stages_.end(), what);
+  };
+  if (!has([](const stage_spec& s) { return s.aggregate != nullptr; })) {
+    for (const auto& n : g->ops) {
+      if (n.kind == op_kind::send) {
+        problems.push_back(
+            fmt::format("send \"{}\": the app has no aggregate that could take its "
+                        "commands: add app.aggregate<…>(…)",
+                        n.name));
+      }
+    }
+  }
   if (t.stages_.empty() && problems.empty()) {
     problems.push_back("the app has no stage: end its streams with .to, key_by or a keyed state");
   }
@@ -393,7 +456,10 @@ result<topology> topology::compile(const app& a) {
     return fail(errc::bad_config, "app " + g->app, fmt::format("{}", fmt::join(problems, "\n  ")));
   }
 
-  // Writers before readers; the graph has no cycles because it grows by appending.
+  // Aggregates first: others read their events and send them commands. Then writers before readers;
+  // the graph has no cycles because it grows by appending.
+  std::stable_partition(t.stages_.begin(), t.stages_.end(),
+                        [](const stage_spec& s) { return s.aggregate != nullptr; });
   std::vector<stage_spec> ordered;
   std::set<std::string> placed;
   while (ordered.size() < t.stages_.size()) {

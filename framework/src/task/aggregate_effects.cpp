@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/aggregate/command_id.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "task/aggregate_impl.hpp"
 
@@ -75,8 +76,7 @@ bytes aggregate_task::id_of_send(bytes_view key, std::uint64_t version, std::siz
   bytes about;
   byte_writer{about}.put_bytes(options_.id.app).put_bytes(options_.id.stage).put_bytes(key);
   byte_writer{about}.put(version).put(std::uint64_t{which});
-  const auto h = checksum128(about);
-  return fmt::format("{:016x}{:016x}", h.high, h.low);
+  return derived_command_id(about);
 }
 
 void aggregate_task::append_sends(timestamp now) {

@@ -86,6 +86,12 @@ void aggregate_task::confirm(std::function<void(result<void>)> done) {
   confirmations_.push_back(std::move(done));
 }
 
+result<std::optional<offset>> aggregate_task::taken_in(const topic_partition& origin) const {
+  if (origin != where()) return runnable_task::taken_in(origin);
+  if (phase_ == task_phase::replaying) return std::optional<offset>{};
+  return std::optional{durable_.next()};
+}
+
 task_progress aggregate_task::progress() const {
   auto p = counters_;
   p.phase = finished() ? task_phase::finished : phase_;

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "kappa/aggregate/command_id.hpp"
+#include "kappa/aggregate/command_record.hpp"
 #include "kappa/core/partitioner.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/log/event_log.hpp"
@@ -19,10 +21,12 @@ constexpr std::size_t dead_letter_room = log_limits::max_max_record_bytes - (64 
 }  // namespace
 
 epoch_builder::epoch_builder(task_id task, std::vector<port_layout> ports,
-                             std::string dead_letters_topic)
+                             std::string dead_letters_topic,
+                             std::shared_ptr<const command_routes> routes)
     : task_{std::move(task)},
       ports_{std::move(ports)},
-      dead_letters_topic_{std::move(dead_letters_topic)} {
+      dead_letters_topic_{std::move(dead_letters_topic)},
+      routes_{std::move(routes)} {
   for (const auto& p : ports_) {
     slots_.emplace_back(static_cast<std::size_t>(p.partitions));
     const bool named = p.spec.kind == port_kind::public_topic;
@@ -37,8 +41,7 @@ epoch_builder::slot& epoch_builder::slot_of(std::size_t port, partition p) {
 }
 
 // The batch to add to within a step; where it stood before the step is kept.
-record_batch& epoch_builder::batch_of(std::size_t port, partition p) {
-  auto& s = slot_of(port, p);
+record_batch& epoch_builder::touched(slot& s) {
   if (s.step != step_) {
     s.step = step_;
     s.before = s.batch->position();
@@ -70,11 +73,58 @@ void epoch_builder::emit(detail::port_index port, std::optional<bytes_view> plac
                                      fmt::format("a record of {} bytes; the topic's limit is {}",
                                                  size, layout.max_record_bytes)}};
   }
-  auto& batch = batch_of(port, to);
+  add_in_step(slot_of(port, to), time, key, value, headers);
+}
+
+void epoch_builder::add_in_step(slot& s, timestamp time, std::optional<bytes_view> key,
+                                bytes_view value, bytes_view headers) {
+  auto& batch = touched(s);
   const auto before = batch.size_bytes();
   batch.add(time, key, value, headers);
   bytes_ += batch.size_bytes() - before;
   ++records_in_step_;
+}
+
+void epoch_builder::send(const std::string& op, const outgoing_command& command,
+                         const detail::step_context& ctx) {
+  const auto refuse = [&](error e) { throw detail::step_failure{std::move(e)}; };
+  if (!routes_) refuse({errc::user_code, command.type->name, "it has nowhere to go"});
+  const auto route = routes_->find(command);
+  if (!route) refuse(route.error());
+  command_headers h;
+  h.type = *command.type;
+  h.id = id_of_send(op, ctx);
+  command_headers_.clear();
+  encode_command_headers(h, command_headers_);
+  const auto cause = record_address{*origin_->where, origin_->offset}.text();
+  const header_view why{envelope_header::cause, cause};
+  encode_headers(command_headers_, {&why, 1});
+  const auto size = detail::record_bytes(command.key, command.body, command_headers_.size());
+  if (size > (*route)->max_record_bytes) {
+    refuse({errc::too_large, printable(command.key),
+            fmt::format("a command to it takes {} bytes, and a record of {} may have {}", size,
+                        (*route)->topic, (*route)->max_record_bytes)});
+  }
+  auto& s = commands_[{(*route)->topic, partition_of(command.key, (*route)->partitions)}];
+  if (!s.batch) s.batch = std::make_shared<record_batch>();
+  // Not the event time: the topic keeps commands for some time from now on.
+  add_in_step(s, now_, command.key, command.body, command_headers_);
+}
+
+// Of a timer's step not the record that was before it, but the timer, by its key and time.
+bytes epoch_builder::id_of_send(const std::string& op, const detail::step_context& ctx) {
+  bytes about;
+  byte_writer w{about};
+  w.put_bytes(task_.app).put_bytes(task_.stage).put_bytes(op);
+  if (origin_->record != nullptr) {
+    w.put_bytes(origin_->where->topic).put(origin_->where->partition.value);
+    w.put(origin_->offset.value);
+  } else {
+    w.put_bytes("timer").put_bytes(ctx.key.value_or(bytes_view{}));
+    w.put(std::int64_t{ctx.time.time_since_epoch().count()});
+  }
+  w.put(sends_in_step_++);
+  return derived_command_id(about);
 }
 
 void epoch_builder::emit_late(detail::port_index port) {
@@ -182,6 +232,10 @@ std::shared_ptr<closed_epoch> epoch_builder::close(epoch_number number,
       s = slot{};
     }
   }
+  for (auto& [to, s] : commands_) {
+    if (!s.batch->empty()) e->appends.push_back({to, std::move(s.batch)});
+  }
+  commands_.clear();
   if (dead_ && !dead_->empty())
     e->appends.push_back({{dead_letters_topic_, partition{0}}, std::move(dead_)});
   if (epochs_ && !epochs_->empty()) {

@@ -12,16 +12,21 @@ input_clock input_clock::outside() {
   return c;
 }
 
-input_clock input_clock::internal(
-    const std::vector<std::pair<std::string, std::int32_t>>& writers) {
+input_clock input_clock::internal(const std::vector<upstream>& writers) {
   input_clock c;
   c.outside_ = false;
-  for (const auto& [stage, tasks] : writers) {
-    for (std::int32_t t = 0; t < tasks; ++t) {
-      c.channels_.push_back({stage, partition{t}, state::unseen, min_time, {}});
+  for (const auto& writer : writers) {
+    const auto of = std::make_shared<const upstream>(writer);
+    for (std::int32_t t = 0; t < writer.tasks; ++t) {
+      c.channels_.push_back({writer.stage, partition{t}, state::unseen, min_time, {}, of});
     }
   }
   return c;
+}
+
+bool input_clock::channel::may_carry(const topic_partition& origin) const {
+  return (origin.partition == task && of->read.contains(origin.topic)) ||
+         of->through_hops.contains(origin.topic);
 }
 
 bool input_clock::observe_outside(timestamp event_time) {
@@ -91,12 +96,16 @@ bool input_clock::idle() const { return !watermark().has_value() && !ended(); }
 through_map input_clock::through() const {
   through_map least;
   for (const auto& c : channels_) {
-    if (c.state == state::unseen) return {};  // what it carries, and how far, is not known
     for (const auto& [origin, next] : c.through) {
       const auto [at, added] = least.try_emplace(origin, next);
       if (!added) at->second = std::min(at->second, next);
     }
   }
+  std::erase_if(least, [this](const auto& told) {
+    return std::any_of(channels_.begin(), channels_.end(), [&](const channel& c) {
+      return c.may_carry(told.first) && !c.through.contains(told.first);
+    });
+  });
   return least;
 }
 

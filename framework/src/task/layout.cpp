@@ -62,6 +62,15 @@ result<void> require_window(const topic_config& outcomes, const command_window_o
                           retention_of_outcomes(window).count()));
 }
 
+upstream upstream_of(const topology& t, const stage_spec& writer, std::int32_t tasks) {
+  upstream u{writer.name, tasks};
+  for (const auto& in : writer.inputs) {
+    if (!in.internal) u.read.insert(in.topic);
+    for (const auto& w : in.writers) u.through_hops.merge(t.origins_of(*t.find(w)));
+  }
+  return u;
+}
+
 // The topics that commands and their replies take through the log.
 result<void> lay_out_commands(const topology& t, event_log& log, const stage_spec& stage,
                               stage_layout& l, command_routes& routes) {
@@ -118,8 +127,8 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       std::int32_t n = 1;
       if (stage.source) {
         n = 1;
-      } else if (in.internal) {
-        n = partitions.at(in.topic);
+      } else if (const auto own = partitions.find(in.topic); own != partitions.end()) {
+        n = own->second;
       } else {
         auto found = log.find_topic(in.topic);
         if (!found) return fail(found.error());
@@ -153,9 +162,9 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       }
       l.tasks = n;
       if (auto same = check_tasks(log, stage, in, n); !same) return fail(same.error());
-      std::vector<std::pair<std::string, std::int32_t>> writers;
-      for (const auto& w : in.writers) writers.emplace_back(w, layout.at(w).tasks);
-      l.writers.push_back(std::move(writers));
+      l.writers.emplace_back();
+      for (const auto& w : in.writers)
+        l.writers.back().push_back(upstream_of(t, *t.find(w), layout.at(w).tasks));
     }
     for (const auto& port : stage.ports) {
       topic_config wanted;
@@ -176,8 +185,8 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       partitions[port.topic] = config->partitions;
       l.ports.push_back({port, config->partitions, config->max_record_bytes});
     }
+    l.routes = routes;
     if (stage.aggregate) {
-      l.routes = routes;
       if (auto made = lay_out_commands(t, log, stage, l, *routes); !made) return fail(made.error());
     } else {
       topic_config epochs;

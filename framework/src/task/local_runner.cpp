@@ -45,6 +45,7 @@ result<void> local_runner::open() {
         o.log = options_.log;
         o.state_folder = task_folder(options_.state_folder, o.id);
         o.commands = commands(stage.name, partition{p});
+        o.keys = options_.keys;
         o.limits = options_.limits;
         o.clock = options_.clock;
         o.log_to = options_.log_to;

@@ -16,7 +16,7 @@ constexpr std::uint8_t schemas_version = 1;
 void add_late(const stage_spec& stage, const port_spec& port, std::vector<stored_schema>& to) {
   const auto& first = stage.inputs.front();
   for (const auto& in : stage.inputs) {
-    if (in.schema.description != first.schema.description) return;
+    if (in.schema.description != first.schema.description || in.of_aggregate) return;
   }
   to.push_back({port.topic, first.key_schema, first.schema, false});
 }
@@ -44,7 +44,7 @@ std::vector<stored_schema> schemas_of(const topology& t) {
       const bool known = std::any_of(all.begin(), all.end(),
                                      [&](const stored_schema& s) { return s.name == in.topic; });
       // Where stages read a topic as different types the first one's counts, at every start.
-      if (!in.internal && !stage.source && !stage.aggregate && !known)
+      if (!in.internal && !in.of_aggregate && !stage.source && !stage.aggregate && !known)
         all.push_back({in.topic, std::nullopt, in.schema, false});
     }
     for (const auto& port : stage.ports) {

@@ -38,6 +38,7 @@ result<bool> task_impl::open_epoch(bool only_with_work) {
   open_ = true;
   full_ = false;
   opened_at_ = now;
+  builder_.set_clock(now);
   last_fired_.reset();
   record_ = {};
   record_.number = last_epoch_ + 1;
@@ -102,7 +103,7 @@ bool task_impl::should_close(timestamp now) const {
   if (!open_) return in_flight_.empty() && !snapshot_pending() && snapshot_due(now);
   if (in_flight_.size() >= options_.limits.max_epochs_in_flight) return false;
   return epoch_full() || ended_quiet_ || now >= opened_at_ + options_.limits.commit_interval ||
-         flags_pending() || (exhausted_ && more_than_bound_);
+         flags_pending() || (exhausted_ && more_than_bound_) || (hurry_ && in_flight_.empty());
 }
 
 std::optional<timestamp> task_impl::next_deadline() const {
@@ -149,17 +150,24 @@ result<marker> task_impl::current_marker() {
              })) {
     m.kind = marker_kind::idle;
   }
+  m.through = through_now();
+  return m;
+}
+
+through_map task_impl::through_now() const {
+  through_map all;
+  const auto add = [&](const topic_partition& origin, offset next) {
+    const auto [at, added] = all.try_emplace(origin, next);
+    if (!added) at->second = std::min(at->second, next);
+  };
   for (const auto& in : inputs_) {
     if (!in->spec().internal) {
-      m.through[in->where()] = in->next();
+      add(in->where(), in->next());
       continue;
     }
-    for (const auto& [origin, next] : in->clock().through()) {
-      const auto [at, added] = m.through.try_emplace(origin, next);
-      if (!added) at->second = std::min(at->second, next);
-    }
+    for (const auto& [origin, next] : in->clock().through()) add(origin, next);
   }
-  return m;
+  return all;
 }
 
 result<epoch_ptr> task_impl::close(timestamp now, bool final) {
@@ -202,6 +210,7 @@ result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {
   const epoch_number number = last_epoch_ + 1;
   flying_epoch flying;
   flying.number = number;
+  flying.through = last_marker_->through;
   std::vector<log_transaction::move> moves;
   const auto metadata =
       encode_metadata({number, std::nullopt, all_ended() && !*due, order_, built_for_});
@@ -219,7 +228,7 @@ result<epoch_ptr> task_impl::close_epoch(timestamp now, bool final) {
   last_epoch_ = number;
   birth_to_write_.reset();
   began_between_timers_ = due->has_value();
-  open_ = full_ = exhausted_ = false;
+  open_ = full_ = exhausted_ = hurry_ = false;
   if (snapshot) {
     freeze(number);
     last_snapshot_at_ = now;
@@ -233,6 +242,7 @@ void task_impl::committed(epoch_number e, const std::vector<offset>& bases) {
   auto& f = in_flight_.front();
   if (f.epochs_append) epochs_next_ = bases.at(*f.epochs_append) + f.epochs_count;
   durable_positions_ = std::move(f.positions);
+  durable_through_ = std::move(f.through);
   committed_order_ = f.order;
   in_flight_.pop_front();
   for (auto* t : tables_) t->durable(table_epoch(e));
@@ -357,6 +367,27 @@ read_position task_impl::read_at(read_level level) const {
   }
   r.stale = phase_ == task_phase::replaying;
   return r;
+}
+
+result<std::optional<offset>> task_impl::taken_in(const topic_partition& origin) const {
+  const auto origins = options_.topology->origins_of(*stage_);
+  if (!origins.contains(origin.topic)) {
+    return fail(errc::invalid_argument, id_.stage,
+                fmt::format("what it has does not come from \"{}\", but from: {}", origin.topic,
+                            fmt::join(origins, ", ")));
+  }
+  if (phase_ == task_phase::replaying) return std::optional<offset>{};
+  if (const auto at = durable_through_.find(origin); at != durable_through_.end())
+    return std::optional{at->second};
+  // Of what comes through other stages its beginning is told of, too; of other partitions of a
+  // topic that it reads itself nothing comes.
+  const auto& inputs = options_.layout.writers;
+  const bool through_others = std::any_of(inputs.begin(), inputs.end(), [&](const auto& writers) {
+    return std::any_of(writers.begin(), writers.end(), [&](const upstream& w) {
+      return w.read.contains(origin.topic) || w.through_hops.contains(origin.topic);
+    });
+  });
+  return through_others ? std::optional<offset>{} : std::optional{task_input::no_limit};
 }
 
 }  // namespace kappa::detail

@@ -56,6 +56,8 @@ class task_impl final : public runnable_task {
       std::function<void()> on_data) override;
   keyed_table_base* table() override { return table_.get(); }
   read_position read_at(read_level level) const override;
+  result<std::optional<offset>> taken_in(const topic_partition& origin) const override;
+  void hurry() override { hurry_ = true; }
 
  private:
   // An epoch record and where it stands in the epochs topic.
@@ -67,6 +69,7 @@ class task_impl final : public runnable_task {
   struct flying_epoch {
     epoch_number number;
     std::vector<offset> positions;
+    through_map through;
     std::optional<std::size_t> epochs_append;
     std::int64_t epochs_count = 0;
     std::uint32_t order = 0;
@@ -151,6 +154,7 @@ class task_impl final : public runnable_task {
   bool epoch_full() const;
   bool needs_epoch_record() const;
   result<marker> current_marker();
+  through_map through_now() const;
   void freeze(epoch_number e);
   snapshot_record snapshot_now(epoch_number e) const;
   bool snapshot_due(timestamp now) const;
@@ -218,6 +222,8 @@ class task_impl final : public runnable_task {
   std::deque<flying_epoch> in_flight_;
   std::optional<birth_record> birth_to_write_;
   std::vector<offset> durable_positions_;
+  through_map durable_through_;
+  bool hurry_ = false;  // for the open epoch
   kappa::offset epochs_next_;
   bool changed_since_snapshot_ = false;
 

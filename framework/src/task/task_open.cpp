@@ -37,7 +37,8 @@ task_impl::task_impl(task_options options)
       stage_{options_.topology->find(options_.stage)},
       id_{stage_->app, stage_->name, stage_->generation, options_.partition},
       several_inputs_{stage_->inputs.size() > 1},
-      builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic()} {}
+      builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic(),
+               options_.layout.routes} {}
 
 void task_impl::close_store() {
   tables_.clear();
@@ -474,6 +475,7 @@ result<void> task_impl::go_live() {
     began_between_timers_ = due && due->has_value();
     if (auto m = current_marker()) last_marker_ = std::move(*m);
   }
+  durable_through_ = through_now();
   failpoint::hit("recover.live");
   return {};
 }

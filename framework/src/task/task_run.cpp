@@ -354,8 +354,7 @@ result<void> task_impl::record_failed(task_input& in, const record_view& record,
     return fail(failed.reason.code, position,
                 fmt::format("operator \"{}\": {}", op, failed.reason.text()));
   }
-  // Replay emits nothing, so it would not find an output too large.
-  if (failed.users || failed.reason.code == errc::too_large) {
+  if (failed.users) {
     record_.failed_records.push_back({static_cast<std::uint32_t>(index_of(in)), record.offset, op});
   }
   to_dead_letters(failed.reason, op, in, record);

@@ -10,7 +10,8 @@ namespace kappa::detail {
 
 struct step_error {
   error reason;
-  /// User code threw: replay must not run it again, because it may not throw again.
+  /// User code threw, or what it wanted to write could not be: replay must not run it again,
+  /// because it may not throw again, and writes nothing.
   bool users = false;
   /// The record cannot be processed (dead letter). Otherwise the task itself cannot go on.
   bool of_the_record = false;
@@ -22,8 +23,9 @@ inline step_error current_step_error() {
     throw;
   } catch (const step_failure& f) {
     const auto code = f.reason().code;
-    return {f.reason(), false,
-            code == errc::decode || code == errc::invalid_argument || code == errc::too_large ||
+    const bool of_output = code == errc::too_large || code == errc::user_code;
+    return {f.reason(), of_output,
+            of_output || code == errc::decode || code == errc::invalid_argument ||
                 code == errc::incompatible};
   } catch (const std::bad_alloc&) {  // says nothing of the record: another time there is enough
     return {error_caught(""), false, false};

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "kappa/core/partitioner.hpp"
+#include "kappa/keys/memory_key_store.hpp"
 
 namespace kappa::testing {
 namespace {
@@ -57,14 +58,22 @@ struct advanced {
   timestamp to;
 };
 struct ended {};
-using action = std::variant<sent_record, advanced, ended>;
+struct asked {
+  std::string stage;
+  command_call call;
+};
+struct waited {
+  milliseconds time;
+};
+using action = std::variant<sent_record, advanced, ended, asked, waited>;
 
 enum class restarts { none, with_snapshots, without_snapshots };
 
 // An app on its own log and state, that plays a script.
 class stage_set {
  public:
-  stage_set(std::shared_ptr<const topology> t, const driver_options& options, restarts mode)
+  stage_set(std::shared_ptr<const topology> t, const driver_options& options,
+            std::shared_ptr<key_ring> keys, restarts mode)
       : options_{options}, mode_{mode}, log_{memory_log::create()} {
     local_runner_options o;
     o.topology = std::move(t);
@@ -73,6 +82,7 @@ class stage_set {
     o.layout.partitions = options.partitions;
     o.layout.create_inputs = true;
     o.limits = options.limits;
+    o.keys = std::move(keys);
     o.clock = [this] { return timestamp{milliseconds{now_ms_}}; };
     runner_ = std::make_unique<local_runner>(std::move(o));
     must(runner_->open());
@@ -192,6 +202,12 @@ class stage_set {
     runner_->crash();
     must(runner_->open());
   }
+  void apply(const asked& a) {
+    const auto tasks = runner_->layout().at(a.stage).tasks;
+    auto call = a.call;
+    must(runner_->commands(a.stage, partition_of(call.key, tasks))->put(std::move(call)));
+  }
+  void apply(const waited& w) { now_ms_ += w.time.count(); }
 
   driver_options options_;
   restarts mode_;
@@ -213,6 +229,7 @@ timestamp ts(std::string_view text) {
 struct driver::inside {
   std::shared_ptr<const kappa::topology> topology;
   driver_options options;
+  std::shared_ptr<key_ring> keys = std::make_shared<key_ring>(std::make_shared<memory_key_store>());
   std::unique_ptr<stage_set> main;
   std::vector<action> script;
   std::map<std::string, std::map<partition, offset>> read_up_to;
@@ -228,7 +245,7 @@ struct driver::inside {
 driver::driver(const app& a, driver_options options) : in_{std::make_unique<inside>()} {
   in_->topology = std::make_shared<kappa::topology>(must(kappa::topology::compile(a)));
   in_->options = std::move(options);
-  in_->main = std::make_unique<stage_set>(in_->topology, in_->options, restarts::none);
+  in_->main = std::make_unique<stage_set>(in_->topology, in_->options, in_->keys, restarts::none);
 }
 
 driver::~driver() {
@@ -280,14 +297,40 @@ std::optional<bytes> driver::read_state(const std::string& stage, const bytes& k
 event_log& driver::log() { return in_->main->log(); }
 local_runner& driver::runner() { return in_->main->runner(); }
 
-void driver::check(const result<void>& round_trip) { must(round_trip); }
+void driver::advance_clock(milliseconds by) { in_->act(waited{by}); }
+
+std::string driver::stage_of(std::type_index aggregate, std::uint64_t key_fingerprint) {
+  return must(in_->topology->find_aggregate(aggregate, key_fingerprint))->name;
+}
+
+command_result driver::ask_bytes(std::type_index aggregate, std::uint64_t key_fingerprint,
+                                 bytes key, std::size_t command, bytes body, std::string id,
+                                 std::optional<std::uint64_t> expected) {
+  asked a{stage_of(aggregate, key_fingerprint), {std::move(key), command, std::move(body)}};
+  if (!id.empty()) a.call.id = std::move(id);
+  a.call.expected = expected;
+  in_->script.push_back(a);  // whoever does the same again is not to be answered
+  command_result answer{"", a.call.key, {}};
+  bool came = false;
+  a.call.done = [&](command_outcome o) {
+    answer.outcome = std::move(o);
+    came = true;
+  };
+  in_->main->play(a);
+  if (!came) throw std::runtime_error{a.stage + ": the command has not been answered"};
+  return answer;
+}
+
+key_ring* driver::keys() { return in_->keys.get(); }
+
+void driver::check(const result<void>& done) { must(done); }
 
 std::string driver::verify() {
   in_->verified = true;
   std::string differences;
   const auto expected = in_->main->picture(differences);
   for (const auto mode : {restarts::with_snapshots, restarts::without_snapshots}) {
-    stage_set shadow{in_->topology, in_->options, mode};
+    stage_set shadow{in_->topology, in_->options, in_->keys, mode};
     for (const auto& a : in_->script) shadow.play(a);
     auto found = shadow.picture(differences);
     const auto* how =

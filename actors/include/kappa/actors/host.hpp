@@ -131,6 +131,10 @@ struct query_options {
   /// Of an aggregate: wait until it is at this version, as a receipt says it, or later: so that
   /// whoever was told that a command was accepted sees what it did.
   std::optional<std::uint64_t> at_least_version{};
+  /// Wait until everything in front of this record is in the answer, as far as it has to do with
+  /// it: of a topic from outside, or of an aggregate's events (position_of), from which the stage's
+  /// results come through whatever stages.
+  std::optional<record_address> at_least{};
   /// Of an aggregate: see all that anybody was told before this call, by whichever process. Costs a
   /// commit (those that ask at once share it), in which the log is asked whether the task is still
   /// this process's. A plain query may be answered by a process that another has just taken the
@@ -180,6 +184,7 @@ struct task_status {
   std::optional<error> last_error;
   int failures = 0;
   bool source = false;
+  bool aggregate = false;
   std::optional<standby_status> standby;  // of one that is elsewhere
 };
 
@@ -201,7 +206,8 @@ class host final : public aggregate_asker {
   result<void> stop();
 
   /// Waits until every task has finished (true), or the host cannot go on (error), or `timeout`
-  /// is over (false).
+  /// is over (false). Aggregates have when the app has streams, which all have, and no command is
+  /// left in the log; without streams never.
   [[nodiscard]] result<bool> wait_finished(std::chrono::milliseconds timeout);
 
   /// The value of a key. K: a string, an integer, … (what key_by gave), or windowed_key.
@@ -242,6 +248,18 @@ class host final : public aggregate_asker {
   [[nodiscard]] result<answer<aggregate_entry<A>>> query(const char* key,
                                                          query_options options = {}) {
     return query<A>(std::string{key}, options);
+  }
+
+  /// Behind all events of the aggregates in this one's partition that are in the log by now: with
+  /// query_options::at_least a projection of them shows what whoever was answered before this call
+  /// was told. Blocks: it asks the log.
+  template <aggregate_type A, class K>
+  [[nodiscard]] result<record_address> position_of(const K& key) {
+    return end_of_events(detail::address_of<A, K>(), encoded(key));
+  }
+  template <aggregate_type A>
+  [[nodiscard]] result<record_address> position_of(const char* key) {
+    return position_of<A>(std::string{key});
   }
 
   /// One state key of the partition that `placed_by` belongs to.
@@ -310,6 +328,8 @@ class host final : public aggregate_asker {
   }
 
   [[nodiscard]] result<std::string> stage_of(const detail::aggregate_address& type) const;
+  [[nodiscard]] result<record_address> end_of_events(const detail::aggregate_address& type,
+                                                     bytes_view key);
   void send(command_call call, const detail::aggregate_address& type,
             std::chrono::milliseconds timeout) override;
 

@@ -29,4 +29,7 @@ inline constexpr std::size_t max_command_id_bytes = 128;
 /// errc::invalid_argument: it is empty, or longer than max_command_id_bytes.
 [[nodiscard]] result<void> check_command_id(bytes_view id);
 
+/// Of a command that follows from something: the same whenever that is the same. Without time.
+[[nodiscard]] bytes derived_command_id(bytes_view cause);
+
 }  // namespace kappa

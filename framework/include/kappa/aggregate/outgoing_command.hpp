@@ -1,5 +1,6 @@
-// A command that an aggregate sends to another one of its app, or to itself, as part of a decision:
-// it is in the log with the decision's events, or not at all, and is decided once.
+// A command that an aggregate sends to another one of its app, or to itself, as part of a decision,
+// or that a stream sends: it is in the log with what else follows (a decision's events, a stream's
+// outputs and position), or not at all, and is decided once.
 //
 // Threading: plain values.
 #pragma once
@@ -35,6 +36,18 @@ template <encodable K, encodable C>
   static const auto keys = codec<K>::schema().fingerprint;
   static const auto type = reference_to(codec<C>::schema());
   return {encoded(key), keys, &type, encoded(command), std::move(options)};
+}
+
+/// To the aggregate of this key whose protocol has the command: what `stream::send` takes.
+template <encodable K, encodable C>
+[[nodiscard]] outgoing_command command_to(const K& key, const C& command,
+                                          send_options options = {}) {
+  return make_outgoing(key, command, std::move(options));
+}
+template <encodable C>
+[[nodiscard]] outgoing_command command_to(const char* key, const C& command,
+                                          send_options options = {}) {
+  return make_outgoing(std::string{key}, command, std::move(options));
 }
 
 }  // namespace kappa

@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <typeindex>
 #include <utility>
 
 #include "kappa/source/record_source.hpp"
+#include "kappa/stream/aggregate_events.hpp"
 #include "kappa/stream/stream.hpp"
 
 namespace kappa {
@@ -20,6 +22,11 @@ struct stream_options {
   std::function<timestamp(const T&)> event_time{};
   /// A partition without records for this long (wall clock) is declared idle, in the log, so that
   /// it does not hold back event time. Zero: never.
+  milliseconds idle_after = std::chrono::minutes{1};
+};
+
+struct events_options {
+  /// As stream_options::idle_after.
   milliseconds idle_after = std::chrono::minutes{1};
 };
 
@@ -90,6 +97,25 @@ class app {
                                       return program->make_table(store, table, options);
                                     }};
     (void)graph_->add(std::move(node));
+  }
+
+  /// What happens to the aggregates of type A whose events are in the topic `name`: of this app
+  /// (which must say so by `aggregate`), or of another one. K: the type of their keys.
+  template <class A, class K = std::string>
+  kappa::stream<event_of<A, K>> events(std::string name, events_options options = {}) {
+    static_assert(detail::check_aggregate<A>());
+    static_assert(encodable<K>, "the key needs a kappa::codec");
+    detail::op_node node;
+    node.kind = detail::op_kind::events;
+    node.name = name;
+    node.topic = std::move(name);
+    node.key_schema = codec<K>::schema();
+    node.aggregate = typeid(A);
+    if (options.idle_after.count() > 0) node.idle_after = options.idle_after;
+    node.make_root = [](const detail::op_build& b, const detail::children& to) {
+      return std::make_shared<detail::events_root<A, K>>(b.op, to);
+    };
+    return {graph_, graph_->add(std::move(node))};
   }
 
   [[nodiscard]] const std::string& name() const { return graph_->app; }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <typeindex>
 #include <utility>
 #include <vector>
 
@@ -46,8 +47,10 @@ enum class op_kind {
   fold,           // keyed state
   window_fold,
   process,
-  to,        // writes a public topic
-  aggregate  // decides commands; a stage of its own
+  to,         // writes a public topic
+  aggregate,  // decides commands; a stage of its own
+  events,     // reads what has happened to aggregates
+  send        // sends commands to aggregates
 };
 
 [[nodiscard]] std::string_view name_of(op_kind kind);
@@ -122,15 +125,16 @@ struct op_node {
   /// stream, source, hop: makes the first operator of the stage that reads.
   std::function<std::shared_ptr<record_receiver>(const op_build&, const children&)> make_root;
   std::optional<state_spec> state;
-  std::string topic;                       // stream, to; late topic of a window (may be empty)
-  schema_info schema;                      // of the values in the topic (stream, hop, to)
+  std::string topic;   // stream, to, events; late topic of a window (may be empty)
+  schema_info schema;  // of the values in the topic (stream, hop, to)
   std::optional<schema_info> key_schema;   // of its keys, where the operator makes them (hop, to)
   check_fn check = nullptr;                // of those values
   std::string parameters;                  // part of the fingerprint: window size, lateness, …
   milliseconds output_delay{0};            // how far results lag behind the watermark
-  std::optional<milliseconds> idle_after;  // stream
+  std::optional<milliseconds> idle_after;  // stream, events
   source_factory source;                   // source
   std::shared_ptr<const aggregate_program> program;  // aggregate
+  std::optional<std::type_index> aggregate;          // events: whose, where that is in the app
   command_window_options command_window;             // aggregate
 };
 

@@ -3,6 +3,7 @@
 // Threading: the task's thread.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <optional>
 #include <type_traits>
@@ -10,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/aggregate/outgoing_command.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/stream/graph.hpp"
 #include "kappa/stream/schema_guard.hpp"
@@ -270,6 +272,31 @@ class to_op final : public receiver<T> {
   port_index port_;
   bytes key_;
   bytes placed_by_;
+};
+
+/// Sends commands to aggregates: one, an optional one, or several.
+template <class T, class F>
+class send_op final : public receiver<T> {
+ public:
+  send_op(op_index op, std::string name, F f) : op_{op}, name_{std::move(name)}, f_{std::move(f)} {}
+
+  void receive(const T& value, step_context& ctx) override {
+    ctx.op = op_;
+    if (ctx.muted) return;
+    using returned = std::remove_cvref_t<std::invoke_result_t<const F&, const T&>>;
+    if constexpr (std::same_as<returned, outgoing_command>) {
+      ctx.out->send(name_, std::invoke(f_, value), ctx);
+    } else if constexpr (std::same_as<returned, std::optional<outgoing_command>>) {
+      if (const auto one = std::invoke(f_, value)) ctx.out->send(name_, *one, ctx);
+    } else {
+      for (const outgoing_command& one : std::invoke(f_, value)) ctx.out->send(name_, one, ctx);
+    }
+  }
+
+ private:
+  op_index op_;
+  std::string name_;
+  F f_;
 };
 
 inline bytes_view key_or_fail(const step_context& ctx) {

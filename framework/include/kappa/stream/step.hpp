@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "kappa/aggregate/outgoing_command.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/caught.hpp"
 #include "kappa/core/error.hpp"
@@ -39,6 +40,8 @@ class step_failure : public thrown_error {
 using port_index = std::uint16_t;  // an output of a stage
 using op_index = std::uint16_t;    // an operator of a stage
 
+struct step_context;
+
 /// Takes what steps emit: the open epoch.
 class emitter {
  public:
@@ -48,6 +51,10 @@ class emitter {
                     std::optional<bytes_view> key, bytes_view value, timestamp time) = 0;
   /// The step's own input record goes to the late output `port`, as it was read.
   virtual void emit_late(port_index port) = 0;
+  /// A command to an aggregate of the app. Its id is derived from the operator (by name) and what
+  /// the step works on, so that it is the same whenever the same is done again.
+  virtual void send(const std::string& op, const outgoing_command& command,
+                    const step_context& ctx) = 0;
 };
 
 /// What a step may use. Made by the task, one for its life; fields change from step to step.

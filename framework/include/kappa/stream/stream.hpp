@@ -5,7 +5,7 @@
 //      .window(tumbling{1h}, {.lateness = 10min}).fold<stats>("hourly", …).to("hourly");
 //
 // Names are mandatory wherever something is remembered or reported by it: validate, filter, map,
-// flat_map, merge, key_by, fold, process. They must be stable over versions of the program.
+// flat_map, merge, key_by, fold, process, send. They must be stable over versions of the program.
 //
 // Threading: build a topology on one thread. User functions run on the task's thread, must be
 // deterministic, and may throw: the record then goes to dead letters.
@@ -183,6 +183,23 @@ class stream {
     node.check = testing::check_stored<value>;
     node.make = [](const detail::op_build& b, const detail::children&) {
       return std::make_shared<detail::to_op<T>>(b.op, b.port);
+    };
+    graph_->add(std::move(node));
+    return *this;
+  }
+
+  /// Sends commands to aggregates of the app. `f`: (const T&) → what kappa::command_to makes, an
+  /// optional one, or a vector of them. Each is in the log with whatever else the step writes, or
+  /// not at all, and has an id of its own that follows from what was read: it is decided once. What
+  /// it comes to the stream is not told; `app::events` tells what happened.
+  template <class F>
+  const stream& send(std::string name, F f) const {
+    detail::op_node node;
+    node.kind = detail::op_kind::send;
+    node.name = name;
+    node.inputs = {op_};
+    node.make = [name = std::move(name), f](const detail::op_build& b, const detail::children&) {
+      return std::make_shared<detail::send_op<T, F>>(b.op, name, f);
     };
     graph_->add(std::move(node));
     return *this;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <typeindex>
 #include <vector>
@@ -24,6 +25,7 @@ namespace kappa {
 struct input_spec {
   std::string topic;                 // for a source: its name
   bool internal = false;             // written by stages of this app, with markers
+  bool of_aggregate = false;         // events, of this app's aggregate or of another's
   std::vector<std::string> writers;  // those stages
   schema_info schema;
   std::optional<schema_info> key_schema;   // where it is known: of hops
@@ -114,6 +116,9 @@ class topology {
   [[nodiscard]] const std::vector<stage_spec>& stages() const { return stages_; }
   /// Null when there is no such stage.
   [[nodiscard]] const stage_spec* find(const std::string& stage) const;
+  /// The topics from outside, and of aggregates' events, that the stage's results come from,
+  /// through whatever stages of the app; of an aggregate its own events.
+  [[nodiscard]] std::set<std::string> origins_of(const stage_spec& stage) const;
   /// The stage, which must keep a keyed state. errc::not_found: there is none of that name;
   /// errc::invalid_argument: it keeps none. Both name those that do.
   [[nodiscard]] result<const stage_spec*> find_keyed(const std::string& stage) const;

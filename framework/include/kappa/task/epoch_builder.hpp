@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "kappa/log/record.hpp"
 #include "kappa/stream/step.hpp"
 #include "kappa/stream/topology.hpp"
+#include "kappa/task/command_routes.hpp"
 #include "kappa/task/epoch.hpp"
 #include "kappa/task/marker.hpp"
 
@@ -54,13 +56,19 @@ struct dead_letter {
 
 class epoch_builder final : public detail::emitter {
  public:
-  epoch_builder(task_id task, std::vector<port_layout> ports, std::string dead_letters_topic);
+  /// `routes`: for commands; null: nothing is sent.
+  epoch_builder(task_id task, std::vector<port_layout> ports, std::string dead_letters_topic,
+                std::shared_ptr<const command_routes> routes = nullptr);
+
+  /// What time it is for the commands of the epoch.
+  void set_clock(timestamp now) { now_ = now; }
 
   void begin_step(const step_origin* origin) {
     origin_ = origin;
     ++step_;
     touched_.clear();
     records_in_step_ = 0;
+    sends_in_step_ = 0;
     bytes_before_step_ = bytes_;
   }
   void commit_step() {
@@ -72,6 +80,8 @@ class epoch_builder final : public detail::emitter {
   void emit(detail::port_index port, std::optional<bytes_view> placed_by,
             std::optional<bytes_view> key, bytes_view value, timestamp time) override;
   void emit_late(detail::port_index port) override;
+  void send(const std::string& op, const outgoing_command& command,
+            const detail::step_context& ctx) override;
 
   /// Outside of steps.
   void add(const dead_letter& d);
@@ -96,13 +106,20 @@ class epoch_builder final : public detail::emitter {
   };
 
   slot& slot_of(std::size_t port, partition p);
-  record_batch& batch_of(std::size_t port, partition p);
+  record_batch& touched(slot& s);
+  void add_in_step(slot& s, timestamp time, std::optional<bytes_view> key, bytes_view value,
+                   bytes_view headers);
+  bytes id_of_send(const std::string& op, const detail::step_context& ctx);
 
   task_id task_;
   std::vector<port_layout> ports_;
   std::string dead_letters_topic_;
   std::vector<std::vector<slot>> slots_;      // by port, by partition
   std::vector<repeated_envelope> envelopes_;  // by port
+  std::shared_ptr<const command_routes> routes_;
+  std::map<topic_partition, slot> commands_;
+  timestamp now_ = min_time;
+  bytes command_headers_;
   std::shared_ptr<record_batch> dead_;
   std::shared_ptr<record_batch> epochs_;
   std::string epochs_topic_;
@@ -111,6 +128,7 @@ class epoch_builder final : public detail::emitter {
   std::uint64_t step_ = 0;
   std::vector<slot*> touched_;  // in this step
   std::uint64_t records_in_step_ = 0;
+  std::uint64_t sends_in_step_ = 0;
   std::size_t bytes_ = 0;
   std::size_t bytes_before_step_ = 0;
   std::uint64_t records_ = 0;

@@ -9,9 +9,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "kappa/core/bytes.hpp"
@@ -21,13 +22,20 @@
 
 namespace kappa {
 
+/// A stage that writes an internal topic, and which origins its markers tell of.
+struct upstream {
+  std::string stage;
+  std::int32_t tasks = 0;
+  std::set<std::string> read{};          // by its task n their partition n
+  std::set<std::string> through_hops{};  // by any task any partition
+};
+
 class input_clock {
  public:
   /// A topic from outside, or a source.
   [[nodiscard]] static input_clock outside();
-  /// An internal topic: (stage, number of tasks) of each writer.
-  [[nodiscard]] static input_clock internal(
-      const std::vector<std::pair<std::string, std::int32_t>>& writers);
+  /// An internal topic.
+  [[nodiscard]] static input_clock internal(const std::vector<upstream>& writers);
 
   /// A valid record (outside inputs: it drives the watermark; internal ones: only `largest`). True
   /// when the watermark may have moved.
@@ -50,7 +58,8 @@ class input_clock {
   [[nodiscard]] bool ended() const;
   /// No channel holds event time back, and not all have ended.
   [[nodiscard]] bool idle() const;
-  /// What has been taken in of each origin, as told by the channels (minimum where several tell).
+  /// What has been taken in of each origin, as told by the channels (minimum where several tell):
+  /// of those of which every channel has told that may carry them.
   [[nodiscard]] through_map through() const;
 
   void encode(byte_writer& out) const;
@@ -66,6 +75,9 @@ class input_clock {
     input_clock::state state = input_clock::state::unseen;
     timestamp watermark = min_time;
     through_map through;
+    std::shared_ptr<const upstream> of;
+
+    [[nodiscard]] bool may_carry(const topic_partition& origin) const;
   };
 
   bool outside_ = true;

@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "kappa/core/error.hpp"
@@ -16,6 +15,7 @@
 #include "kappa/stream/topology.hpp"
 #include "kappa/task/command_routes.hpp"
 #include "kappa/task/epoch_builder.hpp"
+#include "kappa/task/input_clock.hpp"
 
 namespace kappa {
 
@@ -30,11 +30,10 @@ struct layout_options {
 struct stage_layout {
   std::int32_t tasks = 1;
   std::vector<port_layout> ports;
-  /// For each input: (writer stage, its tasks); empty for topics from outside.
-  std::vector<std::vector<std::pair<std::string, std::int32_t>>> writers;
-  // Of an aggregate: of the app's topic of replies; and the ways to all its aggregates.
-  std::int32_t reply_partitions = 0;
-  std::shared_ptr<const command_routes> routes;
+  /// For each input: who writes it; empty for topics from outside.
+  std::vector<std::vector<upstream>> writers;
+  std::int32_t reply_partitions = 0;             // of an aggregate: of the app's topic of replies
+  std::shared_ptr<const command_routes> routes;  // to all aggregates of the app
 };
 
 using app_layout = std::map<std::string, stage_layout>;  // by stage

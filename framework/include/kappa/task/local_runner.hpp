@@ -27,6 +27,7 @@ struct local_runner_options {
   task_limits limits;
   failure_policy on_failure = failure_policy::dead_letter;
   bool until_end = false;
+  std::shared_ptr<key_ring> keys;  // of aggregates' personal fields; null: they have none
   clock_fn clock = steady_now;
   log_sink log_to = no_log;
   step_watcher* watcher = nullptr;

@@ -143,6 +143,16 @@ class runnable_task {
     done(fail(errc::invalid_argument, id().text(),
               "only what an aggregate has can be asked for in this way"));
   }
+  /// Everything of that origin (a topic from outside, or of an aggregate's events) in front of the
+  /// offset is in the committed state, as far as it comes to this task. Nothing: that is not known
+  /// yet. errc::invalid_argument: what the task does does not come from that topic.
+  [[nodiscard]] virtual result<std::optional<offset>> taken_in(
+      const topic_partition& origin) const {
+    return fail(errc::invalid_argument, id().text(), "it does not read " + origin.topic);
+  }
+  /// Somebody waits for what is still to be committed: the open epoch closes as soon as none is in
+  /// flight.
+  virtual void hurry() {}
   /// Of an aggregate: the version of a value of the table. 0: it is none.
   [[nodiscard]] virtual std::uint64_t version_of(bytes_view /*stored*/) const { return 0; }
 };

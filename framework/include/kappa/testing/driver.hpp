@@ -5,6 +5,8 @@
 //   driver.advance_event_time(ts("2001-01-01T09:11"));
 //   BOOST_TEST(driver.read<delay_alert>("delay-alerts").size() == 1);
 //
+// Aggregates are asked: `driver.ask<account>("ann", deposit{500})`. Their clock stands still, too.
+//
 // On destruction the driver runs the same script twice more, restarting the app at every epoch:
 // once with a snapshot after each commit, once with none, and compares outputs and state. It also
 // checks that everything it sees in topics and state decodes and encodes to the same bytes. A
@@ -21,11 +23,15 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <typeindex>
 #include <variant>
 #include <vector>
 
+#include "kappa/aggregate/command_result.hpp"
+#include "kappa/aggregate/personal_data.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/time.hpp"
+#include "kappa/keys/key_ring.hpp"
 #include "kappa/log/memory_log.hpp"
 #include "kappa/stream/app.hpp"
 #include "kappa/stream/window.hpp"
@@ -82,6 +88,27 @@ class driver {
   void send_bytes(const std::string& topic, bytes value, timestamp at,
                   std::optional<bytes> key = {}, std::optional<partition> to = {});
 
+  /// Asks the aggregate A under this key; when it returns, all that follows is done: commands that
+  /// it sends, streams of its events. `expected`: only if it is at this version.
+  template <aggregate_type A, class K, class C>
+  command_result ask(const K& key, const C& command, std::string id = {},
+                     std::optional<std::uint64_t> expected = {}) {
+    static_assert(commands_of<A>::template contains<C>,
+                  "this command is not of the aggregate's protocol");
+    auto body = kappa::detail::encoded_sealed(command, encoded(key), keys());
+    if (!body) throw std::runtime_error{body.error().text()};
+    return ask_bytes(typeid(A), codec<K>::schema().fingerprint, encoded(key),
+                     commands_of<A>::template place_of<C>, std::move(*body), std::move(id),
+                     expected);
+  }
+  template <aggregate_type A, class C>
+  command_result ask(const char* key, const C& command, std::string id = {},
+                     std::optional<std::uint64_t> expected = {}) {
+    return ask<A>(std::string{key}, command, std::move(id), expected);
+  }
+  /// Moves the clock that aggregates see, so that their deadlines pass. Event time stands still.
+  void advance_clock(milliseconds by);
+
   /// Moves event time of all inputs from outside: windows whose grace is over close.
   void advance_event_time(timestamp t);
   /// All inputs end: open windows close.
@@ -120,6 +147,20 @@ class driver {
     return decode_state<S>(stage, encoded(key), window_state_key(encoded(key), window_start));
   }
 
+  /// What is under this key of the aggregate A.
+  template <aggregate_type A, class K>
+  std::optional<aggregate_entry<A>> entry(const K& key) {
+    const auto stage = stage_of(typeid(A), codec<K>::schema().fingerprint);
+    auto found = decode_state<aggregate_entry<A>>(stage, encoded(key), encoded(key));
+    if (!found) return found;
+    check(kappa::detail::open_personal(found->state, keys()));
+    return found;
+  }
+  template <aggregate_type A>
+  std::optional<aggregate_entry<A>> entry(const char* key) {
+    return entry<A>(std::string{key});
+  }
+
   [[nodiscard]] event_log& log();
   [[nodiscard]] local_runner& runner();
   /// Runs the shadows now (the destructor then does not): the differences, one a line.
@@ -128,7 +169,12 @@ class driver {
  private:
   struct inside;
 
-  static void check(const result<void>& round_trip);
+  static void check(const result<void>& done);
+  key_ring* keys();
+  std::string stage_of(std::type_index aggregate, std::uint64_t key_fingerprint);
+  command_result ask_bytes(std::type_index aggregate, std::uint64_t key_fingerprint, bytes key,
+                           std::size_t command, bytes body, std::string id,
+                           std::optional<std::uint64_t> expected);
   std::vector<read_record<bytes>> read_raw(const std::string& topic);
   std::optional<bytes> read_state(const std::string& stage, const bytes& key,
                                   const bytes& state_key);

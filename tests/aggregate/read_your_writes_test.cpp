@@ -1,0 +1,138 @@
+// Queries of projections that wait until they show what the asker has been told.
+#include <boost/test/unit_test.hpp>
+
+#include "aggregate/bank_app.hpp"
+#include "kappa/actors/host.hpp"
+#include "kappa/log/open_log.hpp"
+#include "support/must.hpp"
+#include "support/refused.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace read_your_writes_tests {
+
+namespace {
+
+using namespace bank;
+using namespace kappa;
+using kappa::test::must;
+using kappa::test::refused;
+using kappa::test::temporary_folder;
+using account_event = event_of<account>;
+
+// Of each account how often something has happened; and of all, through two hops, of those events
+// the money that came in.
+app bank_with_projections() {
+  auto a = bank_app();
+  auto events = a.events<account>("accounts");
+  events.already_keyed(&account_event::key)
+      .fold<std::int64_t>("changes", [](std::int64_t& n, const account_event&) { ++n; });
+  events
+      .flat_map("deposits",
+                [](const account_event& e) {
+                  const auto* d = e.as<deposited>();
+                  return d != nullptr ? std::vector<std::int64_t>{d->amount_cents}
+                                      : std::vector<std::int64_t>{};
+                })
+      .key_by("amount", [](std::int64_t amount) { return amount; })
+      .process<std::int64_t>("by-amount",
+                             [](std::int64_t& n, std::int64_t amount) {
+                               ++n;
+                               return amount;
+                             })
+      .key_by("all", [](std::int64_t) { return std::string{"all"}; })
+      .fold<std::int64_t>("money", [](std::int64_t& sum, std::int64_t by) { sum += by; });
+  a.stream<std::string>("letters").map("same", [](const std::string& s) { return s; }).to("copies");
+  return a;
+}
+
+struct running_bank {
+  running_bank() { start(); }
+  void start() {
+    host_options o;
+    o.log = "lmdb:" + (folder.path() / "log").string();
+    o.state = folder.path() / "state";
+    o.partitions = 3;
+    o.limits.commit_interval = std::chrono::milliseconds{20};
+    auto log = must(open_log({.url = o.log}));
+    must(log->create_topic({.name = "letters"}));
+    o.shared_log = log;
+    service.emplace(bank_with_projections(), o);
+    must(service->start());
+  }
+  void restart() {
+    must(service->stop());
+    service.reset();
+    start();
+  }
+  template <class C>
+  void accepted(const std::string& key, const C& command) {
+    const auto r = service->ask<account>(key, command);
+    if (!r) throw std::runtime_error{r.error().text()};
+  }
+  query_options behind(const std::string& key) {
+    return {.at_least = must(service->position_of<account>(key))};
+  }
+  std::int64_t changes(const std::string& key) {
+    return must(service->query<std::int64_t>("changes", key, behind(key))).value.value_or(0);
+  }
+  std::int64_t money(const std::string& told) {
+    return must(service->query<std::int64_t>("money", "all", behind(told))).value.value_or(0);
+  }
+
+  temporary_folder folder;
+  std::optional<host> service;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(read_your_writes)
+
+BOOST_AUTO_TEST_CASE(a_projection_shows_each_command_to_whoever_was_answered) {
+  running_bank b;
+  for (std::int64_t n = 0; n < 50; ++n) {
+    const auto key = "acc-" + std::to_string(n % 7);
+    b.accepted(key, bank::open{});  // once an event, then none
+    b.accepted(key, deposit{1});
+    BOOST_TEST(b.changes(key) == 2 + n / 7);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(through_hops_too_and_of_partitions_in_which_nothing_ever_was) {
+  running_bank b;
+  BOOST_TEST(b.money("ann") == 0);  // there is nothing yet to be shown
+  b.accepted("ann", bank::open{});
+  for (std::int64_t n = 1; n <= 5; ++n) {
+    b.accepted("ann", deposit{n});
+    BOOST_TEST(b.money("ann") == n * (n + 1) / 2);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(after_a_restart_what_was_there_before_is_known) {
+  running_bank b;
+  b.accepted("ann", bank::open{});
+  b.accepted("ann", deposit{7});
+  b.restart();
+  BOOST_TEST(b.money("ann") == 7);
+  BOOST_TEST(b.changes("ann") == 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_never_comes_is_waited_for_no_longer_than_asked) {
+  running_bank b;
+  b.accepted("ann", bank::open{});
+  auto options = b.behind("ann");
+  options.at_least->offset = options.at_least->offset + 100;
+  options.timeout = std::chrono::milliseconds{100};
+  BOOST_TEST(refused(b.service->query<std::int64_t>("changes", "ann", options), errc::timed_out,
+                     {"no answer to a query in time"}));
+  options.at_least->where.topic = "letters";
+  BOOST_TEST(refused(b.service->query<std::int64_t>("changes", "ann", options),
+                     errc::invalid_argument,
+                     {"what it has does not come from \"letters\", but from: accounts"}));
+  options.at_least->where.topic = "accounts";
+  options.at_least->offset = offset{1};
+  BOOST_TEST(must(b.service->query<account>("ann", options)).value->version == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace read_your_writes_tests
