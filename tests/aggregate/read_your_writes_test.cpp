@@ -1,8 +1,13 @@
 // Queries of projections that wait until they show what the asker has been told.
+#include <httplib.h>
+
 #include <boost/test/unit_test.hpp>
+
+#include <fmt/format.h>
 
 #include "aggregate/bank_app.hpp"
 #include "kappa/actors/host.hpp"
+#include "kappa/actors/http_server.hpp"
 #include "kappa/log/open_log.hpp"
 #include "support/must.hpp"
 #include "support/refused.hpp"
@@ -131,6 +136,27 @@ BOOST_AUTO_TEST_CASE(what_never_comes_is_waited_for_no_longer_than_asked) {
   options.at_least->where.topic = "accounts";
   options.at_least->offset = offset{1};
   BOOST_TEST(must(b.service->query<account>("ann", options)).value->version == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(over_http_too) {
+  running_bank b;
+  const auto server = must(http_server::start(*b.service, {"127.0.0.1:0", ""}));
+  httplib::Client client{"127.0.0.1", server->port()};
+  const auto get = [&](const std::string& path) {
+    const auto answer = client.Get(path);
+    BOOST_REQUIRE(answer);
+    return answer->body;
+  };
+  b.accepted("ann", bank::open{});
+  for (int n = 1; n <= 5; ++n) {
+    b.accepted("ann", deposit{1});
+    const auto body = get("/state/changes/ann?after=accounts/ann");
+    BOOST_TEST(body.find(fmt::format("\"value\":{},", n + 1)) != std::string::npos, body);
+  }
+  const auto expected = std::string{"expected an aggregate of the app, and its key"};
+  for (const auto* wrong : {"ann", "changes/ann", "nothing/ann"})
+    BOOST_TEST(get(std::string{"/state/changes/ann?after="} + wrong).find(expected) !=
+               std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kappa/core/partitioner.hpp"
+#include "kappa/log/for_each_record.hpp"
 
 namespace kappa {
 namespace detail {
@@ -20,7 +21,7 @@ result<topic_partition> place_of_events(host& h, const stage_spec& stage, bytes_
 result<record_address> end_of_events(host& h, const stage_spec& stage, bytes_view key) {
   auto where = place_of_events(h, stage, key);
   if (!where) return fail(where.error());
-  auto end = h.log().settled_end(*where);
+  auto end = end_of_records(h.log(), *where);
   if (!end) return fail(end.error());
   return record_address{std::move(*where), *end};
 }

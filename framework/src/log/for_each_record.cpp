@@ -1,6 +1,7 @@
 #include "kappa/log/for_each_record.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "kappa/log/wait_and_read.hpp"
 
@@ -69,6 +70,26 @@ result<void> for_each_record(event_log& log, const std::string& topic,
     if (!done) return fail(done.error());
   }
   return {};
+}
+
+result<offset> end_of_records(event_log& log, const topic_partition& where) {
+  auto bounds = log.bounds(where);
+  if (!bounds) return fail(bounds.error());
+  auto end = log.settled_end(where);
+  if (!end) return fail(end.error());
+  auto reader = log.open_reader(where);
+  if (!reader) return fail(reader.error());
+  for (std::int64_t back = 8;; back *= 16) {
+    const auto from = std::max(bounds->earliest, *end - back);
+    std::optional<offset> behind;
+    auto read = read_up_to(**reader, from, *end, [&](const record_view& r) -> result<bool> {
+      behind = r.offset + 1;
+      return true;
+    });
+    if (!read) return fail(read.error());
+    if (behind) return *behind;
+    if (from == bounds->earliest) return from;
+  }
 }
 
 result<bool> has_record_at(event_log& log, const topic_partition& where, offset at,
