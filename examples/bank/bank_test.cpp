@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "bank_app.hpp"
+#include "kappa/testing/any_history.hpp"
 #include "kappa/testing/driver.hpp"
 #include "kappa/testing/given.hpp"
 
@@ -106,3 +107,17 @@ BOOST_AUTO_TEST_CASE(a_transfer_moves_money_and_both_statements_tell_of_it) {
   BOOST_TEST(d.ask<account>("ann", withdraw{100, "t-2"}).why_not() == "insufficient funds");
 }
 // [/whole-app-test]
+
+// [property-test]
+kappa::testing::any_command<account> anything(kappa::testing::dice& d, const account& a) {
+  if (!a.open) return open_account{d.number(0, 100)};
+  if (d.chance(0.5)) return deposit{d.number(1, 100), "t-1"};
+  return withdraw{d.number(1, 2 * a.balance_cents + 1), "t-2"};
+}
+
+BOOST_AUTO_TEST_CASE(no_balance_is_ever_negative) {
+  kappa::testing::any_history<account>(anything)
+      .holds("no balance is negative", [](const account& a) { return a.balance_cents >= 0; })
+      .check();
+}
+// [/property-test]

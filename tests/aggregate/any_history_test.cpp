@@ -1,0 +1,83 @@
+// Property tests find what is wrong, cut it down, and leave what is right alone.
+#include <boost/test/unit_test.hpp>
+
+#include "aggregate/bank.hpp"
+#include "kappa/testing/any_history.hpp"
+
+namespace any_history_tests {
+
+namespace {
+
+using namespace bank;
+using kappa::testing::any_history;
+using kappa::testing::dice;
+using kappa::testing::scenario_failed;
+
+template <class Account>
+kappa::testing::any_command<Account> any(dice& d, const Account& a) {
+  if (!a.open || d.chance(0.05)) return bank::open{};
+  if (d.chance(0.05)) return bank::close{};
+  if (d.chance(0.5)) return deposit{d.number(1, 50'000)};
+  return withdraw{d.chance(0.3) ? a.balance_cents : d.number(1, 2 * a.balance_cents + 1)};
+}
+
+// The fee is forgotten when it is looked whether there is enough.
+struct generous : account {
+  using account::decide;
+  auto decide(const withdraw& c) const -> kappa::decision<withdrawn, fee_charged> {
+    if (c.amount_cents > balance_cents) return kappa::reject("insufficient funds");
+    kappa::decision<withdrawn, fee_charged> d{withdrawn{c.amount_cents}};
+    if (c.amount_cents >= fee_from_cents) d.add(fee_charged{fee_cents});
+    return d;
+  }
+};
+
+struct throwing : account {
+  using account::decide;
+  auto decide(const bank::close&, const kappa::decide_context&) const -> kappa::decision<closed> {
+    throw std::runtime_error{"cannot be closed"};
+  }
+};
+
+const auto not_negative = [](const account& a) { return a.balance_cents >= 0; };
+
+template <class F>
+std::string failure_of(F&& f) {
+  try {
+    f();
+  } catch (const scenario_failed& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(any_histories)
+
+BOOST_AUTO_TEST_CASE(what_is_right_passes) {
+  any_history<account>(any<account>).holds("no balance is negative", not_negative).check();
+}
+
+BOOST_AUTO_TEST_CASE(a_fee_that_was_forgotten_is_found_and_told_by_the_three_commands_it_takes) {
+  const auto why = failure_of([] {
+    any_history<generous>(any<generous>).holds("no balance is negative", not_negative).check();
+  });
+  BOOST_TEST(why.find("it does not hold that no balance is negative") != std::string::npos, why);
+  BOOST_TEST(why.find("3 of its commands are enough") != std::string::npos, why);
+  BOOST_TEST(why.find("Withdraw{") != std::string::npos, why);
+  BOOST_TEST(
+      failure_of([] {
+        any_history<generous>(any<generous>).holds("no balance is negative", not_negative).check();
+      }) == why);
+}
+
+BOOST_AUTO_TEST_CASE(what_user_code_throws_is_a_failure) {
+  const auto why = failure_of([] { any_history<throwing>(any<throwing>).check(); });
+  BOOST_TEST(why.find("cannot be closed") != std::string::npos, why);
+  BOOST_TEST(why.find("1 of its commands are enough") != std::string::npos, why);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace any_history_tests
