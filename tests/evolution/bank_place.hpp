@@ -7,13 +7,13 @@
 #include <string>
 #include <thread>
 
+#include "evolution/versions.hpp"
 #include "kappa/actors/host.hpp"
 #include "kappa/log/memory_log.hpp"
 #include "kappa/log/open_log.hpp"
 #include "support/must.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_folder.hpp"
-#include "versions.hpp"
 
 namespace evolution_tests {
 
@@ -26,12 +26,14 @@ struct how_it_runs {
   bool embedded = true;  // else the log is in memory
   bool keeps_states = true;
   bool savepoints = false;
+  std::string kafka{};  // then the log is there
 };
 
 class bank_place {
  public:
   explicit bank_place(how_it_runs how = {}) : how_{how} {
     if (!how.embedded) memory_ = memory_log::create();
+    if (!how.kafka.empty()) url_ = how.kafka;
   }
 
   /// The version that ran before has been stopped.
@@ -39,7 +41,7 @@ class bank_place {
   [[nodiscard]] result<void> try_start() {
     stop();
     host_options o;
-    o.log = url();
+    o.log = url_;
     o.shared_log = memory_;
     o.state = folder_.path() / "state";
     if (how_.savepoints) o.savepoints = folder_.path() / "savepoints";
@@ -63,7 +65,7 @@ class bank_place {
 
   [[nodiscard]] host& service() { return *service_; }
   [[nodiscard]] std::shared_ptr<event_log> log() const {
-    return memory_ ? memory_ : must(open_log({.url = url()}));
+    return memory_ ? memory_ : must(open_log({.url = url_}));
   }
 
   /// What a command came to, in words: the same for an answer that is given again.
@@ -76,8 +78,7 @@ class bank_place {
       const auto r = service_->ask<Aggregate>(key, command, o);
       if (r) return fmt::format("version {}, {} events", r->version, r->events);
       if (r.error().rejected()) return r.error().text();
-      if (!r.error().failed() || !r.error().failed()->retriable)
-        throw std::runtime_error{r.error().text()};
+      if (!r.error().may_be_asked_again()) throw std::runtime_error{r.error().text()};
       std::this_thread::yield();  // it replays
     }
   }
@@ -92,10 +93,9 @@ class bank_place {
   }
 
  private:
-  [[nodiscard]] std::string url() const { return "lmdb:" + (folder_.path() / "log").string(); }
-
   how_it_runs how_;
   temporary_folder folder_;
+  std::string url_ = "lmdb:" + (folder_.path() / "log").string();
   std::shared_ptr<event_log> memory_;
   std::optional<host> service_;
 };
