@@ -247,9 +247,9 @@ std::vector<benchmark> command_benchmarks() {
   add(64, 100'000);
   add(1024, 500'000);
   add(8192, 1'000'000);
-  all.push_back({"commands", recovery});
-  all.push_back({"commands", one_long_history});
-  all.push_back({"commands", many_entities});
+  all.push_back({"commands, recovery", recovery});
+  all.push_back({"commands, recovery", one_long_history});
+  all.push_back({"commands, recovery", many_entities});
   return all;
 }
 
