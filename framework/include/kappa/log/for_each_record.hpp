@@ -29,8 +29,8 @@ namespace kappa {
     const std::function<result<bool>(const record_view&)>& f);
 
 /// Behind the last record that is in the partition by now, once every transaction that has begun is
-/// over (event_log::settled_end): on Kafka the marks that transactions leave come after it. The first
-/// retained offset: there is no record.
+/// over (event_log::settled_end): on Kafka the marks that transactions leave come after it. The
+/// first retained offset: there is no record.
 [[nodiscard]] result<offset> end_of_records(event_log& log, const topic_partition& where);
 
 /// Whether a record is at this offset of a partition that is settled up to `settled`, behind it.
