@@ -60,7 +60,36 @@ bool for_each_entry(bytes_view content, F&& f) {
 
 }  // namespace
 
-class command_window::index : public detail::id_index {};
+/// What was added last is not looked for before the next `find`: in a replay there is none.
+class command_window::index {
+ public:
+  using chunk_range = detail::id_index::chunk_range;
+
+  void add(const hash128& id, std::uint64_t chunk, const chunk_range& there) {
+    late_.push_back({id, chunk});
+    if (late_.size() == most_late) all_.add_all(late_, there);
+  }
+  template <class F>
+  void for_each(const hash128& id, const chunk_range& there, F&& f) {
+    if (late_.size() < many) {
+      for (const auto& e : late_) all_.add(e, there);
+      late_.clear();
+    } else {
+      all_.add_all(late_, there);
+    }
+    all_.for_each(id, there, f);
+  }
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return all_.memory_bytes() + late_.capacity() * sizeof late_.front();
+  }
+
+ private:
+  static constexpr std::size_t many = 1024;
+  static constexpr std::size_t most_late = 16 << 10;
+
+  detail::id_index all_;
+  std::vector<detail::id_index::entry> late_;
+};
 
 result<void> command_window_options::check() const {
   const auto bad = [](std::string what) {

@@ -28,10 +28,31 @@ class id_index {
   };
   static constexpr std::uint64_t most_chunks = (1 << 24) - 2;
 
-  void add(const hash128& id, std::uint64_t chunk, const chunk_range& there) {
-    auto& t = table_of(id);
-    if ((t.used + 1) * 10 > t.slots.size() * 7) renew(t, there);
-    put(t, tag_of(id) << chunk_bits | name_of(chunk));
+  struct entry {
+    hash128 id;
+    std::uint64_t chunk = 0;
+  };
+
+  void add(const entry& e, const chunk_range& there) {
+    make_room(table_of(e.id), 1, there);
+    put(table_of(e.id), slot_of(e));
+  }
+  /// Many at a time, table after table: each then stays in the processor's cache while its ids go
+  /// in. `all` is emptied.
+  void add_all(std::vector<entry>& all, const chunk_range& there) {
+    std::array<std::size_t, tables + 1> behind{};
+    for (const auto& e : all) ++behind[table_number(e.id) + 1];
+    for (std::size_t n = 0; n < tables; ++n) {
+      make_room(tables_[n], behind[n + 1], there);
+      behind[n + 1] += behind[n];
+    }
+    sorted_.resize(all.size());
+    auto next = behind;
+    for (const auto& e : all) sorted_[next[table_number(e.id)]++] = slot_of(e);
+    for (std::size_t n = 0; n < tables; ++n) {
+      for (auto i = behind[n]; i < behind[n + 1]; ++i) put(tables_[n], sorted_[i]);
+    }
+    all.clear();
   }
 
   /// Calls f(chunk) for each chunk that may have the id, in no order.
@@ -51,12 +72,13 @@ class id_index {
   }
 
   [[nodiscard]] std::size_t memory_bytes() const {
-    std::size_t all = 0;
+    std::size_t all = sorted_.capacity() * sizeof(std::uint64_t);
     for (const auto& t : tables_) all += t.slots.capacity() * sizeof(std::uint64_t);
     return all;
   }
 
  private:
+  static constexpr std::size_t tables = 256;
   static constexpr unsigned chunk_bits = 24;
   static constexpr unsigned tag_bits = 64 - chunk_bits;
   static constexpr std::uint64_t names = (std::uint64_t{1} << chunk_bits) - 1;
@@ -74,6 +96,9 @@ class id_index {
   }
   static std::uint64_t tag_of(const hash128& id) { return id.low >> chunk_bits; }
   static std::size_t table_number(const hash128& id) { return id.high & 0xff; }
+  static std::uint64_t slot_of(const entry& e) {
+    return tag_of(e.id) << chunk_bits | name_of(e.chunk);
+  }
   table& table_of(const hash128& id) { return tables_[table_number(id)]; }
   static std::size_t home(std::uint64_t tag, std::size_t slots) {
     return tag >> (tag_bits - static_cast<unsigned>(std::countr_zero(slots)));
@@ -87,21 +112,27 @@ class id_index {
     ++t.used;
   }
 
-  static void renew(table& t, const chunk_range& there) {
+  static void make_room(table& t, std::size_t more, const chunk_range& there) {
+    if ((t.used + more) * 10 > t.slots.size() * 7) renew(t, more, there);
+  }
+
+  static void renew(table& t, std::size_t more, const chunk_range& there) {
     const auto is_there = [&](std::uint64_t slot) {
       return slot != 0 && distance(slot, there) < there.count;
     };
     const auto live =
         static_cast<std::size_t>(std::count_if(t.slots.begin(), t.slots.end(), is_there));
     table next;
-    next.slots.resize(std::bit_ceil(std::max<std::size_t>(64, live * 5 / 2)));
+    const auto wanted = std::max(live * 5 / 2, (live + more) * 10 / 7 + 1);
+    next.slots.resize(std::bit_ceil(std::max<std::size_t>(64, wanted)));
     for (const auto slot : t.slots) {
       if (is_there(slot)) put(next, slot);
     }
     t = std::move(next);
   }
 
-  std::array<table, 256> tables_;
+  std::array<table, tables> tables_;
+  std::vector<std::uint64_t> sorted_;  // of add_all
 };
 
 }  // namespace kappa::detail
