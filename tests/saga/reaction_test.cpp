@@ -2,6 +2,7 @@
 #include <set>
 
 #include "bank_app.hpp"
+#include "engine/list_source.hpp"
 #include "kappa/aggregate/command_record.hpp"
 #include "kappa/testing/driver.hpp"
 #include "saga/running_app.hpp"
@@ -81,6 +82,24 @@ BOOST_AUTO_TEST_CASE(a_replay_sends_nothing) {
   app.quiet();
   BOOST_TEST(app.records("bank.accounts.commands") == sent);
   BOOST_TEST(app.at<account>("accounts", "ann").state.balance_cents == 5 * 5 + 99);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_sends_too_once_for_each_row) {
+  auto rows = std::make_shared<engine_test::source_rows>();
+  auto app = bank::bank_app();
+  app.source<engine_test::reading>("file", engine_test::list_source(rows))
+      .send("pay", [](const engine_test::reading& r) {
+        return command_to(r.place, bank::deposit{r.value, "file"});
+      });
+  saga_tests::running_app running{app};
+  running.ask("accounts", "ann", 0, bank::open_account{0});
+  for (int n = 1; n <= 3; ++n) rows->add({"ann", ts("2024-01-01"), n});
+  running.quiet();
+  running.restart();
+  rows->add({"ann", ts("2024-01-01"), 4});
+  running.quiet();
+  BOOST_TEST(running.at<account>("accounts", "ann").state.balance_cents == 10);
+  BOOST_TEST(running.records("bank.accounts.commands") == 4U);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_sent_is_a_dead_letter_and_nothing_of_the_step_remains) {

@@ -44,7 +44,8 @@ class source_task final : public runnable_task {
       : options_{std::move(options)},
         stage_{options_.topology->find(options_.stage)},
         id_{stage_->app, stage_->name, stage_->generation, partition{0}},
-        builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic()} {}
+        builder_{id_, options_.layout.ports, options_.topology->dead_letters_topic(),
+                 options_.layout.routes} {}
 
   result<void> open() {
     return caught(name_, [&] { return read_place_and_open(); });
@@ -223,6 +224,7 @@ class source_task final : public runnable_task {
     if (open_) return;
     open_ = true;
     opened_at_ = options_.clock();
+    builder_.set_clock(opened_at_);
     from_ = rows_;
     record_ = {};
     record_.number = last_epoch_ + 1;
