@@ -22,6 +22,7 @@ inline constexpr std::uint64_t event = 0xb6d8e2f1a4c97a17;
 inline constexpr std::uint64_t personal = 0xb6d8e2f1a4c97a18;
 inline constexpr std::uint64_t subject = 0xb6d8e2f1a4c97a19;
 inline constexpr std::uint64_t former_event = 0xb6d8e2f1a4c97a1a;
+inline constexpr std::uint64_t tombstone = 0xb6d8e2f1a4c97a1b;
 }  // namespace annotation
 
 using annotation_list = capnp::List<capnp::schema::Annotation>::Reader;

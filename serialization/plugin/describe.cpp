@@ -15,6 +15,7 @@ class describer {
     std::string out = "capnp 2\n";
     for (std::size_t i = 0; i < order_.size(); ++i) {  // grows on the way
       out += fmt::format("struct {} {}\n", i, order_[i]->schema_name);
+      if (i == 0 && root.tombstone) out += "tombstone\n";
       record(out, order_[i]->record, "", "");
     }
     for (std::size_t i = 0; i < enums_.size(); ++i) {

@@ -22,8 +22,11 @@ class header_emitter {
       line("#include <{}>", h);
     }
     line("");
+    if (!model_.protocols.empty()) {
+      line("#include <kappa/aggregate/tombstone.hpp>");
+      line("#include <kappa/core/type_list.hpp>");
+    }
     line("#include <kappa/serialization/generated.hpp>");
-    if (!model_.protocols.empty()) line("#include <kappa/core/type_list.hpp>");
     for (const auto& include : model_.includes) line("#include \"{}\"", include);
     line("");
 
@@ -194,6 +197,8 @@ class header_emitter {
     line("  static void write_json(json_writer& out, const {}& v);", type);
     line("  static void read_json(const json_view& in, {}& v);", type);
     line("}};");
+    if (s.tombstone)
+      line("template <>\ninline constexpr bool kappa::is_tombstone<{}> = true;", type);
     if (const auto first = first_personal(s); !first.empty()) {
       line("template <>\nstruct kappa::personal_traits<{}> {{", type);
       line("  static constexpr const char* first_field = {};", string_literal(first));

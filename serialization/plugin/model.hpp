@@ -131,6 +131,7 @@ struct struct_decl {
   std::uint64_t id = 0;
   std::uint32_t data_words = 0;
   std::uint32_t pointers = 0;
+  bool tombstone = false;
   record_type record;
 };
 

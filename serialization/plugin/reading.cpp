@@ -207,6 +207,7 @@ void schema_reader::declare_nested(node parent, const std::string& schema_scope,
     decl->record.cpp_name = cpp_name;
     decl->record.qualified = qualified;
     decl->record.doc = doc_of(n.getId());
+    decl->tombstone = has_annotation(n.getAnnotations(), annotation::tombstone);
     model.structs.push_back(decl.get());
     add_to_protocol(model, n, *decl, where);
     structs_[n.getId()] = std::move(decl);
@@ -219,6 +220,10 @@ void schema_reader::add_to_protocol(file_model& model, node n, const struct_decl
   const auto command = text_annotation(n.getAnnotations(), annotation::command);
   const auto event = text_annotation(n.getAnnotations(), annotation::event);
   const auto former = text_annotation(n.getAnnotations(), annotation::former_event);
+  if (decl.tombstone && !event && !former) {
+    refuse(where, "",
+           "only an event can be a $Kappa.tombstone: mark it with $Kappa.event(\"…\") too");
+  }
   if (!command && !event && !former) return;
   if (command.has_value() + event.has_value() + former.has_value() > 1)
     refuse(where, "", "it is a command, an event or a former event: one of them");

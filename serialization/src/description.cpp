@@ -38,6 +38,12 @@ std::optional<description> parse_description(std::string_view text) {
       ordinals.clear();
       continue;
     }
+    if (head == "tombstone") {
+      if (out.structs.size() != 1 || !ordinals.empty() || out.structs.front().tombstone)
+        return std::nullopt;
+      out.structs.front().tombstone = true;
+      continue;
+    }
     if (head == "enum") {
       if (!parse_number(word(line), index) || index != out.enums.size()) return std::nullopt;
       out.enums.push_back({word(line), {}});

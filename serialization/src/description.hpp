@@ -20,6 +20,7 @@ struct described_field {
 struct described_struct {
   std::string_view name;
   std::vector<described_field> fields;  // in the order of the schema; no ordinal twice
+  bool tombstone = false;               // the root only
 };
 struct described_enum {
   std::string_view name;

@@ -72,12 +72,30 @@ class comparison {
     }
     present_shapes_ = std::move(present->structs);
     stored_shapes_ = std::move(stored->structs);
-    return structs(0, 0);
+    if (auto same = structs(0, 0); !same) return same;
+    return tombstones();
   }
 
  private:
   [[nodiscard]] result<void> refuse(std::string why) const {
     return fail(errc::incompatible, present_.name, std::move(why));
+  }
+
+  // Of the same events another state would be made.
+  [[nodiscard]] result<void> tombstones() const {
+    const auto& was = stored_shapes_.front();
+    const auto& is = present_shapes_.front();
+    if (is.tombstone == was.tombstone) return {};
+    if (is.tombstone) {
+      return refuse(
+          fmt::format("{} was no $Kappa.tombstone and is one: a replay would delete what "
+                      "has had it",
+                      is.name));
+    }
+    return refuse(
+        fmt::format("{} was a $Kappa.tombstone and is none: a replay would keep what it "
+                    "has deleted (a former event keeps the mark)",
+                    is.name));
   }
 
   result<void> structs(std::size_t present, std::size_t stored) {

@@ -27,7 +27,7 @@ struct Withdrawn $Kappa.event("account") {
 struct FeeCharged $Kappa.event("account") {
   feeCents @0 :Int64;
 }
-struct Closed $Kappa.event("account") {}
+struct Closed $Kappa.event("account") $Kappa.tombstone {}
 
 # Why a withdrawal was rejected.
 struct InsufficientFunds {

@@ -64,7 +64,6 @@ struct account : wire::account_state {
     last_movement = ctx.time;
   }
   void apply(const fee_charged& e) { balance_cents -= e.fee_cents; }
-  void apply(const closed&) { open = false; }
 };
 
 }  // namespace bank

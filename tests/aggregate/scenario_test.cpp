@@ -83,6 +83,23 @@ BOOST_AUTO_TEST_CASE(decide_and_apply_are_told_the_time) {
   s.at(then + std::chrono::hours{24 * 366}).when(bank::close{}).then(closed{});
 }
 
+BOOST_AUTO_TEST_CASE(after_a_tombstone_there_is_none_and_its_version_goes_on) {
+  auto s = given<account>(opened{}, deposited{0});
+  s.when(bank::close{}).then(closed{}).then_gone().then_state([](const account& a) {
+    return a == wire::account_state{};
+  });
+  BOOST_TEST(s.version() == 3U);
+  s.when(deposit{1}).then_rejected("account is not open").then_gone();
+  s.when(bank::open{}).then(opened{});
+  BOOST_TEST(s.version() == 4U);
+  BOOST_TEST(
+      complaint([&] {
+        s.then_gone();
+      }).starts_with("the aggregate: expected it to be gone, came AccountState{\"open\":true"));
+  BOOST_TEST(complaint([] { given<account>().then_gone(); }) ==
+             "the aggregate: expected it to be gone, came one that has never been");
+}
+
 BOOST_AUTO_TEST_CASE(a_scenario_that_does_not_hold_says_what_was_expected_and_what_came) {
   BOOST_TEST(complaint([] {
                given<account>(opened{}, deposited{700}).when(withdraw{500}).then(withdrawn{400});

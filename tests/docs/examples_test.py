@@ -96,6 +96,17 @@ def projection(program, folder):
     expect(run(program, "here", "bob=coffee", "eve=tea", folder=folder), "bob: 2 for coffee\neve: 1 for tea\n")
 
 
+def expiry(program, folder):
+    def cart(*arguments):
+        return run(program, "here", "ada", *arguments, folder=folder)
+
+    expect(cart("tea"), "ada: added tea, version 1\n")
+    expect(cart("--wait"), "ada: no cart\n")
+    expect(cart(), "ada: no cart\n")
+    expect(cart("coffee"), "ada: added coffee, version 3\n")
+    expect(cart("--discard"), "ada: no cart\n")
+
+
 def http(program, folder):
     with subprocess.Popen([program, "here", "127.0.0.1:0"], cwd=folder, stdout=subprocess.PIPE, text=True) as serving:
         teapot = f"http://127.0.0.1:{serving.stdout.readline().split()[1]}/aggregates/articles/teapot"

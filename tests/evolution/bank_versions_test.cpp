@@ -156,6 +156,35 @@ BOOST_AUTO_TEST_CASE(events_whose_schema_does_not_fit_are_refused_at_the_start) 
   check_answers<first>(b, m);
 }
 
+BOOST_AUTO_TEST_CASE(
+    an_event_that_was_a_tombstone_or_was_none_is_refused_as_the_other_at_the_start) {
+  for (const bool is_one : {true, false}) {
+    bank_place b;
+    memory m;
+    b.start<first>();
+    open_accounts<first>(b, m);
+    b.start<marked>();  // there is no such event yet
+    if (is_one) {
+      BOOST_TEST(b.answer<bank_marked::account>("ann", bank_marked::withdraw{5, ""}) ==
+                 "version 2, 1 events");
+      BOOST_TEST(b.at<bank_marked::account>("ann").version == 0U);  // there is none
+    } else {
+      b.start<first>();
+      BOOST_TEST(b.answer<bank::account>("ann", bank::withdraw{5, ""}) == "version 2, 1 events");
+    }
+    b.stop();
+    const auto name = first_of(*b.log(), "accounts", {"bank.capnp:Withdrawn"});
+    const auto ends = ends_of(*b.log());
+    BOOST_TEST(refused(is_one ? b.try_start<first>() : b.try_start<marked>(), errc::refused_start,
+                       {name,
+                        is_one ? "bank.capnp:Withdrawn was a $Kappa.tombstone and is none"
+                               : "bank.capnp:Withdrawn was no $Kappa.tombstone and is one",
+                        "keep the old struct, with its id, as a $Kappa.formerEvent"}));
+    BOOST_TEST((ends_of(*b.log()) == ends));
+    must(is_one ? b.try_start<marked>() : b.try_start<first>());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(commands_that_wait_and_do_not_fit_are_refused_at_the_start) {
   bank_place b;
   memory m;

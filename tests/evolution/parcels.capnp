@@ -21,6 +21,8 @@ struct Labelled $Kappa.event("parcel") {
 struct Promised $Kappa.event("parcel") {
   at @0 :Int64 $Kappa.timestamp;
 }
+# Whoever has it now, it is no parcel of ours.
+struct Delivered $Kappa.event("parcel") $Kappa.tombstone {}
 
 # Two at once.
 struct Packed $Kappa.formerEvent("parcel") {
@@ -44,6 +46,12 @@ struct Noted $Kappa.formerEvent("parcel") {
 # Older than Packed.
 struct Wrapped $Kappa.formerEvent("parcel") {
   kilograms @0 :Int64;
+}
+# Nothing comes of it but the end.
+struct Lost $Kappa.formerEvent("parcel") {}
+# It begins again.
+struct Returned $Kappa.formerEvent("parcel") {
+  grams @0 :Int64;
 }
 # It moves the deadline twice.
 struct PromisedTwice $Kappa.formerEvent("parcel") {

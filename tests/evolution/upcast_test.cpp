@@ -48,6 +48,11 @@ struct parcel : parcel_state {
     return {promised{e.first}, promised{e.second}};
   }
 
+  static auto upcast(const lost& /*e*/) -> delivered { return {}; }
+  static auto upcast(const returned& e) -> std::tuple<delivered, weighed> {
+    return {delivered{}, weighed{e.grams}};
+  }
+
   auto decide(const pack& /*c*/) const -> decision<weighed, labelled> {
     return {weighed{1}, labelled{"new"}};
   }
@@ -135,6 +140,26 @@ BOOST_AUTO_TEST_CASE(a_deadline_moves_by_all_that_an_event_becomes) {
   const auto none = must(r.happens(3, photographed{}));
   BOOST_TEST((none.before == minute(40)));
   BOOST_TEST((none.after == minute(40)));
+}
+
+BOOST_AUTO_TEST_CASE(what_becomes_a_tombstone_ends_it_and_what_comes_behind_begins_anew) {
+  replayed r;
+  (void)must(r.happens(1, packed{500, "fragile"}));
+  (void)must(r.happens(2, promised_twice{minute(10), minute(20)}));
+  const auto gone = must(r.happens(3, lost{}));
+  BOOST_TEST((gone.before == minute(20)));
+  BOOST_TEST(!gone.after.has_value());
+  BOOST_TEST(r.state().gone);
+  BOOST_TEST(r.state().version == 3U);
+  (void)must(r.happens(4, photographed{}));  // nothing becomes of it, so nothing comes back
+  BOOST_TEST(r.state().gone);
+  BOOST_TEST(r.state().version == 4U);
+  (void)must(r.happens(5, labelled_often{{"a"}}));
+  (void)must(r.happens(6, returned{70}));
+  BOOST_TEST(!r.state().gone);
+  BOOST_TEST((r.state().state == parcel_state{70, {}, {}}));
+  testing::given<parcel>(packed{500, "fragile"}, lost{}).then_gone();
+  BOOST_TEST(testing::given<parcel>(packed{500, "fragile"}, returned{70}).state().grams == 70);
 }
 
 BOOST_AUTO_TEST_CASE(a_scenario_takes_former_events_as_the_log_has_them) {

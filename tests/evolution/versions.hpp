@@ -6,6 +6,7 @@
 
 #include "appended/bank.kappa.hpp"
 #include "bank_app.hpp"
+#include "marked/bank.kappa.hpp"
 #include "misfit/bank.kappa.hpp"
 #include "second/bank.kappa.hpp"
 
@@ -86,6 +87,23 @@ struct account : account_state {
 
 }  // namespace bank_misfit
 
+namespace bank_marked {
+
+struct account : account_state {
+  using protocol = account_protocol;
+  template <class Command>
+  auto decide(const Command& /*c*/) const -> kappa::decision<withdrawn> {
+    return kappa::nothing_to_do{};
+  }
+  auto decide(const withdraw& c) const -> kappa::decision<withdrawn> {
+    return withdrawn{c.amount_cents, c.transfer};
+  }
+  void apply(const account_opened& /*e*/) { open = true; }
+  void apply(const deposited& /*e*/) {}
+};
+
+}  // namespace bank_marked
+
 namespace evolution_tests {
 
 template <class Account>
@@ -113,6 +131,9 @@ struct second {
 };
 struct misfit {
   using account = bank_misfit::account;
+};
+struct marked {
+  using account = bank_marked::account;
 };
 
 }  // namespace evolution_tests

@@ -8,7 +8,7 @@ struct AlarmState {
   rang @2 :UInt32;
   mood @3 :Text;
 }
-# Moods: "" rings; "lazy" decides nothing; "wrong" throws; "stuck" says so, and stays.
+# Moods: "" rings; "lazy" decides nothing; "wrong" throws; "stuck" says so, and stays; "last" breaks.
 struct SetAlarm $Kappa.command("alarm") {
   at @0 :Int64 $Kappa.timestamp;
   mood @1 :Text;
@@ -21,6 +21,7 @@ struct AlarmSet $Kappa.event("alarm") {
 struct AlarmCleared $Kappa.event("alarm") {}
 struct AlarmRang $Kappa.event("alarm") {}
 struct AlarmStuck $Kappa.event("alarm") {}
+struct AlarmBroke $Kappa.event("alarm") $Kappa.tombstone {}
 
 struct RelayState {
   passed @0 :UInt32;

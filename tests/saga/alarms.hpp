@@ -24,10 +24,12 @@ struct alarm : alarm_state {
   auto deadline() const -> std::optional<kappa::timestamp> {
     return set ? std::optional{at} : std::nullopt;
   }
-  auto decide(const kappa::deadline_passed&) const -> kappa::decision<alarm_rang, alarm_stuck> {
+  auto decide(const kappa::deadline_passed&) const
+      -> kappa::decision<alarm_rang, alarm_stuck, alarm_broke> {
     if (mood == "lazy") return kappa::nothing_to_do{};
     if (mood == "wrong") throw std::runtime_error{"it does not ring"};
     if (mood == "stuck") return alarm_stuck{};
+    if (mood == "last") return alarm_broke{};
     return alarm_rang{};
   }
   void apply(const alarm_set& e) {

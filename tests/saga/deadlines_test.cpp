@@ -137,6 +137,35 @@ BOOST_AUTO_TEST_CASE(a_decision_of_nothing_is_not_asked_again_before_an_event) {
   BOOST_TEST(c.rang("a") == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_gone_by_its_deadline_has_none_in_any_next_life) {
+  for (const bool snapshots : {true, false}) {
+    for (const bool lose : {true, false}) {
+      alarm_clock c;
+      const auto at = c.now + minutes{5};
+      c.set("a", at, "last");
+      c.quiet(snapshots);
+      c.now = at;
+      c.quiet(snapshots);
+      BOOST_TEST(c.at<alarm>("alarms", "a").gone);
+      BOOST_TEST(!c.next("a").has_value());
+      c.crash();
+      if (lose) c.lose_states();
+      c.start();
+      c.now += minutes{60};
+      c.quiet(snapshots);
+      BOOST_TEST(c.at<alarm>("alarms", "a").gone);
+      BOOST_TEST(!c.next("a").has_value());
+      BOOST_TEST(c.records("alarms") == 2U);
+      c.set("a", c.now + minutes{5});  // a new life
+      c.quiet(snapshots);
+      BOOST_TEST(c.at<alarm>("alarms", "a").version == 3U);
+      c.now += minutes{5};
+      c.quiet(snapshots);
+      BOOST_TEST(c.rang("a") == 1U);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_throws_is_a_dead_letter_and_others_ring) {
   alarm_clock c;
   const auto at = c.now + minutes{5};

@@ -202,11 +202,28 @@ BOOST_AUTO_TEST_CASE(names_of_enums_and_what_is_a_time_may_change) {
                  .ends_with("was Int64 and is UInt64: a field's type may not change"));
 }
 
+BOOST_AUTO_TEST_CASE(a_tombstone_stays_one) {
+  const auto head = was.description.substr(0, was.description.find('\n', 8) + 1);
+  const auto marked = edited(was, head, head + "tombstone\n");
+  BOOST_TEST(refusal(marked, marked) == "readable");
+  BOOST_TEST(
+      refusal(marked, was) ==
+      "order_v1.capnp:Order was no $Kappa.tombstone and is one: a replay would delete what has "
+      "had it");
+  BOOST_TEST(
+      refusal(was, marked) ==
+      "order_v1.capnp:Order was a $Kappa.tombstone and is none: a replay would keep what it has "
+      "deleted (a former event keeps the mark)");
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_description_is_refused_not_trusted) {
   for (const auto* bad :
        {"", "capnp 2\n", "capnp 3\n", "capnp 2\n@0 Int64 d0 - - x\n", "capnp 2\nstruct 1 x\n",
         "capnp 2\nstruct 0 x\n@x Int64 d0 - - x\n", "capnp 2\nstruct 0 x\n@0 Int64\n",
-        "capnp 2\nstruct 0 x\n@0 Struct#9 p0 - - x\n@0 Text p0 - - x\n", "capnp 2\nstruct 0 x"}) {
+        "capnp 2\nstruct 0 x\n@0 Struct#9 p0 - - x\n@0 Text p0 - - x\n", "capnp 2\nstruct 0 x",
+        "capnp 2\ntombstone\nstruct 0 x\n", "capnp 2\nstruct 0 x\ntombstone\ntombstone\n",
+        "capnp 2\nstruct 0 x\n@0 Int64 d0 - - x\ntombstone\n",
+        "capnp 2\nstruct 0 x\nstruct 1 y\ntombstone\n"}) {
     auto stored = was;
     stored.description = bad;
     BOOST_TEST(refusal(was, stored) ==

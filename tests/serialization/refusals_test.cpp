@@ -133,6 +133,22 @@ BOOST_AUTO_TEST_CASE(names_that_meet_in_cpp_are_refused_with_the_mend) {
              "accepted");
 }
 
+BOOST_AUTO_TEST_CASE(a_tombstone_is_an_event) {
+  const std::string rest =
+      "struct Open $Kappa.command(\"account\") {}\nstruct Opened $Kappa.event(\"account\") {}\n";
+  BOOST_TEST(refusal(rest + "struct Closed $Kappa.event(\"account\") $Kappa.tombstone {}\n") ==
+             "accepted");
+  BOOST_TEST(
+      refusal(rest + "struct Closed $Kappa.formerEvent(\"account\") $Kappa.tombstone {}\n") ==
+      "accepted");
+  BOOST_TEST(refusal(rest + "struct Closed $Kappa.tombstone {}\n") ==
+             "test.capnp:5: Closed: only an event can be a $Kappa.tombstone: mark it with "
+             "$Kappa.event(\"…\") too");
+  BOOST_TEST(refusal(rest + "struct Close $Kappa.command(\"account\") $Kappa.tombstone {}\n") ==
+             "test.capnp:5: Close: only an event can be a $Kappa.tombstone: mark it with "
+             "$Kappa.event(\"…\") too");
+}
+
 BOOST_AUTO_TEST_CASE(a_protocol_has_commands_and_events_and_no_struct_is_both) {
   const std::string command = "struct Open $Kappa.command(\"account\") {}\n";
   const std::string event = "struct Opened $Kappa.event(\"account\") {}\n";

@@ -146,6 +146,22 @@ class SchemaCheck(unittest.TestCase):
         breaking, _ = self.check(ORDER + 'struct Pay $Kappa.command("order") {}\n', former)
         self.assertIn("Paid: a former event was removed", breaking[0])
 
+    def test_tombstones(self):
+        plain = ORDER + 'struct Dropped $Kappa.event("order") {}\n'
+        marked = plain.replace('Dropped $Kappa.event("order")', 'Dropped $Kappa.event("order") $Kappa.tombstone')
+        self.assertEqual(self.check(marked, marked), [[], []])
+        self.assertEqual(self.check(marked), [[], ["Dropped: a new event: once one is written, the old version refuses to start"]])
+        breaking, _ = self.check(marked, plain)
+        self.assertEqual(breaking, ["Dropped: order.capnp:Dropped was no $Kappa.tombstone and is one: a replay would "
+                                    "delete what has had it"])
+        breaking, _ = self.check(plain, marked)
+        self.assertEqual(breaking, ["Dropped: order.capnp:Dropped was a $Kappa.tombstone and is none: a replay would "
+                                    "keep what it has deleted (a former event keeps the mark)"])
+        # A former event keeps it; what it becomes says its upcast.
+        breaking, one_way = self.check(marked.replace("Dropped $Kappa.event", "Dropped $Kappa.formerEvent"), marked)
+        self.assertEqual(breaking, [])
+        self.assertIn("Dropped: an event is a former one now", one_way[0])
+
     def test_ids(self):
         breaking, _ = self.check(ORDER.replace("struct State", "struct Sum"))
         self.assertIn("State: it was removed", breaking[0])

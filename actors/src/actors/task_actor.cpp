@@ -506,23 +506,20 @@ class task_actor final : public caf::event_based_actor {
 
   void answer(const read_ptr& r) {
     auto found = caught(name_, [&] { return read(*r); });
-    auto early = found ? is_early(*task_, *r, *found) : result<bool>{false};
-    if (!early) found = fail(std::move(early.error()));
-    if (found && *early) {
-      if (options_.clock() >= r->until) return;  // nobody waits any more
-      if (early_reads_.size() >= most_early_reads) {
-        std::erase_if(early_reads_,
-                      [now = options_.clock()](const read_ptr& e) { return now >= e->until; });
-      }
-      if (early_reads_.size() < most_early_reads) {
-        early_reads_.push_back(r);
-        task_->hurry();
-        return;
-      }
-      found = fail(errc::unavailable, name_, "as many queries as may wait for this task already do",
-                   true);
+    if (!found) return r->answer.set_value(fail(std::move(found.error())));
+    if (*found) return r->answer.set_value(std::move(**found));
+    if (options_.clock() >= r->until) return;  // nobody waits any more
+    if (early_reads_.size() >= most_early_reads) {
+      std::erase_if(early_reads_,
+                    [now = options_.clock()](const read_ptr& e) { return now >= e->until; });
     }
-    r->answer.set_value(std::move(found));
+    if (early_reads_.size() < most_early_reads) {
+      early_reads_.push_back(r);
+      task_->hurry();
+      return;
+    }
+    r->answer.set_value(fail(errc::unavailable, name_,
+                             "as many queries as may wait for this task already do", true));
   }
 
   // What is durable may have moved since the last turn.
@@ -530,7 +527,7 @@ class task_actor final : public caf::event_based_actor {
     for (const auto& r : std::exchange(early_reads_, {})) answer(r);
   }
 
-  result<state_entries> read(const read_request& r) {
+  result<std::optional<state_entries>> read(const read_request& r) {
     const auto not_now = [&](std::string why) {
       return fail(errc::unavailable, name_, std::move(why), true);
     };

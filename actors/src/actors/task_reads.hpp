@@ -3,16 +3,18 @@
 // Threading: the task's.
 #pragma once
 
+#include <optional>
+
 #include "actors/messages.hpp"
 #include "kappa/task/runnable.hpp"
 
 namespace kappa::detail {
 
-/// errc::unavailable: it replays, and what is old is not wanted.
-[[nodiscard]] result<state_entries> read_state(runnable_task& task, const read_request& r);
-
-/// Whether the state is not as far yet as is asked for. An error: it never will be.
-[[nodiscard]] result<bool> is_early(const runnable_task& task, const read_request& r,
-                                    const state_entries& found);
+/// Nothing: the state is not as far yet as is asked for. An aggregate that was deleted is not among
+/// the entries, and has its version all the same.
+/// errc::unavailable: it replays, and what is old is not wanted; errc::invalid_argument: it never
+/// will be as far.
+[[nodiscard]] result<std::optional<state_entries>> read_state(runnable_task& task,
+                                                              const read_request& r);
 
 }  // namespace kappa::detail

@@ -138,6 +138,7 @@ class aggregate_task final : public runnable_task {
   keyed_table_base* table() override { return states_.get(); }
   std::uint64_t version_of(bytes_view stored) const override { return version_in(stored); }
   result<std::optional<offset>> taken_in(const topic_partition& origin) const override;
+  bool is_gone(bytes_view stored) const override { return kappa::detail::is_gone(stored); }
   // Of `latest` too: where what is not durable yet will be, nobody knows.
   read_position read_at(read_level /*level*/) const override {
     return {{options_.events_topic}, {next_of_state()}, phase_ == task_phase::replaying};

@@ -269,9 +269,9 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
                                                                     timestamp now) {
   auto version = options_.program->version(*states_, call.key);
   if (!version) return fail(version.error());
-  if (call.expected && *call.expected != *version) {
+  if (call.expected && !version->meets(*call.expected)) {
     commit_step();
-    return std::optional{version_conflict{*call.expected, *version}};
+    return std::optional{version_conflict{*call.expected, version->events}};
   }
   auto decided = options_.program->decide(*states_, call.key, call.command, call.body, now,
                                           decided_, options_.keys.get());

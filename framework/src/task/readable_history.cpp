@@ -30,9 +30,9 @@ struct kind_of_record {
 
 const kind_of_record of_events{
     true,
-    "Give the field its old form back and append one with the new form; or keep the old struct, "
-    "with "
-    "its id, as a $Kappa.formerEvent with an upcast, and give the new one an id of its own"};
+    "Give the field (or the mark) its old form back and append one with the new form; or keep the "
+    "old struct, with its id, as a $Kappa.formerEvent with an upcast, and give the new one an id "
+    "of its own"};
 const kind_of_record of_commands{
     false,
     "Run the version before this one until it has decided its commands; or give the field its old "

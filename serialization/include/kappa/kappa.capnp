@@ -38,3 +38,8 @@ annotation formerEvent @0xb6d8e2f1a4c97a1a (struct) :Text;
 # An event of an earlier version of the protocol that is not written any more and still in the log.
 # The aggregate's `upcast` makes events of today of it. The struct keeps its id: where its name
 # changes, the id is written behind it.
+
+annotation tombstone @0xb6d8e2f1a4c97a1b (struct) :Void;
+# An event after which the aggregate is gone. It may be followed by others, which begin a new life.
+# One that becomes a former event keeps the mark; whether an aggregate is gone after it says what its
+# `upcast` gives.

@@ -230,8 +230,9 @@ class host final : public aggregate_asker {
     return query<S>(stage, std::string{key}, options);
   }
 
-  /// What is under this key, and its version. Never from a state that is still replaying: what is
-  /// not there yet would look as if it had never been (errc::unavailable: ask again).
+  /// What is under this key, and its version; nothing also of what was deleted. Never from a state
+  /// that is still replaying: what is not there yet would look as if it had never been
+  /// (errc::unavailable: ask again).
   template <aggregate_type A, class K>
   [[nodiscard]] result<answer<aggregate_entry<A>>> query(const K& key, query_options options = {}) {
     const bytes k = encoded(key);

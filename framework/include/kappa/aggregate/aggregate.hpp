@@ -10,6 +10,8 @@
 //     // … one decide per command, one apply per event
 //   };
 //
+// An event that is a tombstone (tombstone.hpp) ends its life, and needs no apply.
+//
 // `decide` runs once for a command and may look at the clock of its context. `apply` must be
 // deterministic and must not fail: what has happened cannot be refused.
 //
@@ -20,11 +22,13 @@
 #include <cstdint>
 #include <optional>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 #include "kappa/aggregate/command_result.hpp"
 #include "kappa/aggregate/deadline.hpp"
 #include "kappa/aggregate/decision.hpp"
+#include "kappa/aggregate/tombstone.hpp"
 #include "kappa/aggregate/upcast.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/codec.hpp"
@@ -118,7 +122,8 @@ struct needs_decide {
 };
 template <class Aggregate, class Event>
 struct needs_apply {
-  static_assert(applies_plainly<Aggregate, Event> || applies_in_context<Aggregate, Event>,
+  static_assert(applies_plainly<Aggregate, Event> || applies_in_context<Aggregate, Event> ||
+                    is_tombstone<Event>,
                 "the aggregate has no apply for this event of its protocol: add "
                 "void apply(const Event&)");
   static_assert(encodable<Event>, "the event needs a kappa::codec");
@@ -164,13 +169,16 @@ auto call_decide(const A& a, const C& c, const decide_context& ctx) {
   }
 }
 
+/// Whether the aggregate is gone then: it is A{} again.
 template <class A, class E>
-void call_apply(A& a, const E& e, const apply_context& ctx) {
+bool call_apply(A& a, const E& e, const apply_context& ctx) {
   if constexpr (applies_in_context<A, E>) {
     a.apply(e, ctx);
-  } else {
+  } else if constexpr (applies_plainly<A, E>) {
     a.apply(e);
   }
+  if constexpr (is_tombstone<E>) (void)std::exchange(a, A{});  // with its memory
+  return is_tombstone<E>;
 }
 
 }  // namespace detail

@@ -31,19 +31,42 @@ template <class A>
 struct aggregate_entry {
   std::uint64_t version = 0;
   A state{};
+  bool gone = false;  // by a tombstone: its state is A{}. No query gives such a one
 };
 
-/// The version (u64, little-endian), then the state.
+namespace detail {
+
+/// In the stored version of an aggregate that is gone.
+inline constexpr std::uint64_t gone_bit = std::uint64_t{1} << 63;
+
+/// Of an aggregate_entry as it is stored.
+[[nodiscard]] inline std::uint64_t version_in(bytes_view stored) {
+  return byte_reader{stored}.get<std::uint64_t>() & ~gone_bit;
+}
+[[nodiscard]] inline bool is_gone(bytes_view stored) {
+  return (byte_reader{stored}.get<std::uint64_t>() & gone_bit) != 0;
+}
+
+}  // namespace detail
+
+/// The version (u64, little-endian), then the state; of one that is gone: the version with its
+/// highest bit set, and nothing else.
 template <class A>
 struct codec<aggregate_entry<A>> {
   static void encode(const aggregate_entry<A>& v, bytes& out) {
-    byte_writer{out}.put(v.version);
-    codec<A>::encode(v.state, out);
+    byte_writer{out}.put(v.version | (v.gone ? detail::gone_bit : 0));
+    if (!v.gone) codec<A>::encode(v.state, out);
   }
   static result<aggregate_entry<A>> decode(bytes_view in) {
     byte_reader reader{in};
     aggregate_entry<A> v{reader.get<std::uint64_t>()};
     if (!reader.ok()) return fail(errc::decode, codec<A>::schema().name, "its version is missing");
+    v.gone = (v.version & detail::gone_bit) != 0;
+    v.version &= ~detail::gone_bit;
+    if (v.gone) {
+      if (reader.done()) return v;
+      return fail(errc::decode, codec<A>::schema().name, "it is gone, and has a state");
+    }
     auto state = codec<A>::decode(reader.rest());
     if (!state) return fail(std::move(state.error()));
     v.state = std::move(*state);
@@ -54,10 +77,15 @@ struct codec<aggregate_entry<A>> {
 
 namespace detail {
 
-/// Of an aggregate_entry as it is stored.
-[[nodiscard]] inline std::uint64_t version_in(bytes_view stored) {
-  return byte_reader{stored}.get<std::uint64_t>();
-}
+/// How far what is under a key has come.
+struct aggregate_version {
+  std::uint64_t events = 0;
+  bool gone = false;
+  /// What a command expects that wants to be the first (0), is there after a deletion too.
+  [[nodiscard]] bool meets(std::uint64_t expected) const {
+    return expected == events || (expected == 0 && gone);
+  }
+};
 
 /// Of a state, by what has just happened.
 struct deadline_change {
@@ -124,9 +152,8 @@ class aggregate_program {
   [[nodiscard]] virtual std::unique_ptr<keyed_table_base> make_table(
       state_store& store, std::size_t table, const keyed_table_options& options) const = 0;
 
-  /// The events so far of what is under this key.
-  [[nodiscard]] virtual result<std::uint64_t> version(keyed_table_base& states,
-                                                      bytes_view key) const = 0;
+  [[nodiscard]] virtual result<aggregate_version> version(keyed_table_base& states,
+                                                          bytes_view key) const = 0;
   /// Decides the command and applies what follows. Within a step, which undoes it: after an error
   /// (errc::decode: the command's bytes), and after what user code throws, some of it is done.
   /// `keys`: for personal fields; null where there are none.
@@ -170,10 +197,11 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     return std::make_unique<states_of>(store, table, options);
   }
 
-  result<std::uint64_t> version(keyed_table_base& states, bytes_view key) const override {
+  result<aggregate_version> version(keyed_table_base& states, bytes_view key) const override {
     auto found = static_cast<states_of&>(states).find(key);
     if (!found) return fail(of_the_state(std::move(found.error())));
-    return *found != nullptr ? (*found)->version : 0;
+    if (*found == nullptr) return aggregate_version{};
+    return aggregate_version{(*found)->version, (*found)->gone};
   }
 
   result<void> decide(keyed_table_base& states, bytes_view key, std::size_t command,
@@ -198,13 +226,19 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
                               "program has written to the topic",
                               version, (*at)->version));
     }
-    if (version > 1) deadline.before = deadline_of((*at)->state);
+    deadline.before = deadline_in(**at);
     auto done = calls[event](**at, value, {key, version, time});
-    deadline.after = deadline_of((*at)->state);
+    deadline.after = deadline_in(**at);
     return done;
   }
 
  private:
+  // Nothing has happened yet to what has had no event, and nothing will to what is gone.
+  static std::optional<timestamp> deadline_in(const entry& at) {
+    if (at.version == 0 || at.gone) return std::nullopt;
+    return deadline_of(at.state);
+  }
+
   // The command's bytes may be wrong too, and that is another matter.
   static error of_the_state(error e) {
     if (e.code == errc::decode) e.code = errc::corrupt;
@@ -234,11 +268,11 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     }
     auto found = states.find(key);
     if (!found) return fail(of_the_state(std::move(found.error())));
-    static const A nothing_yet{};
-    out.version_before = *found != nullptr ? (*found)->version : 0;
-    const auto& state = *found != nullptr ? (*found)->state : nothing_yet;
-    // Nothing has happened yet to what has had no event.
-    if (out.version_before > 0) out.deadline.before = deadline_of(state);
+    static const entry nothing_yet{};
+    const auto& before = *found != nullptr ? **found : nothing_yet;
+    const auto& state = before.state;
+    out.version_before = before.version;
+    out.deadline.before = deadline_in(before);
     if constexpr (std::same_as<C, deadline_passed>) {
       if (out.deadline.before != command->deadline) {  // it was moved since
         out.deadline.after = out.deadline.before;
@@ -300,8 +334,8 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     told.begin = out.values.size();
     codec<E>::encode(e, out.values);
     told.end = out.values.size();
-    call_apply(at.state, e, apply_context{key, ++at.version, told.time});
-    out.deadline.after = deadline_of(at.state);  // of each, as a replay does
+    at.gone = call_apply(at.state, e, apply_context{key, ++at.version, told.time});
+    out.deadline.after = deadline_in(at);  // of each, as a replay does
   }
 
   template <class E>
@@ -309,7 +343,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     auto event = codec<E>::decode(value);
     if (!event) return fail(std::move(event.error()));
     at.version = ctx.version;
-    each_event<A>::of(*event, ctx, [&](const auto& e) { call_apply(at.state, e, ctx); });
+    each_event<A>::of(*event, ctx, [&](const auto& e) { at.gone = call_apply(at.state, e, ctx); });
     return {};
   }
 

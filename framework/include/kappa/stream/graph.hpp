@@ -74,12 +74,14 @@ using check_fn = result<void> (*)(bytes_view);
 using json_fn = result<std::string> (*)(bytes_view);
 using key_from_text_fn = result<bytes> (*)(std::string_view);
 
-/// {"version":4,"state":{…}}
+/// {"version":4,"state":{…}}, or {"version":4,"gone":true}
 template <class A>
 result<std::string> json_of_aggregate(bytes_view in) {
   byte_reader reader{in};
-  const auto version = reader.get<std::uint64_t>();
+  (void)reader.get<std::uint64_t>();
   if (!reader.ok()) return fail(errc::decode, codec<A>::schema().name, "its version is missing");
+  const auto version = version_in(in);
+  if (is_gone(in)) return fmt::format(R"({{"version":{},"gone":true}})", version);
   auto state = json_of_bytes<A>(reader.rest());
   if (!state) return state;
   return fmt::format(R"({{"version":{},"state":{}}})", version, *state);

@@ -155,6 +155,9 @@ class runnable_task {
   virtual void hurry() {}
   /// Of an aggregate: the version of a value of the table. 0: it is none.
   [[nodiscard]] virtual std::uint64_t version_of(bytes_view /*stored*/) const { return 0; }
+  /// Of an aggregate: whether that value is all that is left of one that was deleted. To whoever
+  /// asks there is nothing under such a key.
+  [[nodiscard]] virtual bool is_gone(bytes_view /*stored*/) const { return false; }
 };
 
 }  // namespace kappa

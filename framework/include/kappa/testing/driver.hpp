@@ -147,12 +147,12 @@ class driver {
     return decode_state<S>(stage, encoded(key), window_state_key(encoded(key), window_start));
   }
 
-  /// What is under this key of the aggregate A.
+  /// What is under this key of the aggregate A; nothing: it never was, or is gone.
   template <aggregate_type A, class K>
   std::optional<aggregate_entry<A>> entry(const K& key) {
     const auto stage = stage_of(typeid(A), codec<K>::schema().fingerprint);
     auto found = decode_state<aggregate_entry<A>>(stage, encoded(key), encoded(key));
-    if (!found) return found;
+    if (!found || found->gone) return std::nullopt;
     check(kappa::detail::open_personal(found->state, keys()));
     return found;
   }

@@ -214,7 +214,7 @@ class scenario {
 
   /// When the state wants to be woken; nothing: never.
   scenario& then_deadline(std::optional<timestamp> expected) {
-    const auto comes = kappa::detail::deadline_of(state_);
+    const auto comes = next_deadline();
     const auto text = [](const std::optional<timestamp>& t) {
       return t ? format_time(*t) : std::string{"none"};
     };
@@ -223,7 +223,7 @@ class scenario {
   }
   /// It is the time of the deadline, which the aggregate now decides.
   scenario& when_deadline() {
-    const auto comes = kappa::detail::deadline_of(state_);
+    const auto comes = next_deadline();
     if (!comes || version_ == 0) throw scenario_failed{"the aggregate has no deadline"};
     now_ = std::max(now_, *comes);
     return when(deadline_passed{*comes});
@@ -235,6 +235,13 @@ class scenario {
       throw scenario_failed{gone.error().text()};
     if (!kept_.empty()) state_ = opened(*codec<A>::decode(kept_));
     return *this;
+  }
+
+  /// A tombstone was the last that has happened: its state is A{}, its version goes on counting.
+  scenario& then_gone() {
+    if (gone_) return *this;
+    detail::disagree("the aggregate", "it to be gone",
+                     version_ == 0 ? "one that has never been" : shown(state_));
   }
 
   /// `holds(state)`: what must be true of the state now.
@@ -305,8 +312,13 @@ class scenario {
     return detail::shown(v);
   }
 
-  static void apply(A& to, const event& e, const apply_context& ctx) {
-    std::visit([&](const auto& one) { kappa::detail::call_apply(to, one, ctx); }, e);
+  static bool apply(A& to, const event& e, const apply_context& ctx) {
+    return std::visit([&](const auto& one) { return kappa::detail::call_apply(to, one, ctx); }, e);
+  }
+
+  [[nodiscard]] std::optional<timestamp> next_deadline() const {
+    if (gone_) return std::nullopt;
+    return kappa::detail::deadline_of(state_);
   }
 
   template <class E>
@@ -318,18 +330,18 @@ class scenario {
   void happened(const event& e, const apply_context& ctx) {
     history_.push_back({stored(e), ctx.version, ctx.time, key_});
     A now = kept_.empty() ? A{} : *codec<A>::decode(kept_);
-    apply(now, history_.back().what, ctx);
+    gone_ = apply(now, history_.back().what, ctx);
     // As after a restart from a snapshot, and as after one without.
     const auto kept = encoded(stored(now));
     A anew{};
-    for (const auto& h : history_) apply(anew, h.what, {h.key, h.version, h.time});
+    for (const auto& h : history_) (void)apply(anew, h.what, {h.key, h.version, h.time});
     if (encoded(anew) != kept) {
       detail::disagree("the state made anew from its events (is apply deterministic?)", shown(now),
                        shown(anew));
     }
     kept_ = kept;
     state_ = opened(*codec<A>::decode(kept));
-    (void)kappa::detail::deadline_of(state_);  // it must not throw
+    (void)next_deadline();  // it must not throw
   }
 
   [[nodiscard]] const outcome& last() const {
@@ -357,6 +369,7 @@ class scenario {
   A state_{};
   bytes kept_;  // as it is stored; empty: nothing has happened
   std::uint64_t version_ = 0;
+  bool gone_ = false;
   timestamp now_ = min_time;
   bytes key_;
   std::vector<past> history_;

@@ -11,6 +11,8 @@
 //   struct 1 flights.capnp:Leg
 //   enum 0 flights.capnp:State planned flown
 //
+// A line `tombstone` behind that of the root says that it is marked so.
+//
 // Types are Cap'n Proto's, and Time for an Int64 that is a time. Places: `d2` the data field at 2
 // times its size, `p0` pointer 0, `-` none (Void). Union: discriminant's offset:value, `/` from
 // outer to inner. A default that is a pointer is a digest, and behind ':' the message in
@@ -26,7 +28,8 @@
 namespace kappa {
 
 /// Appended fields, names of enums and renames are fine; a changed type, place, default or union,
-/// and a field that is gone are refused, naming it. Under `read_as::events` fields that `present`
+/// and a field that is gone are refused, naming it; so is one that is a tombstone and was none, or
+/// the other way round. Under `read_as::events` fields that `present`
 /// lacks are fine.
 [[nodiscard]] result<void> capnp_can_read(const schema_info& present, const schema_info& stored,
                                           read_as as);
