@@ -182,10 +182,14 @@ BOOST_AUTO_TEST_CASE(who_is_delegated_to_answers_the_one_that_asked) {
     }};
   });
   const auto told = b.system.spawn([](caf::event_based_actor*) -> caf::behavior {
-    return {[](const ask_result& r) { return ask_result{r}; }};
+    return {[](const ask_result& r) {
+      auto marked = r.value();
+      marked.version += 1000;
+      return ask_result{marked};
+    }};
   });
   BOOST_TEST(b.ask(till, 5).receipt().version == 2U);
-  BOOST_TEST(b.ask(told * till, 6).receipt().version == 3U);
+  BOOST_TEST(b.ask(told * till, 6).receipt().version == 1003U);  // told(till(6))
   caf::anon_send_exit(till, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(told, caf::exit_reason::user_shutdown);
 }
@@ -350,6 +354,7 @@ struct running_people {
     service.emplace(people::people_app(), o);
     must(service->start());
   }
+  ~running_people() { keys->open(); }
 
   temporary_folder folder;
   std::shared_ptr<memory_log> log = memory_log::create();
@@ -361,25 +366,35 @@ struct running_people {
 
 // Sends two commands to ada, and notes what they came to.
 struct two_commands {
+  struct noted {
+    std::promise<void> sent;
+    std::promise<ask_result> first;
+    std::promise<ask_result> second;
+  };
   explicit two_commands(running_people& p) {
-    p.system.spawn([this, ada = actor_of<people::person>(*p.service, "ada")](
-                       caf::event_based_actor* self) -> caf::behavior {
+    const auto ada = actor_of<people::person>(*p.service, "ada");
+    p.system.spawn([ada, n = note](caf::event_based_actor* self) -> caf::behavior {
       self->request(ada, 60s, command{people::register_{"Ada"}})
-          .then([this](const ask_result& r) { first.set_value(r); }, [](const caf::error&) {});
+          .then([n](const ask_result& r) { n->first.set_value(r); }, [](const caf::error&) {});
       self->request(ada, 60s, command{people::greet{}})
           .then(
-              [this, self](const ask_result& r) {
-                second.set_value(r);
+              [n, self](const ask_result& r) {
+                n->second.set_value(r);
                 self->quit();
               },
-              [](const caf::error&) {});
-      sent.set_value();
+              [self](const caf::error&) { self->quit(); });
+      n->sent.set_value();
       return {[](int) {}};
     });
   }
-  std::promise<void> sent;
-  std::promise<ask_result> first;
-  std::promise<ask_result> second;
+  /// Of a promise that is kept sooner or later.
+  template <class T>
+  static T in_time(std::future<T> f) {
+    if (f.wait_for(30s) != std::future_status::ready) throw std::runtime_error{"it does not come"};
+    return f.get();
+  }
+
+  std::shared_ptr<noted> note = std::make_shared<noted>();
 };
 
 }  // namespace
@@ -388,12 +403,12 @@ BOOST_AUTO_TEST_CASE(a_sender_does_not_wait_for_the_key_store_and_the_order_is_k
   running_people p;
   two_commands commands{p};
   p.keys->wait_for_a_question();
-  BOOST_REQUIRE((commands.sent.get_future().wait_for(30s) == std::future_status::ready));
-  auto second = commands.second.get_future();
+  two_commands::in_time(commands.note->sent.get_future());
+  auto second = commands.note->second.get_future();
   BOOST_TEST((second.wait_for(50ms) == std::future_status::timeout));  // no personal field in it
   p.keys->open();
-  BOOST_TEST(commands.first.get_future().get().value().version == 1U);
-  const auto greeted = second.get().value();
+  BOOST_TEST(two_commands::in_time(commands.note->first.get_future()).value().version == 1U);
+  const auto greeted = two_commands::in_time(std::move(second)).value();
   auto greeting = must(codec<people::greeting>::decode(greeted.reply.value()));
   must(p.service->open(greeting));
   BOOST_TEST(greeting.name.text_or("") == "Ada");
@@ -403,7 +418,7 @@ BOOST_AUTO_TEST_CASE(what_waits_for_the_key_store_at_a_stop_is_answered) {
   running_people p;
   two_commands commands{p};
   p.keys->wait_for_a_question();
-  BOOST_REQUIRE((commands.sent.get_future().wait_for(30s) == std::future_status::ready));
+  two_commands::in_time(commands.note->sent.get_future());
   auto stopped = std::async(std::launch::async, [&] { return p.service->stop(); });
   const auto nobody = actor_of<people::person>(*p.service, "nobody");
   caf::scoped_actor self{p.system, true};
@@ -415,10 +430,10 @@ BOOST_AUTO_TEST_CASE(what_waits_for_the_key_store_at_a_stop_is_answered) {
   }));
   p.keys->open();
   must(stopped.get());
-  const auto first = commands.first.get_future().get();
+  const auto first = two_commands::in_time(commands.note->first.get_future());
   BOOST_REQUIRE(!first);
   BOOST_TEST((first.error().failed()->code == errc::stopped));
-  const auto second = commands.second.get_future().get();
+  const auto second = two_commands::in_time(commands.note->second.get_future());
   BOOST_REQUIRE(!second);
   BOOST_TEST((second.error().failed()->code == errc::stopped));
 }

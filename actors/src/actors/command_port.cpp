@@ -38,9 +38,7 @@ class sealing_actor final : public caf::event_based_actor {
   using event_based_actor::event_based_actor;
 
   caf::behavior make_behavior() override {
-    return {[](const seal_ptr& s) {
-      s->port->send_from_here(*std::exchange(s->command, std::nullopt));
-    }};
+    return {[](const seal_ptr& s) { s->port->send_from_here(std::move(s->command)); }};
   }
 };
 
@@ -86,7 +84,7 @@ bool command_port::end_sealer() {
   }
   if (!ending) return true;
   const auto ended = end_of(ending);
-  end_now(ending);
+  end_now(ending);  // comes after all that was sent to it
   return ended.wait_for(patience_with_stop) == std::future_status::ready;
 }
 
@@ -94,7 +92,7 @@ void command_port::send(routed_command c) {
   if (c.to.asks_key_store) {
     const std::shared_lock lock{mutex_};
     if (sealer_) {
-      post(sealer_, std::make_shared<seal_request>(shared_from_this(), std::move(c)));
+      post(sealer_, std::make_shared<seal_request>(seal_request{shared_from_this(), std::move(c)}));
       return;
     }
   }
@@ -123,10 +121,6 @@ void command_port::send_from_here(routed_command c) {
     return;
   }
   host_->send(std::move(*call), c.to.address, c.what.options().timeout);
-}
-
-seal_request::~seal_request() {
-  if (command) command->answer.deliver(does_not_run(port->app()));
 }
 
 caf::strong_actor_ptr make_router(const host& of, router_target target) {

@@ -36,7 +36,8 @@ class command_port : public std::enable_shared_from_this<command_port> {
   void open(host& to, std::shared_ptr<key_ring> keys);
   /// Afterwards nothing goes to the host any more.
   void close();
-  /// Of the thread that asks the key store; false: it does not come back from there.
+  /// Of the thread that asks the key store, after close: what waits there is answered. False: it
+  /// does not come back from there.
   [[nodiscard]] bool end_sealer();
 
   /// Answered at once where it can go nowhere. Does not block.
@@ -55,14 +56,8 @@ class command_port : public std::enable_shared_from_this<command_port> {
 
 /// To the thread that asks the key store.
 struct seal_request {
-  seal_request(std::shared_ptr<command_port> p, routed_command c)
-      : port{std::move(p)}, command{std::move(c)} {}
-  ~seal_request();  // one that never came up is answered, too
-  seal_request(const seal_request&) = delete;
-  seal_request& operator=(const seal_request&) = delete;
-
   std::shared_ptr<command_port> port;
-  std::optional<routed_command> command;
+  routed_command command;
 };
 
 }  // namespace kappa::detail
