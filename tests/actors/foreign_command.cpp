@@ -1,6 +1,8 @@
 // Must not compile: the test looks for what the compiler says.
 #include <chrono>
 
+#include <caf/event_based_actor.hpp>
+
 #include "aggregate/bank.hpp"
 #include "kappa/caf.hpp"
 
