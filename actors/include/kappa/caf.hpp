@@ -78,7 +78,7 @@ struct command_kind {
   result<bytes> (*encoded)(const void* value, bytes_view key, key_ring* keys);
 };
 template <class C>
-inline constexpr command_kind kind_of{
+inline constexpr command_kind command_kind_of{
     &typeid(C), [] { return std::string{codec<C>::schema().name}; },
     [](const void* value, bytes_view key, key_ring* keys) {
       return encoded_sealed(*static_cast<const C*>(value), key, keys);
@@ -134,7 +134,7 @@ template <class C>
 class command final : public detail::any_command {
  public:
   explicit command(C what, ask_options options = {})
-      : any_command{detail::kind_of<C>, std::make_shared<const C>(std::move(what)),
+      : any_command{detail::command_kind_of<C>, std::make_shared<const C>(std::move(what)),
                     std::move(options)} {}
 };
 
