@@ -1,9 +1,9 @@
-# cmake --install: find_package(kappa) then gives kappa::kappa and kappa_add_schema().
+# cmake --install: find_package(kappa) then gives kappa::kappa, kappa::caf and kappa_add_schema().
 
 include(CMakePackageConfigHelpers)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/kappa)
-install(TARGETS kappa_kappa EXPORT kappa)
+install(TARGETS kappa_kappa kappa_caf EXPORT kappa)
 install(
   EXPORT kappa
   NAMESPACE kappa::

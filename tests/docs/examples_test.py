@@ -107,6 +107,12 @@ def expiry(program, folder):
     expect(cart("--discard"), "ada: no cart\n")
 
 
+def actors(program, folder):
+    expect(run(program, "here", "hamlet", "4", "5", "3", folder=folder),
+           "4 seats: booked\n5 seats: booked\n3 seats: rejected: 1 left\n")
+    expect(run(program, "here", "hamlet", "1", folder=folder), "1 seats: booked\n")
+
+
 def http(program, folder):
     with subprocess.Popen([program, "here", "127.0.0.1:0"], cwd=folder, stdout=subprocess.PIPE, text=True) as serving:
         teapot = f"http://127.0.0.1:{serving.stdout.readline().split()[1]}/aggregates/articles/teapot"

@@ -115,6 +115,8 @@ def check_layers(name, line, included, headers, findings):
                 check_folders(name, line, header, findings)
             if is_public(name) and not is_public(header):
                 findings.append(f"{name}:{line}: a public header includes the private {header}")
+            if is_public(name) and header in PUBLIC_HOMES.values():
+                findings.append(f"{name}:{line}: a public header hands a vendor on ({header})")
         elif theirs in OUTER or LAYERS.index(theirs) > rank:
             findings.append(f"{name}:{line}: {layer} must not know {theirs} ({header})")
         elif not is_public(header) and layer not in FREE:

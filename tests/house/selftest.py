@@ -91,6 +91,7 @@ class house(unittest.TestCase):
                        "flights.capnp.h"):
             self.caught(includes.check, "framework/include/kappa/a.hpp", f"#include <{header}>\n", "a public header includes")
         self.caught(includes.check, "actors/include/kappa/other.hpp", "#include <caf/all.hpp>\n", "includes CAF")
+        self.caught(includes.check, "actors/include/kappa/other.hpp", '#include "kappa/caf.hpp"\n', "hands a vendor on")
 
     def test_vendors_named_in_public_headers(self):
         for code in ("struct MDB_env;", "ZSTD_DCtx* c;", "caf::actor a;", "kj::Array<int> a;", "XXH3_state_t* s;",

@@ -3,7 +3,8 @@
 
 Runs `./dev install` to an empty prefix: a build of its own, optimised and without failpoints. What it installed must
 have none of them, and its CMake files must name neither the repository nor a build folder. Then configures, builds and
-runs tests/install/outside against it; that project also compiles every public header by itself.
+runs tests/install/outside against it; that project also compiles every public header by itself. One of its programs is a
+service with a main, an actor system and actors of its own, which checks what it is told.
 """
 
 import argparse
@@ -81,6 +82,7 @@ def main():
             sys.exit(f"the outside project was compiled with {file} of the repository")
 
     print(run(outside / "outside"), end="")
+    print(run(outside / "service"), end="")
 
 
 if __name__ == "__main__":

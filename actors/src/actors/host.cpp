@@ -8,15 +8,16 @@
 #include <thread>
 
 #include <unistd.h>
-#include <caf/actor_system.hpp>
 
 #include <fmt/format.h>
 
+#include "actors/actor_home.hpp"
 #include "actors/admin_actor.hpp"
 #include "actors/admin_status.hpp"
 #include "actors/aggregates_at_rest.hpp"
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
+#include "actors/command_port.hpp"
 #include "actors/command_router.hpp"
 #include "actors/crash_ledger.hpp"
 #include "actors/lane_actor.hpp"
@@ -42,22 +43,6 @@
 namespace kappa {
 namespace {
 
-struct host_config : caf::actor_system_config {
-  host_config() = default;
-};
-
-void init_caf() {
-  static const bool once = [] {
-    caf::core::init_global_meta_objects();
-    caf::init_global_meta_objects<caf::id_block::kappa>();
-    return true;
-  }();
-  (void)once;
-}
-
-// So that a task with much to do does not keep its thread from the others, and from queries.
-constexpr std::size_t messages_at_once = 8;
-
 // Each has a producer with threads of its own, and readers of what is committed wait for the
 // transactions of all.
 constexpr unsigned most_own_lanes = 4;
@@ -70,13 +55,18 @@ constexpr std::chrono::milliseconds glance{50};
 }  // namespace
 
 struct host::inside {
-  inside(host& h, const app& a, host_options o) : self{h}, the_app{a}, options{std::move(o)} {}
+  inside(host& h, const app& a, host_options o)
+      : self{h},
+        the_app{a},
+        options{std::move(o)},
+        port{std::make_shared<detail::command_port>(the_app.name(), options.actors)} {}
 
   host& self;
   app the_app;
   std::string instance = fmt::format("pid {}", ::getpid());
   timestamp started;
   host_options options;
+  std::shared_ptr<detail::command_port> port;
   std::shared_ptr<const kappa::topology> topology;
   std::shared_ptr<event_log> log;
   std::shared_ptr<key_ring> keys;  // null: no personal fields, and no key store
@@ -84,8 +74,7 @@ struct host::inside {
   std::unique_ptr<detail::crash_ledger> ledger;
   std::vector<std::unique_ptr<detail::step_pulse>> pulses;  // as tasks
   std::shared_ptr<detail::board> board;
-  std::unique_ptr<host_config> config;
-  std::unique_ptr<caf::actor_system> system;
+  std::unique_ptr<detail::actor_home> home;
   std::vector<caf::actor> lanes;
   caf::actor state_thread;
   std::shared_ptr<detail::state_thread_signs> signs;
@@ -174,8 +163,7 @@ struct host::inside {
     o.clock = options.clock;
     o.log_to = options.log_to;
     board->hold(true);  // until it has looked
-    auto spawned = detail::spawn_admin(*system, std::move(o));
-    detail::let_go_of_system();
+    auto spawned = detail::spawn_admin(home->system(), std::move(o));
     if (!spawned) return fail(spawned.error());
     admin = std::move(*spawned);
     return {};
@@ -228,6 +216,8 @@ struct host::inside {
   }
 
   result<void> start() {
+    if (auto can = detail::actor_home::check(options); !can) return can;
+    const detail::system_visit visit{options.actors.get()};
     started = options.clock();
     signs = std::make_shared<detail::state_thread_signs>();
     auto compiled = topology::compile(the_app);
@@ -291,19 +281,14 @@ struct host::inside {
       statuses.push_back(std::move(s));
     }
 
-    init_caf();
     board = std::make_shared<detail::board>(std::move(statuses));
     if (!options.replay_only && detail::aggregates_may_finish(*topology))
       board->let_aggregates_rest();
-    config = std::make_unique<host_config>();
-    detail::set_worker_threads(*config, options.worker_threads != 0
-                                            ? options.worker_threads
-                                            : std::max(2u, std::thread::hardware_concurrency()));
-    detail::set_messages_at_once(*config, messages_at_once);
-    system = std::make_unique<caf::actor_system>(*config);
+    home = std::make_unique<detail::actor_home>(options);
+    auto& system = home->system();
     const auto& app = topology->app_name();
     for (auto& l : *commit_lanes)
-      lanes.push_back(detail::spawn_lane(*system, app, std::move(l), board, options.log_to));
+      lanes.push_back(detail::spawn_lane(system, app, std::move(l), board, options.log_to));
     if (!options.replay_only && options.retention_interval.count() > 0) {
       retention = std::make_shared<detail::retention_keeper>(
           log, options.retention_interval, [b = board] { return b->replaying(); }, options.clock,
@@ -313,8 +298,8 @@ struct host::inside {
       savepoints = std::make_shared<detail::savepoint_keeper>(
           repository, options.savepoint_interval, app_state() / "savepoint.part", options.log_to);
     }
-    state_thread = detail::spawn_state_thread(*system, app, board, retention, savepoints, signs);
-    tasks = std::make_unique<detail::running_tasks>(*system, board, options.log_to);
+    state_thread = detail::spawn_state_thread(system, app, board, retention, savepoints, signs);
+    tasks = std::make_unique<detail::running_tasks>(system, board, options.log_to);
     keep_standbys();
     for (std::size_t i = 0; i < opened->size(); ++i) {
       auto& t = (*opened)[i];
@@ -355,12 +340,12 @@ struct host::inside {
     }
     result<void> answering;
     if (!options.replay_only && !log->places_tasks()) answering = answer_admin(std::nullopt);
-    detail::let_go_of_system();
     if (!answering) return answering;
     std::vector<const detail::step_pulse*> watched;
     for (const auto& p : pulses) watched.push_back(p.get());
     watchdog = std::make_unique<detail::watchdog>(options.handler_limit, std::move(watched), board,
                                                   options.log_to);
+    port->open(self, keys);
     if (options.replay_only) return {};
     if (auto joined = join(); !joined) return joined;
     options.log_to(log_level::info, "started",
@@ -439,7 +424,8 @@ struct host::inside {
   }
 
   result<void> stop() {
-    if (!system) return {};
+    if (!home) return {};
+    port->close();
     bool stuck = false;  // a thread that never ends cannot be joined
     // First: it may wait for a task, and what it has not answered the next host will.
     if (standbys) standbys->end_soon();
@@ -457,6 +443,7 @@ struct host::inside {
     if (watchdog) watchdog->stop();
     if (retention) retention->stop();
     if (savepoints) savepoints->stop();
+    stuck = !port->end_sealer() || stuck;
     // The lane holds the app: it goes last, or another process could take the app, and open the
     // state, while a T2 is still being written here.
     auto no_more_snapshots = detail::end_of(state_thread);
@@ -466,6 +453,10 @@ struct host::inside {
                                        ? detail::patience_after_failure
                                        : detail::patience_with_stop) == std::future_status::ready) {
       for (const auto& l : lanes) detail::end_now(l);
+      for (const auto& l : lanes) {  // a system of its own waits for them itself
+        if (!options.actors || stuck) break;
+        stuck = detail::end_of(l).wait_for(detail::patience_with_stop) != std::future_status::ready;
+      }
     } else {
       stuck = true;
       // Else a task is still being opened: nothing that was done is lost.
@@ -473,8 +464,8 @@ struct host::inside {
         outcome = fail(errc::timed_out, topology->app_name(), "a snapshot does not end");
     }
     if (stuck) {  // the process keeps what its threads may still use
-      (void)system.release();
-      (void)config.release();
+      home->abandon();
+      home.reset();
       (void)ledger.release();
       for (auto& p : pulses) (void)p.release();
       return outcome;
@@ -482,8 +473,7 @@ struct host::inside {
     if (tasks) tasks->clear();
     lanes.clear();
     state_thread = nullptr;
-    system.reset();
-    config.reset();
+    home.reset();
     ledger.reset();
     return outcome;
   }
@@ -572,6 +562,10 @@ void host::send(command_call call, const detail::aggregate_address& type,
   }
   detail::command_router{*in_->topology, *in_->tasks, in_->others.get()}.send(std::move(call), type,
                                                                               timeout);
+}
+
+std::shared_ptr<detail::command_port> detail::command_port::of(const host& h) {
+  return h.in_->port;
 }
 
 key_ring* host::keys() const { return in_->keys.get(); }

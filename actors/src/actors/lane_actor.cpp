@@ -48,6 +48,7 @@ class lane_actor final : public caf::event_based_actor {
     lane_.reset();  // first: it may be sending what waits
     waiting_.clear();
     forgetting_.clear();
+    log_to_ = no_log;  // the actor may be kept for a while
   }
 
  private:

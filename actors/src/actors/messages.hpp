@@ -17,9 +17,12 @@
 #include "actors/pending_replay.hpp"
 #include "kappa/actors/host.hpp"
 #include "kappa/aggregate/inbox.hpp"
+#include "kappa/caf.hpp"
 #include "kappa/task/runnable.hpp"
 
 namespace kappa::detail {
+
+struct seal_request;  // command_port.hpp
 
 using task_ptr = std::shared_ptr<runnable_task>;
 
@@ -129,28 +132,33 @@ using order_ptr = std::shared_ptr<order_rebuild>;
 using rebuilt_ptr = std::shared_ptr<state_rebuilt>;
 using read_ptr = std::shared_ptr<read_request>;
 using stop_ptr = std::shared_ptr<stop_request>;
+using seal_ptr = std::shared_ptr<seal_request>;
 
 }  // namespace kappa::detail
 
-CAF_BEGIN_TYPE_ID_BLOCK(kappa, first_custom_type_id)
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::submit_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::committed_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::forget_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::forgotten_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::write_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::written_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::open_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::opened_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::rebuild_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::order_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::rebuilt_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::read_ptr))
-CAF_ADD_TYPE_ID(kappa, (kappa::detail::stop_ptr))
-CAF_ADD_ATOM(kappa, kappa::detail, drain_atom)   // there may be something to do
-CAF_ADD_ATOM(kappa, kappa::detail, tick_atom)    // a deadline may have passed
-CAF_ADD_ATOM(kappa, kappa::detail, flush_atom)   // lane: commit what has come together
-CAF_ADD_ATOM(kappa, kappa::detail, reopen_atom)  // the backoff is over
-CAF_END_TYPE_ID_BLOCK(kappa)
+// What is the program's to know is in kappa/caf.hpp.
+CAF_BEGIN_TYPE_ID_BLOCK(kappa_inside, ::kappa::first_type_id + 10)
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::submit_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::committed_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::forget_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::forgotten_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::write_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::written_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::open_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::opened_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::rebuild_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::order_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::rebuilt_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::read_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::stop_ptr))
+CAF_ADD_TYPE_ID(kappa_inside, (kappa::detail::seal_ptr))
+CAF_ADD_ATOM(kappa_inside, kappa::detail, drain_atom)   // there may be something to do
+CAF_ADD_ATOM(kappa_inside, kappa::detail, tick_atom)    // a deadline may have passed
+CAF_ADD_ATOM(kappa_inside, kappa::detail, flush_atom)   // lane: commit what has come together
+CAF_ADD_ATOM(kappa_inside, kappa::detail, reopen_atom)  // the backoff is over
+CAF_END_TYPE_ID_BLOCK(kappa_inside)
+static_assert(caf::id_block::kappa::end <= caf::id_block::kappa_inside::begin);
+static_assert(caf::id_block::kappa_inside::end <= kappa::last_type_id + 1);
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::submit_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::committed_ptr)
@@ -165,3 +173,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::order_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::rebuilt_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::read_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::stop_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kappa::detail::seal_ptr)

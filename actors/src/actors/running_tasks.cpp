@@ -222,11 +222,13 @@ result<void> running_tasks::stop(bool& stuck) {
     }
   };
   result<void> outcome;
+  std::vector<std::future<void>> stopped;
   std::vector<std::future<void>> ending;
   for (auto& w : waiting) {
     result<void> r;
     if (wait(w.done)) {
       r = how_it_stopped(w.done, w.id);
+      stopped.push_back(std::move(w.ended));
     } else {
       r = fail(errc::timed_out, w.id.text(), "it did not stop in time");
       end_now(w.actor);
@@ -249,6 +251,10 @@ result<void> running_tasks::stop(bool& stuck) {
   const auto ended_until = std::chrono::steady_clock::now() + patience_after_failure;
   for (const auto& e : ending) {
     stuck = e.wait_until(ended_until) != std::future_status::ready || stuck;
+  }
+  // They have only their states to close; the system may be the program's, and outlive the host.
+  for (const auto& e : stopped) {
+    stuck = e.wait_for(patience_with_stop) != std::future_status::ready || stuck;
   }
   refuse_commands();
   if (const auto e = board_->failure()) return fail(*e);

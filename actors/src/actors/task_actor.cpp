@@ -132,6 +132,7 @@ class task_actor final : public caf::event_based_actor {
     early_reads_.clear();
     task_.reset();
     writing_.reset();
+    options_ = {};  // a message that is due later keeps the actor
   }
 
  private:

@@ -5,9 +5,9 @@
 //   auto ord = host.query<delay_stats>("hourly-delays", kappa::windowed_key{"ORD", hour});
 //   host.stop();                                      // commits, snapshots
 //
-// Threads: CAF's workers (`worker_threads`) run the task actors; besides, one thread each for the
-// commit lane (T1; of several on Kafka each), the state (T2 and opening), every source, admin
-// requests, the watchdog, retention, and the log's own.
+// Threads: CAF's workers (`worker_threads`, or those of the system that it was given) run the task
+// actors; besides, one thread each for the commit lane (T1; of several on Kafka each), the state
+// (T2 and opening), every source, admin requests, the watchdog, retention, and the log's own.
 //
 // Threading: start, stop and the destructor on any thread, one after the other; everything else
 // from any thread. Ownership: owns tasks and state; the log may be shared.
@@ -40,6 +40,11 @@
 #include "kappa/task/task.hpp"
 
 namespace kappa {
+
+namespace detail {
+class command_port;
+class given_system;
+}  // namespace detail
 
 struct host_options {
   /// "lmdb:FOLDER", "memory:" or "kafka://HOST:PORT". Ignored when `shared_log` is given.
@@ -75,6 +80,10 @@ struct host_options {
   std::size_t lanes = 0;
   std::int32_t partitions = 4;     // of the topics that the app creates
   std::size_t worker_threads = 0;  // 0: as many as processors
+  /// The actor system of a program that has one: kappa::actors_in(system), see kappa/caf.hpp. The
+  /// host's actors run in it, and have ended when the host has stopped. Null: the host makes a
+  /// system of its own.
+  std::shared_ptr<detail::given_system> actors{};
   task_limits limits{};
   std::size_t frame_bytes = 64 << 10;
   failure_policy on_failure = failure_policy::dead_letter;
@@ -334,6 +343,7 @@ class host final : public aggregate_asker {
   void send(command_call call, const detail::aggregate_address& type,
             std::chrono::milliseconds timeout) override;
 
+  friend class detail::command_port;
   struct inside;
   std::unique_ptr<inside> in_;
 };
