@@ -9,10 +9,10 @@
 namespace kappa::detail {
 namespace {
 
-using place = std::pair<topic_partition, offset>;
+using place_of_commands = std::pair<topic_partition, offset>;
 
-result<std::vector<place>> decided_up_to(const topology& t, event_log& log) {
-  std::vector<place> all;
+result<std::vector<place_of_commands>> decided_up_to(const topology& t, event_log& log) {
+  std::vector<place_of_commands> all;
   for (const auto& stage : t.stages()) {
     if (!stage.aggregate) continue;
     const auto topic = log.find_topic(stage.commands_topic());
