@@ -72,6 +72,15 @@ BOOST_AUTO_TEST_CASE(a_fee_that_was_forgotten_is_found_and_told_by_the_three_com
       }) == why);
 }
 
+BOOST_AUTO_TEST_CASE(what_the_generator_throws_is_the_tests_own_fault) {
+  any_history<account> wrong{[](dice&, const account& a) -> kappa::testing::any_command<account> {
+    if (a.open) throw std::out_of_range{"a fault of the test"};
+    return bank::open{};
+  }};
+  BOOST_CHECK_THROW(wrong.check(), std::out_of_range);
+  BOOST_CHECK_THROW((void)dice{1}.number(2, 1), std::invalid_argument);
+}
+
 BOOST_AUTO_TEST_CASE(what_user_code_throws_is_a_failure) {
   const auto why = failure_of([] { any_history<throwing>(any<throwing>).check(); });
   BOOST_TEST(why.find("cannot be closed") != std::string::npos, why);

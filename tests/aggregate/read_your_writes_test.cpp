@@ -1,4 +1,6 @@
 // Queries of projections that wait until they show what the asker has been told.
+#include <future>
+
 #include <httplib.h>
 
 #include <boost/test/unit_test.hpp>
@@ -48,6 +50,40 @@ app bank_with_projections() {
       .fold<std::int64_t>("money", [](std::int64_t& sum, std::int64_t by) { sum += by; });
   a.stream<std::string>("letters").map("same", [](const std::string& s) { return s; }).to("copies");
   return a;
+}
+
+/// Holds a stage back.
+struct gate {
+  std::promise<void> promise;
+  std::shared_future<void> opened = promise.get_future().share();
+};
+
+// Two ways of the same events into one state, one of which is held back.
+app bank_of_two_ways(const std::shared_future<void>& opened) {
+  auto a = bank_app();
+  const auto all = [](std::int64_t) { return std::string{"all"}; };
+  auto ones = a.events<account>("accounts").map("one", [](const account_event&) {
+    return std::int64_t{1};
+  });
+  auto slow = ones.key_by("to-slow", all)
+                  .process<std::int64_t>("slow", [opened](std::int64_t&, std::int64_t by) {
+                    opened.wait();
+                    return by * 100;
+                  });
+  ones.key_by("fast", all)
+      .merge("both", slow.key_by("from-slow", all))
+      .fold<std::int64_t>("sum", [](std::int64_t& s, std::int64_t by) { s += by; });
+  return a;
+}
+
+host_options in(const temporary_folder& folder) {
+  host_options o;
+  o.log = "lmdb:" + (folder.path() / "log").string();
+  o.state = folder.path() / "state";
+  o.partitions = 1;
+  o.worker_threads = 4;
+  o.limits.commit_interval = std::chrono::milliseconds{20};
+  return o;
 }
 
 struct running_bank {
@@ -136,6 +172,61 @@ BOOST_AUTO_TEST_CASE(what_never_comes_is_waited_for_no_longer_than_asked) {
   options.at_least->where.topic = "accounts";
   options.at_least->offset = offset{1};
   BOOST_TEST(must(b.service->query<account>("ann", options)).value->version == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(where_two_ways_meet_the_slower_one_counts) {
+  temporary_folder folder;
+  gate g;
+  host service{bank_of_two_ways(g.opened), in(folder)};
+  must(service.start());
+  BOOST_REQUIRE((service.ask<account>("ann", bank::open{}).has_value()));
+  query_options options{.timeout = std::chrono::milliseconds{500},
+                        .at_least = must(service.position_of<account>("ann"))};
+  const auto early = service.query<std::int64_t>("sum", "all", options);
+  g.promise.set_value();
+  BOOST_TEST(refused(early, errc::timed_out, {"no answer to a query in time"}));
+  options.timeout = std::chrono::seconds{20};
+  BOOST_TEST(must(service.query<std::int64_t>("sum", "all", options)).value.value_or(0) == 101);
+}
+
+BOOST_AUTO_TEST_CASE(of_another_partition_nothing_has_to_come) {
+  running_bank b;
+  for (const auto* key : {"ann", "bob", "cid", "dee", "eve"}) {
+    b.accepted(key, bank::open{});
+    BOOST_TEST(must(b.service->query<account>("ann", b.behind(key))).value.has_value());
+    BOOST_TEST(
+        must(b.service->query<std::int64_t>("changes", "ann", b.behind(key))).value.has_value());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_run_to_the_end_leaves_a_projection_open_for_the_next_one) {
+  temporary_folder folder;
+  auto a = bank_app();
+  a.events<account>("accounts")
+      .already_keyed(&account_event::key)
+      .fold<std::int64_t>("changes", [](std::int64_t& n, const account_event&) { ++n; });
+  a.stream<std::string>("letters").send(
+      "open", [](const std::string& who) { return command_to(who, bank::open{}); });
+  auto o = in(folder);
+  {
+    auto log = must(open_log({.url = o.log}));
+    must(log->create_topic({.name = "letters"}));
+    record_batch letters;
+    letters.add({}, "ann", "ann");
+    must(log->append({"letters", partition{0}}, letters));
+  }
+  for (int run = 1; run < 4; ++run) {
+    o.until_end = run % 2 == 1;
+    host service{a, o};
+    must(service.start());
+    const auto name = "bob-" + std::to_string(run);
+    BOOST_REQUIRE((service.ask<account>(name, bank::open{}).has_value()));
+    if (o.until_end) BOOST_TEST(must(service.wait_finished(std::chrono::seconds{20})));
+    const query_options behind{.at_least = must(service.position_of<account>(name))};
+    BOOST_TEST(must(service.query<std::int64_t>("changes", name, behind)).value.value_or(0) == 1);
+    BOOST_TEST(must(service.query<std::int64_t>("changes", "ann", behind)).value.value_or(0) == 1);
+    must(service.stop());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(over_http_too) {

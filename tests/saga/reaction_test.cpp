@@ -104,9 +104,14 @@ BOOST_AUTO_TEST_CASE(a_source_sends_too_once_for_each_row) {
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_sent_is_a_dead_letter_and_nothing_of_the_step_remains) {
   auto app = bank::bank_app();
-  auto names = app.stream<std::string>("names");
-  const auto also = names.map("twice", [](const std::string& n) { return n + n; });
-  also.to("twice");
+  const auto names =
+      app.stream<std::string>("names")
+          .already_keyed([](const std::string& n) { return n; })
+          .process<std::int64_t>("counted", [](std::int64_t& n, const std::string& name) {
+            ++n;
+            return name;
+          });
+  names.to("copies");
   names.send("wrong", [](const std::string& n) {
     std::vector<outgoing_command> all{command_to(n, bank::deposit{1, ""})};
     if (n == "unknown") all.push_back(command_to(n, bank::deposited{1, ""}));
@@ -128,7 +133,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_sent_is_a_dead_letter_and_nothing_of_the_ste
                            "a record of bank.accounts.commands may have 1048576", "not today"}) {
     BOOST_TEST(why.find(text) != std::string::npos, text << " is not in " << why);
   }
-  BOOST_TEST(d.read<std::string>("twice").empty());
+  BOOST_TEST(d.read<std::string>("copies").empty());
+  BOOST_TEST(!d.get<std::int64_t>("counted", std::string{"throws"}).has_value());
   BOOST_TEST(d.read_records<bytes>("bank.accounts.commands").empty());
 }
 
@@ -154,6 +160,77 @@ BOOST_AUTO_TEST_CASE(commands_tell_their_cause_and_have_ids_that_follow_from_it)
   BOOST_TEST(first.size() == 4U);  // two wages, and two of the bonus
   BOOST_TEST((std::set<bytes>{first.begin(), first.end()}.size() == 4U));
   BOOST_TEST((ids() == first));
+}
+
+// Stages have names by their outputs: none that comes to the stream takes the send to another one.
+BOOST_AUTO_TEST_CASE(other_outputs_of_the_stream_come_and_go_and_nothing_is_sent_again) {
+  const auto version = [](int n) {
+    auto app = bank::bank_app();
+    auto wages = app.stream<std::string>("wages");
+    if (n == 4) wages.send("first", [](const std::string&) { return pay("nobody"); });
+    wages.send("pay", pay);
+    const auto who = [](const std::string& name) { return name; };
+    const auto count = [](std::int64_t& so_far, const std::string&) { ++so_far; };
+    if (n == 1) wages.to("audit");
+    if (n == 2) wages.key_by("who", who).fold<std::int64_t>("n", count);
+    if (n == 3) wages.already_keyed(who).fold<std::int64_t>("m", count);
+    return app;
+  };
+  saga_tests::running_app app{version(0)};
+  app.ask("accounts", "ann", 0, bank::open_account{0});
+  record_batch wages;
+  for (int i = 0; i < 5; ++i) wages.add(ts("2024-01-01"), "ann", "ann");
+  kappa::test::must(app.log->append({"wages", partition{0}}, wages));
+  app.quiet();
+  for (const int n : {1, 2, 3, 4, 0}) {
+    app.crash();
+    app.options.topology =
+        std::make_shared<const topology>(kappa::test::must(topology::compile(version(n))));
+    app.start();
+    app.quiet();
+    BOOST_TEST(app.records("bank.accounts.commands") == 5U, "version " << n);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_reaction_that_comes_later_can_begin_with_what_comes_then) {
+  auto later = bank::bank_app();
+  later.events<account>("accounts", {.start = start_at::latest})
+      .send("bonus", [](const event_of<account>& e) {
+        const auto* opened = e.as<bank::account_opened>();
+        return opened != nullptr ? std::optional{command_to(e.key, bank::deposit{1, "bonus"})}
+                                 : std::nullopt;
+      });
+  saga_tests::running_app app{bank::bank_app()};
+  app.ask("accounts", "ann", 0, bank::open_account{0});
+  app.quiet();
+  app.crash();
+  app.options.topology =
+      std::make_shared<const topology>(kappa::test::must(topology::compile(later)));
+  app.start();
+  app.quiet();  // it is born, and nothing has happened
+  const auto become = [&](const kappa::app& version) {
+    app.crash();
+    app.options.topology =
+        std::make_shared<const topology>(kappa::test::must(topology::compile(version)));
+    app.start();
+  };
+  become(bank::bank_app());
+  app.ask("accounts", "bob", 0, bank::open_account{0});  // while it is away
+  app.quiet();
+  become(later);
+  app.quiet();
+  app.ask("accounts", "cid", 0, bank::open_account{0});
+  app.quiet();
+  BOOST_TEST(app.at<account>("accounts", "ann").state.balance_cents == 0);
+  BOOST_TEST(app.at<account>("accounts", "bob").state.balance_cents == 1);
+  BOOST_TEST(app.at<account>("accounts", "cid").state.balance_cents == 1);
+}
+
+BOOST_AUTO_TEST_CASE(sends_have_names_of_their_own) {
+  auto app = payroll();
+  app.stream<std::string>("more").send("pay", pay);
+  BOOST_TEST(topology::compile(app).error().text().find("two sends are named \"pay\"") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(an_app_without_aggregates_cannot_send) {

@@ -6,6 +6,7 @@ aggregates_test.py KAPPA AGGREGATE
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,30 @@ class Aggregates(unittest.TestCase):
                              ["AccountOpened", "Deposited", "Withdrawn", "Deposited"])
             self.assertEqual(events[2]["headers"]["kappa.event"], {"version": 3, "place": 0, "count": 1})
             self.assertIn({"amountCents": 5}, [c["value"] for c in tail("till.accounts.commands")])
+
+    def test_a_log_and_states_with_aggregates_are_healthy_and_a_state_of_a_longer_log_is_not(self):
+        with tempfile.TemporaryDirectory(prefix="kappa-tools-") as folder:
+            data = os.path.join(folder, "till")
+
+            def check():
+                return subprocess.run([KAPPA, "check", "--log", f"lmdb:{data}/log", "--state", f"{data}/state"],
+                                      capture_output=True, text=True)
+
+            subprocess.run([AGGREGATE, data, "anna", "+100"], check=True, stdout=subprocess.DEVNULL)
+            shutil.copytree(f"{data}/log", f"{data}/older")
+            said = subprocess.run([KAPPA, "get", "accounts", "anna", "--log", f"lmdb:{data}/log", "--state", f"{data}/state"],
+                                  capture_output=True, text=True)
+            self.assertEqual(said.returncode, 2, said.stderr)
+            self.assertIn("it is an aggregate, which only the running app is asked for", said.stderr)
+            for _ in range(2):
+                subprocess.run([AGGREGATE, data, "anna", "-30"], check=True, stdout=subprocess.DEVNULL)
+                said = check()
+                self.assertEqual(said.returncode, 0, said.stdout)
+            shutil.rmtree(f"{data}/log")
+            os.rename(f"{data}/older", f"{data}/log")
+            said = check()
+            self.assertEqual(said.returncode, 1)
+            self.assertRegex(said.stdout, "<-accounts: the state is at [34], and the log ends at 2")
 
 
 if __name__ == "__main__":

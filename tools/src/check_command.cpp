@@ -95,7 +95,7 @@ findings look(const check_arguments& a, const std::filesystem::path& folder) {
     out.log_refused = report.error();
     return out;
   }
-  const log_facts facts{report->log_id, report->positions};
+  const log_facts facts{report->log_id, report->positions, report->bounds};
   for (auto& s : out.states) {
     for (auto& d : compare(s.report, facts)) s.report.damages.push_back(std::move(d));
   }

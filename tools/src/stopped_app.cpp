@@ -148,6 +148,13 @@ result<stage_in_log> find_keyed_stage(event_log& log, const std::string& app,
     if (s.keyed) keyed.push_back(s.name);
   }
   if (found && found->keyed) return *found;
+  const auto commands = log.find_topic(fmt::format("{}.{}.commands", app, stage));
+  if (!found && commands && *commands) {
+    return fail(errc::invalid_argument, "stage " + stage,
+                "it is an aggregate, which only the running app is asked for: start it, or see its "
+                "events by kappa tail " +
+                    stage);
+  }
   return fail(found ? errc::invalid_argument : errc::not_found, "stage " + stage,
               fmt::format("{}; app {} keeps state in {}{}",
                           found ? "it keeps no keyed state" : "no such stage", app,

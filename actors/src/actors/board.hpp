@@ -62,10 +62,10 @@ class board {
     held_ = on;
     changed_.notify_all();
   }
-  /// Aggregates do not finish by themselves: the host looks whether they have when all others have.
-  void let_aggregates_rest() {
+  /// What rests does not finish by itself: the host looks whether it has when all others have.
+  void let_rest() {
     const std::lock_guard lock{mutex_};
-    aggregates_rest_ = true;
+    may_rest_ = true;
   }
   /// Until all tasks that are here have finished and nothing holds (true), one is out of the
   /// running or the host failed (error).
@@ -81,7 +81,7 @@ class board {
                              t.last_error ? t.last_error->text() : std::string{"it keeps failing"});
         }
         all = all && (t.health == task_health::finished || t.health == task_health::elsewhere ||
-                      (aggregates_rest_ && t.aggregate && t.health == task_health::running));
+                      (may_rest_ && t.rests && t.health == task_health::running));
       }
       if (all) return true;
       if (changed_.wait_until(lock, until) == std::cv_status::timeout) return false;
@@ -96,7 +96,7 @@ class board {
   std::optional<error> failure_;
   std::atomic<bool> failed_ = false;
   bool held_ = false;
-  bool aggregates_rest_ = false;
+  bool may_rest_ = false;
 };
 
 }  // namespace kappa::detail

@@ -14,7 +14,7 @@
 #include "actors/actor_home.hpp"
 #include "actors/admin_actor.hpp"
 #include "actors/admin_status.hpp"
-#include "actors/aggregates_at_rest.hpp"
+#include "actors/at_rest.hpp"
 #include "actors/board.hpp"
 #include "actors/caf_compat.hpp"
 #include "actors/command_port.hpp"
@@ -272,7 +272,7 @@ struct host::inside {
       task_status s;
       s.id = t.id;
       s.source = t.source;
-      s.aggregate = topology->find(t.id.stage)->aggregate != nullptr;
+      s.rests = topology->follows_aggregates(*topology->find(t.id.stage));
       if (t.task) {
         s.progress = t.task->progress();
       } else {
@@ -282,8 +282,7 @@ struct host::inside {
     }
 
     board = std::make_shared<detail::board>(std::move(statuses));
-    if (!options.replay_only && detail::aggregates_may_finish(*topology))
-      board->let_aggregates_rest();
+    if (!options.replay_only && detail::may_finish_at_rest(*topology)) board->let_rest();
     home = std::make_unique<detail::actor_home>(options);
     auto& system = home->system();
     const auto& app = topology->app_name();
@@ -411,8 +410,8 @@ struct host::inside {
       if (done && !*done) look_elsewhere_at = std::chrono::steady_clock::time_point{};
       if (!done || !*done || options.replay_only) return done;
       if (std::chrono::steady_clock::now() >= look_elsewhere_at.load()) {
-        auto elsewhere = group ? tasks->all_ended(*log, topology->app_name()) : result<bool>{true};
-        if (elsewhere && *elsewhere) elsewhere = detail::aggregates_at_rest(*topology, *log);
+        auto elsewhere = group ? tasks->all_ended(*log, *topology) : result<bool>{true};
+        if (elsewhere && *elsewhere) elsewhere = detail::at_rest(*topology, *log);
         if (elsewhere && *elsewhere) return true;
         // Brokers that do not answer for a while say nothing of the end.
         if (!elsewhere && !elsewhere.error().retriable) return elsewhere;

@@ -111,8 +111,8 @@ void running_tasks::start(std::size_t task, task_ptr first) {
 
 // ── what the log says ──
 
-result<bool> running_tasks::all_ended(event_log& log, const std::string& app) const {
-  auto positions = log.positions(app);
+result<bool> running_tasks::all_ended(event_log& log, const topology& t) const {
+  auto positions = log.positions(t.app_name());
   if (!positions) return fail(positions.error());
   std::set<task_place> ended;
   for (const auto& p : *positions) {
@@ -121,7 +121,7 @@ result<bool> running_tasks::all_ended(event_log& log, const std::string& app) co
   }
   const std::shared_lock lock{mutex_};
   return std::all_of(all_.begin(), all_.end(), [&](const entry& e) {
-    return e.options.opener.commands != nullptr ||  // an aggregate's, which does not end
+    return t.follows_aggregates(*t.find(e.options.id.stage)) ||
            ended.contains({e.options.id.stage, e.options.id.partition});
   });
 }

@@ -50,7 +50,7 @@ class running_tasks final : public placement_listener {
 
   /// Whether none of the tasks, wherever it runs, has anything left to do: as their positions say.
   /// Blocks.
-  [[nodiscard]] result<bool> all_ended(event_log& log, const std::string& app) const;
+  [[nodiscard]] result<bool> all_ended(event_log& log, const topology& t) const;
 
   void given(const task_place& task) override;
   void taken(const task_place& task, bool lost, std::function<void()> done) override;

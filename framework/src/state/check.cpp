@@ -276,8 +276,23 @@ std::vector<damage> compare(const state_check_report& state, const log_facts& lo
                                              id.log_id, log.id, state.folder.string())});
     return out;
   }
+  // An aggregate's state is as of its events and outcomes, which are up to the topics' ends: of the
+  // ones the position lags by a commit, of the others there is none.
+  const auto outcomes = fmt::format("{}.{}.outcomes", id.app, id.stage);
+  const bool aggregate = std::any_of(state.positions.begin(), state.positions.end(),
+                                     [&](const auto& p) { return p.first == outcomes; });
   for (const auto& [input, position] : state.positions) {
     const position_key key{id.app, id.stage, id.generation, id.task, input};
+    if (aggregate) {
+      const auto topic = log.bounds.find({input, id.task});
+      const auto end = topic == log.bounds.end() ? offset{} : topic->second.latest;
+      if (position <= end) continue;
+      out.push_back({key.text(),
+                     fmt::format("the state is at {}, and the log ends at {}: the log is an older "
+                                 "one, or was salvaged; remove the folder {}",
+                                 position, end, state.folder.string())});
+      continue;
+    }
     const auto committed = log.positions.find(key);
     if (committed == log.positions.end()) {
       out.push_back({key.text(),

@@ -106,8 +106,15 @@ class cutter {
       if (!is_output(g_.ops[id]) || taken.contains(id)) continue;
       cut c;
       collect(id, c, problems);
+      // What sends commands keeps to itself, so that no other output that comes or goes gives its
+      // stage another name, and with it another beginning: all would be sent again. A source has
+      // one stage.
+      const auto sends = [&](op_id op) { return g_.ops[op].kind == op_kind::send; };
+      const bool shares = reads_source(c);
       const auto same = std::find_if(cuts.begin(), cuts.end(), [&](const cut& other) {
-        return other.begins == c.begins && other.edges == c.edges && !c.begins.empty();
+        return other.begins == c.begins && other.edges == c.edges && !c.begins.empty() &&
+               (shares || (!sends(id) && (other.state || std::none_of(other.ops.begin(),
+                                                                      other.ops.end(), sends))));
       });
       if (same != cuts.end()) {
         same->ops.insert(c.ops.begin(), c.ops.end());
@@ -159,6 +166,11 @@ class cutter {
     }
   }
 
+  bool reads_source(const cut& c) const {
+    return std::any_of(c.begins.begin(), c.begins.end(),
+                       [&](op_id id) { return g_.ops[id].kind == op_kind::source; });
+  }
+
   bool after_state(op_id id) const {
     const auto& n = g_.ops[id];
     if (stateful(n)) return true;
@@ -194,7 +206,14 @@ namespace {
 
 // Of this app's own aggregates; another app's are what they are.
 result<void> check_events(const std::vector<stage_spec>& stages, const detail::op_node& n) {
+  const bool own = std::any_of(stages.begin(), stages.end(), [&](const stage_spec& s) {
+    return s.aggregate && s.name == n.topic;
+  });
   for (const auto& s : stages) {
+    if (s.aggregate && !own && s.aggregate->type() == *n.aggregate) {
+      return fail(errc::bad_config, "events of \"" + n.topic + "\"",
+                  "the app has that aggregate under the name \"" + s.name + "\"");
+    }
     if (!s.aggregate || s.name != n.topic) continue;
     if (s.aggregate->type() != *n.aggregate) {
       return fail(errc::bad_config, "events of \"" + n.topic + "\"",
@@ -228,6 +247,15 @@ std::set<std::string> topology::origins_of(const stage_spec& stage) const {
     for (const auto& writer : in.writers) all.merge(origins_of(*find(writer)));
   }
   return all;
+}
+
+bool topology::follows_aggregates(const stage_spec& stage) const {
+  return stage.aggregate != nullptr ||
+         std::any_of(stage.inputs.begin(), stage.inputs.end(), [&](const input_spec& in) {
+           return in.of_aggregate ||
+                  std::any_of(in.writers.begin(), in.writers.end(),
+                              [&](const std::string& w) { return follows_aggregates(*find(w)); });
+         });
 }
 
 result<const stage_spec*> topology::find_keyed(const std::string& stage) const {
@@ -357,9 +385,11 @@ result<topology> topology::compile(const app& a) {
       } else if (n.kind == op_kind::stream) {
         in.topic = n.topic;
         in.idle_after = n.idle_after;
+        in.start = n.start;
       } else if (n.kind == op_kind::events) {
         in.topic = n.topic;
         in.idle_after = n.idle_after;
+        in.start = n.start;
         in.of_aggregate = true;
         if (auto good = check_events(t.stages_, n); !good) problems.push_back(good.error().text());
       } else {
@@ -434,6 +464,14 @@ result<topology> topology::compile(const app& a) {
                         ".to, or name another topic",
                         port.topic));
       }
+    }
+  }
+  std::set<std::string> sends;
+  for (const auto& n : g->ops) {
+    if (n.kind == op_kind::send && !sends.insert(n.name).second) {
+      problems.push_back(fmt::format(
+          "two sends are named \"{}\": names must be unique, as ids of commands come of them",
+          n.name));
     }
   }
   const auto has = [&](auto&& what) {

@@ -87,7 +87,8 @@ void aggregate_task::confirm(std::function<void(result<void>)> done) {
 }
 
 result<std::optional<offset>> aggregate_task::taken_in(const topic_partition& origin) const {
-  if (origin != where()) return runnable_task::taken_in(origin);
+  if (origin.topic != options_.events_topic) return runnable_task::taken_in(origin);
+  if (origin != where()) return std::optional{offset{INT64_MAX}};  // nothing comes of it
   if (phase_ == task_phase::replaying) return std::optional<offset>{};
   return std::optional{durable_.next()};
 }

@@ -59,13 +59,19 @@ void epoch_builder::rollback_step() {
 
 void epoch_builder::emit(detail::port_index port, std::optional<bytes_view> placed_by,
                          std::optional<bytes_view> key, bytes_view value, timestamp time) {
+  // Records between stages stay bare; public ones know their cause.
+  emit_as(port, placed_by, key, value, time,
+          ports_[port].spec.kind == port_kind::internal
+              ? bytes_view{}
+              : envelopes_[port].of(*origin_->where, origin_->offset));
+}
+
+void epoch_builder::emit_as(detail::port_index port, std::optional<bytes_view> placed_by,
+                            std::optional<bytes_view> key, bytes_view value, timestamp time,
+                            bytes_view headers) {
   const auto& layout = ports_[port];
   const auto to = placed_by ? partition_of(*placed_by, layout.partitions)
                             : partition{task_.partition.value % layout.partitions};
-  // Records between stages stay bare; public ones know their cause.
-  const auto headers = layout.spec.kind == port_kind::internal
-                           ? bytes_view{}
-                           : envelopes_[port].of(*origin_->where, origin_->offset);
   const auto size = sizeof(detail::wire_record_head) + value.size() + (key ? key->size() : 0) +
                     headers.size() + 16;
   if (size > layout.max_record_bytes) {
@@ -88,6 +94,7 @@ void epoch_builder::add_in_step(slot& s, timestamp time, std::optional<bytes_vie
 void epoch_builder::send(const std::string& op, const outgoing_command& command,
                          const detail::step_context& ctx) {
   const auto refuse = [&](error e) { throw detail::step_failure{std::move(e)}; };
+  if (command.type == nullptr) refuse({errc::user_code, op, "what it sends is no command"});
   if (!routes_) refuse({errc::user_code, command.type->name, "it has nowhere to go"});
   const auto route = routes_->find(command);
   if (!route) refuse(route.error());
@@ -115,7 +122,7 @@ void epoch_builder::send(const std::string& op, const outgoing_command& command,
 bytes epoch_builder::id_of_send(const std::string& op, const detail::step_context& ctx) {
   bytes about;
   byte_writer w{about};
-  w.put_bytes(task_.app).put_bytes(task_.stage).put_bytes(op);
+  w.put_bytes(task_.app).put_bytes(op);
   if (origin_->record != nullptr) {
     w.put_bytes(origin_->where->topic).put(origin_->where->partition.value);
     w.put(origin_->offset.value);
@@ -123,14 +130,18 @@ bytes epoch_builder::id_of_send(const std::string& op, const detail::step_contex
     w.put_bytes("timer").put_bytes(ctx.key.value_or(bytes_view{}));
     w.put(std::int64_t{ctx.time.time_since_epoch().count()});
   }
-  w.put(sends_in_step_++);
+  const auto before = std::count(sends_in_step_.begin(), sends_in_step_.end(), &op);
+  w.put(std::int64_t{before});
+  sends_in_step_.push_back(&op);
   return derived_command_id(about);
 }
 
 void epoch_builder::emit_late(detail::port_index port) {
   if (origin_ == nullptr || origin_->record == nullptr) bug("late outside of a record's step");
   const auto& r = *origin_->record;
-  emit(port, r.key, r.key, r.value.value_or(bytes_view{}), r.time);
+  late_headers_ = envelopes_[port].of(*origin_->where, origin_->offset);
+  late_headers_ += r.headers.raw();  // what the record is may stand nowhere else
+  emit_as(port, r.key, r.key, r.value.value_or(bytes_view{}), r.time, late_headers_);
 }
 
 dead_letter dead_letter_of(error reason, std::string op, const topic_partition& where,

@@ -15,18 +15,16 @@ input_clock input_clock::outside() {
 input_clock input_clock::internal(const std::vector<upstream>& writers) {
   input_clock c;
   c.outside_ = false;
-  for (const auto& writer : writers) {
-    const auto of = std::make_shared<const upstream>(writer);
-    for (std::int32_t t = 0; t < writer.tasks; ++t) {
-      c.channels_.push_back({writer.stage, partition{t}, state::unseen, min_time, {}, of});
+  for (const auto& w : writers) {
+    for (std::int32_t t = 0; t < w.tasks; ++t)
+      c.channels_.push_back({w.stage, partition{t}, state::unseen, min_time, {}});
+    for (const auto& origin : w.through_hops)
+      c.carriers_[origin] += static_cast<std::size_t>(w.tasks);
+    for (const auto& origin : w.read) {
+      if (!w.through_hops.contains(origin)) ++c.carriers_[origin];
     }
   }
   return c;
-}
-
-bool input_clock::channel::may_carry(const topic_partition& origin) const {
-  return (origin.partition == task && of->read.contains(origin.topic)) ||
-         of->through_hops.contains(origin.topic);
 }
 
 bool input_clock::observe_outside(timestamp event_time) {
@@ -95,16 +93,17 @@ bool input_clock::idle() const { return !watermark().has_value() && !ended(); }
 
 through_map input_clock::through() const {
   through_map least;
+  std::map<topic_partition, std::size_t> told;
   for (const auto& c : channels_) {
     for (const auto& [origin, next] : c.through) {
       const auto [at, added] = least.try_emplace(origin, next);
       if (!added) at->second = std::min(at->second, next);
+      ++told[origin];
     }
   }
-  std::erase_if(least, [this](const auto& told) {
-    return std::any_of(channels_.begin(), channels_.end(), [&](const channel& c) {
-      return c.may_carry(told.first) && !c.through.contains(told.first);
-    });
+  std::erase_if(least, [&](const auto& one) {
+    const auto wanted = carriers_.find(one.first.topic);
+    return wanted != carriers_.end() && told.at(one.first) < wanted->second;
   });
   return least;
 }

@@ -132,6 +132,13 @@ result<app_layout> lay_out(const topology& t, event_log& log, const layout_optio
       } else {
         auto found = log.find_topic(in.topic);
         if (!found) return fail(found.error());
+        if (!*found && in.of_aggregate && !options.create_inputs) {
+          return fail(
+              errc::bad_config, fmt::format("stage {}", stage.name),
+              fmt::format("there is no topic \"{}\" with the events of an aggregate: start the "
+                          "app first that has it, which makes the topic",
+                          in.topic));
+        }
         if (!*found && !options.create_inputs) {
           return fail(
               errc::bad_config, fmt::format("stage {}", stage.name),

@@ -61,7 +61,7 @@ result<bool> task_impl::open_epoch(bool only_with_work) {
   flag_idle_.clear();
   flag_ended_.clear();
   flag_advance_.reset();
-  flag_rebuild_ = false;
+  flag_at_once_ = false;
   update_watermark();
   changed_since_snapshot_ = true;
   return true;
@@ -160,13 +160,22 @@ through_map task_impl::through_now() const {
     const auto [at, added] = all.try_emplace(origin, next);
     if (!added) at->second = std::min(at->second, next);
   };
+  std::vector<through_map> told;
   for (const auto& in : inputs_) {
-    if (!in->spec().internal) {
-      add(in->where(), in->next());
-      continue;
-    }
-    for (const auto& [origin, next] : in->clock().through()) add(origin, next);
+    auto of_input = in->clock().through();
+    if (!in->spec().internal) of_input = {{in->where(), in->next()}};
+    for (const auto& [origin, next] : of_input) add(origin, next);
+    told.push_back(std::move(of_input));
   }
+  // What one input tells is worth nothing while another may bring something of it, and has not
+  // told.
+  std::erase_if(all, [&](const auto& one) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      if (inputs_[i]->clock().may_carry(one.first.topic) && !told[i].contains(one.first))
+        return true;
+    }
+    return false;
+  });
   return all;
 }
 
@@ -258,7 +267,7 @@ void task_impl::order_rebuild(std::uint32_t order) {
   // there when somebody looked: whoever asks asks again.
   if (order <= order_ || phase_ == task_phase::replaying) return;
   order_ = order;
-  flag_rebuild_ = true;
+  flag_at_once_ = true;
 }
 
 // ── snapshots ─────────────────────────────────────────────────────────────────────────────────
@@ -336,7 +345,7 @@ void task_impl::look_at_store() {
 bool task_impl::finished() const {
   if (rests()) return phase_ != task_phase::replaying;
   return phase_ != task_phase::replaying && all_ended() && !check_timers_ && !open_ &&
-         !flag_rebuild_ && in_flight_.empty();
+         !flag_at_once_ && in_flight_.empty();
 }
 
 task_progress task_impl::progress() const {
@@ -370,22 +379,18 @@ read_position task_impl::read_at(read_level level) const {
 }
 
 result<std::optional<offset>> task_impl::taken_in(const topic_partition& origin) const {
-  const auto origins = options_.topology->origins_of(*stage_);
-  if (!origins.contains(origin.topic)) {
+  if (!origins_.contains(origin.topic)) {
     return fail(errc::invalid_argument, id_.stage,
                 fmt::format("what it has does not come from \"{}\", but from: {}", origin.topic,
-                            fmt::join(origins, ", ")));
+                            fmt::join(origins_, ", ")));
   }
   if (phase_ == task_phase::replaying) return std::optional<offset>{};
   if (const auto at = durable_through_.find(origin); at != durable_through_.end())
     return std::optional{at->second};
   // Of what comes through other stages its beginning is told of, too; of other partitions of a
   // topic that it reads itself nothing comes.
-  const auto& inputs = options_.layout.writers;
-  const bool through_others = std::any_of(inputs.begin(), inputs.end(), [&](const auto& writers) {
-    return std::any_of(writers.begin(), writers.end(), [&](const upstream& w) {
-      return w.read.contains(origin.topic) || w.through_hops.contains(origin.topic);
-    });
+  const bool through_others = std::any_of(inputs_.begin(), inputs_.end(), [&](const auto& in) {
+    return in->clock().may_carry(origin.topic);
   });
   return through_others ? std::optional<offset>{} : std::optional{task_input::no_limit};
 }

@@ -149,7 +149,7 @@ class task_impl final : public runnable_task {
   result<bool> open_epoch(bool only_with_work);
   void find_flags(timestamp now);
   bool flags_pending() const {
-    return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_ || flag_rebuild_;
+    return !flag_idle_.empty() || !flag_ended_.empty() || flag_advance_ || flag_at_once_;
   }
   bool epoch_full() const;
   bool needs_epoch_record() const;
@@ -216,13 +216,14 @@ class task_impl final : public runnable_task {
   std::vector<std::uint32_t> flag_idle_;   // decided, for the next epoch's opening
   std::vector<std::uint32_t> flag_ended_;
   std::optional<timestamp> flag_advance_;
-  bool flag_rebuild_ = false;  // there is something to be told of it
+  bool flag_at_once_ = false;  // there is something to be told: of a rebuild, of the birth
   epoch_record record_;        // of the open epoch
   step_origin origin_;         // of the step, or of the last one
   std::deque<flying_epoch> in_flight_;
   std::optional<birth_record> birth_to_write_;
   std::vector<offset> durable_positions_;
   through_map durable_through_;
+  std::set<std::string> origins_ = options_.topology->origins_of(*stage_);
   bool hurry_ = false;  // for the open epoch
   kappa::offset epochs_next_;
   bool changed_since_snapshot_ = false;

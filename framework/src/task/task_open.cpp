@@ -233,6 +233,8 @@ result<recovery_facts> task_impl::find_facts(const std::optional<snapshot_record
     in.latest = bounds->latest;
     if (const auto at = options_.start_from.find(spec.topic); at != options_.start_from.end()) {
       in.start_from = at->second;
+    } else if (spec.start == start_at::latest) {
+      in.start_from = in.latest;
     }
   }
   return facts;
@@ -319,7 +321,8 @@ result<void> task_impl::open_inputs(const recovery_facts& facts) {
         spec.internal ? input_clock::internal(options_.layout.writers[i]) : input_clock::outside();
     inputs_.push_back(std::make_unique<task_input>(spec, where, std::move(*reader),
                                                    std::move(clock), options_.limits.read_bytes));
-    if (options_.until_end && !spec.internal) inputs_.back()->end_bound = facts.inputs[i].latest;
+    if (options_.until_end && !spec.internal && !spec.of_aggregate)
+      inputs_.back()->end_bound = facts.inputs[i].latest;
   }
   return {};
 }
@@ -379,7 +382,7 @@ result<void> task_impl::open() {
   }
   built_for_ = snapshot ? snapshot->rebuild : facts.rebuild_ordered;
   order_ = committed_order_ = std::max(facts.rebuild_ordered, built_for_);
-  flag_rebuild_ = built_for_ > facts.rebuild_done;  // told with the first epoch
+  flag_at_once_ = built_for_ > facts.rebuild_done;  // told with the first epoch
   durable_positions_ = live_from_;
   last_epoch_ = std::max({facts.committed_epoch.value_or(epoch_number{}),
                           facts.state_epoch.value_or(epoch_number{}), epoch_number{1}});
@@ -393,6 +396,10 @@ result<void> task_impl::open() {
       birth.starts.push_back(in->next());
     }
     birth_to_write_ = std::move(birth);
+    // Where it began must be known from here on, also when nothing comes before it dies.
+    flag_at_once_ = std::any_of(inputs_.begin(), inputs_.end(), [](const auto& in) {
+      return in->spec().start == start_at::latest;
+    });
   }
   if (snapshot) {
     byte_reader r{snapshot->clocks};

@@ -129,7 +129,7 @@ result<run_status> task_impl::run_steps(std::size_t budget) {
 
 result<bool> task_impl::live_step() {
   for (auto& i : inputs_) i->look_anew();
-  if (flag_rebuild_ && !open_) return open_epoch(false);  // also when all inputs have ended
+  if (flag_at_once_ && !open_) return open_epoch(false);  // also when all inputs have ended
   if (check_timers_) {
     auto due = due_timer();
     if (!due) return fail(due.error());

@@ -162,6 +162,7 @@ class stage_set {
             problems += port.topic + ": " + ok.error().text() + "\n";
         }
       }
+      if (stage.aggregate) picture_commands(stage, p["topic " + stage.commands_topic()]);
       for (std::int32_t n = 0; n < runner_->layout().at(stage.name).tasks; ++n) {
         auto* const task = runner_->find(stage.name, partition{n});
         if (task->table() == nullptr) continue;
@@ -180,6 +181,16 @@ class stage_set {
       dead.push_back(printable(r.value, 4096));
     std::sort(dead.begin(), dead.end());  // tasks share the partition: their order is not fixed
     return p;
+  }
+
+  // One that was sent twice would not show elsewhere: the aggregate knows it by its id. Their order
+  // is that of the tasks that sent them.
+  void picture_commands(const stage_spec& stage, std::vector<std::string>& lines) {
+    std::map<partition, offset> from;
+    for (const auto& r : read(stage.commands_topic(), from)) {
+      lines.push_back(printable(r.key.value_or("")) + " " + printable(r.value, 4096));
+    }
+    std::sort(lines.begin(), lines.end());
   }
 
  private:
@@ -310,15 +321,12 @@ command_result driver::ask_bytes(std::type_index aggregate, std::uint64_t key_fi
   if (!id.empty()) a.call.id = std::move(id);
   a.call.expected = expected;
   in_->script.push_back(a);  // whoever does the same again is not to be answered
-  command_result answer{"", a.call.key, {}};
-  bool came = false;
-  a.call.done = [&](command_outcome o) {
-    answer.outcome = std::move(o);
-    came = true;
-  };
+  // It may be told after this call, which then has failed.
+  const auto told = std::make_shared<std::optional<command_outcome>>();
+  a.call.done = [told](command_outcome o) { *told = std::move(o); };
   in_->main->play(a);
-  if (!came) throw std::runtime_error{a.stage + ": the command has not been answered"};
-  return answer;
+  if (!*told) throw std::runtime_error{a.stage + ": the command has not been answered"};
+  return {"", a.call.key, std::move(**told)};
 }
 
 key_ring* driver::keys() { return in_->keys.get(); }

@@ -193,7 +193,7 @@ struct task_status {
   std::optional<error> last_error;
   int failures = 0;
   bool source = false;
-  bool aggregate = false;
+  bool rests = false;                     // it has no end of its own (topology::follows_aggregates)
   std::optional<standby_status> standby;  // of one that is elsewhere
 };
 
@@ -215,8 +215,8 @@ class host final : public aggregate_asker {
   result<void> stop();
 
   /// Waits until every task has finished (true), or the host cannot go on (error), or `timeout`
-  /// is over (false). Aggregates have when the app has streams, which all have, and no command is
-  /// left in the log; without streams never.
+  /// is over (false). Aggregates, and streams of their events, have when all other streams have and
+  /// nothing is left in the log for them; in an app without other streams never.
   [[nodiscard]] result<bool> wait_finished(std::chrono::milliseconds timeout);
 
   /// The value of a key. K: a string, an integer, … (what key_by gave), or windowed_key.

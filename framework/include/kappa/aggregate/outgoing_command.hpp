@@ -17,7 +17,7 @@ namespace kappa {
 
 struct send_options {
   /// Told again with the result, so that the sender knows which of its commands it is of; at most
-  /// max_about_bytes (command_record.hpp).
+  /// max_about_bytes (command_record.hpp). Of a stream's nothing: it is told no results.
   std::string about{};
   /// Its name in the app; needed only where several aggregates take the command.
   std::string aggregate{};

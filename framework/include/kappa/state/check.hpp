@@ -52,8 +52,10 @@ struct state_check_report {
 struct log_facts {
   std::string id;
   std::map<position_key, committed_position> positions;
+  std::map<topic_partition, partition_bounds> bounds{};
 };
-/// What is wrong between the two: another log's id, positions that are ahead of the log's.
+/// What is wrong between the two: another log's id, positions that are ahead of the log's; of an
+/// aggregate's state, ahead of the log's end.
 [[nodiscard]] std::vector<damage> compare(const state_check_report& state, const log_facts& log);
 
 /// The folders of all tasks' states below `root`, in order.

@@ -23,11 +23,15 @@ struct stream_options {
   /// A partition without records for this long (wall clock) is declared idle, in the log, so that
   /// it does not hold back event time. Zero: never.
   milliseconds idle_after = std::chrono::minutes{1};
+  start_at start = start_at::earliest;
 };
 
 struct events_options {
   /// As stream_options::idle_after.
   milliseconds idle_after = std::chrono::minutes{1};
+  /// A reaction that comes to an app later is to begin with `latest`: else it sends commands for
+  /// all that has ever happened.
+  start_at start = start_at::earliest;
 };
 
 /// A source and how its rows become elements.
@@ -54,6 +58,7 @@ class app {
     node.topic = std::move(topic);
     node.schema = codec<T>::schema();
     if (options.idle_after.count() > 0) node.idle_after = options.idle_after;
+    node.start = options.start;
     node.make_root = [time = std::move(options.event_time)](const detail::op_build& b,
                                                             const detail::children& to) {
       return std::make_shared<detail::topic_root<T>>(b.op, to, time, true);
@@ -112,6 +117,7 @@ class app {
     node.key_schema = codec<K>::schema();
     node.aggregate = typeid(A);
     if (options.idle_after.count() > 0) node.idle_after = options.idle_after;
+    node.start = options.start;
     node.make_root = [](const detail::op_build& b, const detail::children& to) {
       return std::make_shared<detail::events_root<A, K>>(b.op, to);
     };

@@ -30,6 +30,14 @@
 #include "kappa/stream/step.hpp"
 #include "kappa/testing/round_trip.hpp"
 
+namespace kappa {
+
+/// Where a stage begins to read a topic that it has never read: at the first record that is still
+/// there, or behind the last one of the moment of its first start.
+enum class start_at : std::uint8_t { earliest, latest };
+
+}  // namespace kappa
+
 namespace kappa::detail {
 
 using op_id = std::uint32_t;
@@ -134,6 +142,7 @@ struct op_node {
   std::string parameters;                  // part of the fingerprint: window size, lateness, …
   milliseconds output_delay{0};            // how far results lag behind the watermark
   std::optional<milliseconds> idle_after;  // stream, events
+  start_at start = start_at::earliest;     // stream, events
   source_factory source;                   // source
   std::shared_ptr<const aggregate_program> program;  // aggregate
   std::optional<std::type_index> aggregate;          // events: whose, where that is in the app

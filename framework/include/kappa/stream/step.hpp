@@ -51,8 +51,8 @@ class emitter {
                     std::optional<bytes_view> key, bytes_view value, timestamp time) = 0;
   /// The step's own input record goes to the late output `port`, as it was read.
   virtual void emit_late(port_index port) = 0;
-  /// A command to an aggregate of the app. Its id is derived from the operator (by name) and what
-  /// the step works on, so that it is the same whenever the same is done again.
+  /// A command to an aggregate of the app. Its id is derived from the operator, by its name, and
+  /// from what the step works on. `op` lives as long as the task.
   virtual void send(const std::string& op, const outgoing_command& command,
                     const step_context& ctx) = 0;
 };

@@ -30,6 +30,7 @@ struct input_spec {
   schema_info schema;
   std::optional<schema_info> key_schema;   // where it is known: of hops
   std::optional<milliseconds> idle_after;  // outside topics
+  start_at start = start_at::earliest;     // outside topics
   detail::op_id root = 0;
 };
 
@@ -119,6 +120,9 @@ class topology {
   /// The topics from outside, and of aggregates' events, that the stage's results come from,
   /// through whatever stages of the app; of an aggregate its own events.
   [[nodiscard]] std::set<std::string> origins_of(const stage_spec& stage) const;
+  /// An aggregate, or a stage to which something comes of one, through whatever stages: it has no
+  /// end of its own, as somebody may ask.
+  [[nodiscard]] bool follows_aggregates(const stage_spec& stage) const;
   /// The stage, which must keep a keyed state. errc::not_found: there is none of that name;
   /// errc::invalid_argument: it keeps none. Both name those that do.
   [[nodiscard]] result<const stage_spec*> find_keyed(const std::string& stage) const;

@@ -68,7 +68,7 @@ class epoch_builder final : public detail::emitter {
     ++step_;
     touched_.clear();
     records_in_step_ = 0;
-    sends_in_step_ = 0;
+    sends_in_step_.clear();
     bytes_before_step_ = bytes_;
   }
   void commit_step() {
@@ -107,6 +107,8 @@ class epoch_builder final : public detail::emitter {
 
   slot& slot_of(std::size_t port, partition p);
   record_batch& touched(slot& s);
+  void emit_as(detail::port_index port, std::optional<bytes_view> placed_by,
+               std::optional<bytes_view> key, bytes_view value, timestamp time, bytes_view headers);
   void add_in_step(slot& s, timestamp time, std::optional<bytes_view> key, bytes_view value,
                    bytes_view headers);
   bytes id_of_send(const std::string& op, const detail::step_context& ctx);
@@ -120,6 +122,7 @@ class epoch_builder final : public detail::emitter {
   std::map<topic_partition, slot> commands_;
   timestamp now_ = min_time;
   bytes command_headers_;
+  bytes late_headers_;
   std::shared_ptr<record_batch> dead_;
   std::shared_ptr<record_batch> epochs_;
   std::string epochs_topic_;
@@ -128,7 +131,7 @@ class epoch_builder final : public detail::emitter {
   std::uint64_t step_ = 0;
   std::vector<slot*> touched_;  // in this step
   std::uint64_t records_in_step_ = 0;
-  std::uint64_t sends_in_step_ = 0;
+  std::vector<const std::string*> sends_in_step_;  // by their operators
   std::size_t bytes_ = 0;
   std::size_t bytes_before_step_ = 0;
   std::uint64_t records_ = 0;

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -61,6 +61,10 @@ class input_clock {
   /// What has been taken in of each origin, as told by the channels (minimum where several tell):
   /// of those of which every channel has told that may carry them.
   [[nodiscard]] through_map through() const;
+  /// Whether it may tell of that origin at all.
+  [[nodiscard]] bool may_carry(const std::string& origin) const {
+    return carriers_.contains(origin);
+  }
 
   void encode(byte_writer& out) const;
   /// Reads what `encode` wrote into a clock with the same channels.
@@ -75,13 +79,12 @@ class input_clock {
     input_clock::state state = input_clock::state::unseen;
     timestamp watermark = min_time;
     through_map through;
-    std::shared_ptr<const upstream> of;
-
-    [[nodiscard]] bool may_carry(const topic_partition& origin) const;
   };
 
   bool outside_ = true;
   std::vector<channel> channels_;
+  std::map<std::string, std::size_t>
+      carriers_;  // so many channels tell of a partition of the origin
   timestamp largest_ = min_time;
 };
 

@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <optional>
@@ -91,11 +92,18 @@ class any_history {
   std::vector<step> drawn(std::uint64_t seed) const {
     dice d{seed};
     std::vector<step> steps;
+    std::exception_ptr of_next;  // a fault of the test's, and not of the aggregate
     (void)failure(options_.commands, [&](std::size_t, const A& state) {
       const milliseconds after{d.number(0, options_.most_between.count())};
-      steps.push_back({d.chance(0.25) ? milliseconds{0} : after, next_(d, state)});
+      try {
+        steps.push_back({d.chance(0.25) ? milliseconds{0} : after, next_(d, state)});
+      } catch (...) {
+        of_next = std::current_exception();
+        throw;
+      }
       return steps.back();
     });
+    if (of_next) std::rethrow_exception(of_next);
     return steps;
   }
 
@@ -109,6 +117,7 @@ class any_history {
       scenario<A> s;
       s.key(options_.key);
       timestamp now{std::chrono::hours{24 * 365 * 30}};
+      if (auto broken = broken_in(s.state())) return broken;
       for (std::size_t n = 0; n < steps; ++n) {
         const step next = nth(n, s.state());
         now += next.after;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <random>
+#include <stdexcept>
 
 namespace kappa::testing {
 
@@ -14,7 +15,9 @@ class dice {
   explicit dice(std::uint64_t seed) : random_{seed} {}
 
   /// least … most, each as likely. (The library's distributions differ from one to the next.)
+  /// Throws std::invalid_argument where there is none.
   [[nodiscard]] std::int64_t number(std::int64_t least, std::int64_t most) {
+    if (least > most) throw std::invalid_argument{"dice: least is more than most"};
     const auto n = static_cast<std::uint64_t>(most) - static_cast<std::uint64_t>(least) + 1;
     const auto drawn = n == 0 ? random_() : random_() % n;
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(least) + drawn);
