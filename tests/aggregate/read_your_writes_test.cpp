@@ -89,11 +89,8 @@ host_options in(const temporary_folder& folder) {
 struct running_bank {
   running_bank() { start(); }
   void start() {
-    host_options o;
-    o.log = "lmdb:" + (folder.path() / "log").string();
-    o.state = folder.path() / "state";
+    auto o = in(folder);
     o.partitions = 3;
-    o.limits.commit_interval = std::chrono::milliseconds{20};
     auto log = must(open_log({.url = o.log}));
     must(log->create_topic({.name = "letters"}));
     o.shared_log = log;

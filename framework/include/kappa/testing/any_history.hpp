@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <utility>
