@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "kafka/absence.hpp"
 #include "kafka/admin_ask.hpp"
 #include "kafka/names.hpp"
 
@@ -218,15 +219,25 @@ result<std::vector<std::string>> admin::topics() {
 // ── bounds ──
 
 // librdkafka asks with the leader's epoch that it knows, and learns no other from a refusal: after
-// a broker's restart it would be fenced (FENCED_LEADER_EPOCH) again and again.
-void admin::refresh_leaders() { (void)topics(); }
-
+// a broker's restart it would be fenced (FENCED_LEADER_EPOCH) again and again. Of a topic that is
+// not there it may say UNKNOWN_TOPIC_OR_PART, or that there is no leader, as it does while one is
+// chosen.
 result<std::vector<std::int64_t>> admin::list_offsets(const std::vector<topic_partition>& where,
                                                       std::int64_t which,
                                                       rd_kafka_IsolationLevel_t isolation) {
+  absence missing;
   return patiently([&] {
     auto found = list_offsets_now(where, which, isolation);
-    if (!found && found.error().retriable) refresh_leaders();
+    if (found || !found.error().retriable) return found;
+    const auto there = topics();  // and who leads them
+    const auto gone = std::find_if(where.begin(), where.end(), [&](const topic_partition& tp) {
+      return there && std::find(there->begin(), there->end(), tp.topic) == there->end();
+    });
+    if (gone == where.end()) {
+      missing.over();
+    } else if (missing.lasts()) {
+      found = fail(client_.error_of(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, gone->text()));
+    }
     return found;
   });
 }

@@ -117,7 +117,6 @@ class admin {
   /// By name; without topics that are not there. `kind`: "topic", "group".
   result<std::map<std::string, std::map<std::string, std::string>>> settings_of(
       rd_kafka_ResourceType_t type, const char* kind, const std::vector<std::string>& names);
-  void refresh_leaders();
   /// In the order of `where`, which must not be empty. `which`: milliseconds, or one of
   /// rd_kafka_OffsetSpec_t.
   result<std::vector<std::int64_t>> list_offsets(
