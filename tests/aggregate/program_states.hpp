@@ -47,7 +47,7 @@ struct states {
   map_store store;
   std::unique_ptr<keyed_table_base> table = program.make_table(store, 0, {});
   kappa::detail::decided out;
-  kappa::detail::deadline_change deadline;
+  kappa::detail::deadline_changes deadline;
 };
 
 }  // namespace aggregate_programs

@@ -107,6 +107,13 @@ def expiry(program, folder):
     expect(cart("--discard"), "ada: no cart\n")
 
 
+def silence(program, folder):
+    expect(run(program, "here", "anna", "0", "bertha", "20", "anna", "50", "bertha", "109", folder=folder),
+           "anna: was heard of\nbertha: was heard of\n")
+    expect(run(program, "here", "bertha", "110", "anna", "-", folder=folder), "anna: silent\nbertha: was heard of\n")
+    expect(run(program, "here", "anna", "111", folder=folder), "anna: was heard of\n")
+
+
 def actors(program, folder):
     expect(run(program, "here", "hamlet", "4", "5", "3", folder=folder),
            "4 seats: booked\n5 seats: booked\n3 seats: rejected: 1 left\n")

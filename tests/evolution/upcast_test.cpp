@@ -85,7 +85,7 @@ struct replayed {
     kind += former_events_of<parcel>::place_of<E>;
     BOOST_REQUIRE(program.former_events().at(kind - program.events().size()).name ==
                   codec<E>::schema().name);
-    kappa::detail::deadline_change change;
+    kappa::detail::deadline_changes change;
     table->begin_step(epoch_number{1});
     auto done = program.apply(*table, "p", kind, encoded(e), version, minute(1), change);
     if (!done) {
@@ -93,7 +93,7 @@ struct replayed {
       return fail(done.error());
     }
     table->commit_step();
-    return change;
+    return change[kappa::detail::deadline_clock::machine];
   }
   [[nodiscard]] aggregate_entry<parcel> state() {
     return must(

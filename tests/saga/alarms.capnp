@@ -35,3 +35,28 @@ struct PassedOn $Kappa.event("relay") {}
 struct Heard $Kappa.event("relay") {
   what @0 :Text;
 }
+
+# A sensor that goes quiet: an hour of event time after its last reading, as the readings of all sensors say it.
+struct SensorState {
+  readings @0 :UInt32;
+  quiet @1 :UInt32;        # how often it went quiet
+  listens @2 :Bool;
+  until @3 :Int64 $Kappa.timestamp;
+  told @4 :Int64 $Kappa.timestamp;  # event time when it was told so
+  mood @5 :Text;
+}
+# Moods: "lazy" decides nothing; "wrong" throws; "stuck" says so, and stays.
+struct ReportReading $Kappa.command("sensor") {
+  at @0 :Int64 $Kappa.timestamp;
+  mood @1 :Text;
+}
+struct RemoveSensor $Kappa.command("sensor") {}
+struct ReadingReported $Kappa.event("sensor") {
+  at @0 :Int64 $Kappa.eventTime;
+  mood @1 :Text;
+}
+struct WentQuiet $Kappa.event("sensor") {
+  told @0 :Int64 $Kappa.timestamp;
+}
+struct SensorStuck $Kappa.event("sensor") {}
+struct SensorRemoved $Kappa.event("sensor") $Kappa.tombstone {}

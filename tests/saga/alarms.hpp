@@ -1,6 +1,8 @@
-// An alarm, which has a deadline, and a relay, which sends commands, right and wrong ones.
+// An alarm, which has a deadline, a sensor, which has one in event time, and a relay, which sends
+// commands, right and wrong ones.
 #pragma once
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "alarms.kappa.hpp"
@@ -69,8 +71,43 @@ struct relay : relay_state {
   void apply(const heard& e) { results.push_back(e.what); }
 };
 
+struct sensor : sensor_state {
+  using protocol = sensor_protocol;
+
+  auto decide(const report_reading& c) const -> kappa::decision<reading_reported> {
+    return reading_reported{c.at, c.mood};
+  }
+  auto decide(const remove_sensor&) const -> kappa::decision<sensor_removed> {
+    return sensor_removed{};
+  }
+  // An hour without readings, as the readings of all sensors of the partition say it.
+  auto event_deadline() const -> std::optional<kappa::timestamp> {
+    return listens ? std::optional{until} : std::nullopt;
+  }
+  auto decide(const kappa::event_deadline_passed& d) const
+      -> kappa::decision<went_quiet, sensor_stuck> {
+    if (mood == "lazy") return kappa::nothing_to_do{};
+    if (mood == "wrong") throw std::runtime_error{"it does not listen"};
+    if (mood == "stuck") return sensor_stuck{};
+    return went_quiet{d.event_time};
+  }
+  void apply(const reading_reported& e) {
+    ++readings;
+    listens = true;
+    until = std::max(until, e.at + std::chrono::hours{1});
+    mood = e.mood;
+  }
+  void apply(const went_quiet& e) {
+    ++quiet;
+    listens = false;
+    told = e.told;
+  }
+  void apply(const sensor_stuck&) { ++quiet; }
+};
+
 inline kappa::app alarms_app() {
   kappa::app app{"alarms"};
+  app.aggregate<sensor>("sensors");
   app.aggregate<alarm>("alarms");
   app.aggregate<relay>("relays");
   return app;

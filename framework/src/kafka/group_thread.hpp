@@ -29,6 +29,7 @@ class group_thread final : public membership {
 
  private:
   void run();
+  void wait_for_news();
 
   std::shared_ptr<bell> bell_ = std::make_shared<bell>();
   struct entry {

@@ -154,21 +154,29 @@ void aggregate_task::send_result(const result_address& to, bytes_view of,
 // ── reminders ──
 
 // Within a step.
-void aggregate_task::note_deadline(bytes_view key, const deadline_change& change) {
-  if (!deadlines_) return;
-  if (change.before && change.before != change.after)
-    deadlines_->remove({*change.before, 0, bytes{key}});
-  if (!change.after) return;
-  deadlines_->add({*change.after, 0, bytes{key}});
-  next_due_ = std::min(next_due_, *change.after);
+void aggregate_task::note_deadlines(bytes_view key, const deadline_changes& changes) {
+  for (auto& q : deadlines_) q.note(key, changes[q.clock()]);
+}
+
+timestamp aggregate_task::next_due() const {
+  if (phase_ != task_phase::live || options_.replay_only || deadlines_wait_) return max_time;
+  for (const auto& q : deadlines_) {
+    if (q.clock() == deadline_clock::machine) return q.next();
+  }
+  return max_time;
+}
+
+bool aggregate_task::event_deadline_is_due() const {
+  return event_time_ && deadlines_.back().next() <= *event_time_;
 }
 
 // Within a step. It is over, whatever the decision was: one that stays where it was would be asked
 // again for ever.
 void aggregate_task::settle_fired() {
-  deadlines_->remove(*fired_);
-  if (decided_.deadline.after != fired_->time) return;
-  decided_.deadline.after.reset();
+  fired_of_->remove(*fired_);
+  auto& change = decided_.deadlines[fired_of_->clock()];
+  if (change.after != fired_->time) return;
+  change.after.reset();
   options_.log_to(
       log_level::warning,
       "a deadline has passed, and what the aggregate decided leaves it in the past",
@@ -176,24 +184,24 @@ void aggregate_task::settle_fired() {
 }
 
 result<void> aggregate_task::fire_deadlines(std::size_t budget, run_status& status) {
-  if (!deadlines_) return {};
   deadlines_wait_ = false;
-  const auto now = options_.clock();
-  if (next_due_ > now) return {};
+  for (auto& q : deadlines_) {
+    if (auto fired = fire_due(q, budget - status.steps, status); !fired) return fired;
+  }
+  return {};
+}
+
+result<void> aggregate_task::fire_due(deadline_queue& of, std::size_t budget, run_status& status) {
+  if (of.next() > time_by(of.clock())) return {};
   for (std::size_t done = 0; done < budget; ++done) {
-    auto due = deadlines_->first_due(now);
+    auto due = of.due(time_by(of.clock()));
     if (!due) return fail(due.error());
-    if (!*due) {
-      auto next = deadlines_->first_due(max_time);
-      if (!next) return fail(next.error());
-      next_due_ = *next ? (*next)->time : max_time;
-      return {};
-    }
+    if (!*due) return {};
     if (!has_room(status)) {
       deadlines_wait_ = true;
       return {};
     }
-    if (auto fired = fire(**due, now); !fired) return fired;
+    if (auto fired = fire(of, **due); !fired) return fired;
     ++status.steps;
     ++counters_.timers_fired;
   }
@@ -206,9 +214,11 @@ offset aggregate_task::place_of(const timer& due) {
   return offset{static_cast<std::int64_t>(checksum(encode_timer(due)) >> 1)};
 }
 
-result<void> aggregate_task::fire(const timer& due, timestamp now) {
-  command_call call{due.key, options_.program->place_of_deadlines(),
-                    encoded(deadline_passed{due.time})};
+result<void> aggregate_task::fire(deadline_queue& of, const timer& due) {
+  const bool in_event_time = of.clock() == deadline_clock::events;
+  command_call call{due.key, options_.program->place_of_deadlines(of.clock()),
+                    in_event_time ? encoded(event_deadline_passed{due.time, *event_time_})
+                                  : encoded(deadline_passed{due.time})};
   const auto at = place_of(due);
   command_outcome outcome;
   if (is_deadly(deadlines_input, at)) {
@@ -216,6 +226,7 @@ result<void> aggregate_task::fire(const timer& due, timestamp now) {
   } else {
     const watched_step watched{*this, deadlines_input, at};
     fired_ = &due;
+    fired_of_ = &of;
     outcome = decide(call);
     fired_ = nullptr;
   }
@@ -224,14 +235,15 @@ result<void> aggregate_task::fire(const timer& due, timestamp now) {
   if (failed == nullptr) return {};
   if (!is_its_own(failed->code)) return fail(*failed);
   begin_step(last_epoch_ + 1);
-  deadlines_->remove(due);
+  of.remove(due);
   commit_step();
-  open_epoch(now);
+  open_epoch(options_.clock());
   auto state = states_->read(due.key, read_level::latest);
   if (!state) return fail(state.error());
   dead_letter d;
   d.reason = *failed;
-  d.op = codec<deadline_passed>::schema().name;
+  d.op = in_event_time ? codec<event_deadline_passed>::schema().name
+                       : codec<deadline_passed>::schema().name;
   d.position = fmt::format("{}@{}", where().text(), durable_.next());
   d.key = due.key;
   if (*state) d.value = **state;

@@ -19,10 +19,10 @@
 #include "kappa/core/type_key.hpp"
 #include "kappa/log/envelope.hpp"
 #include "kappa/state/snapshot_record.hpp"
-#include "kappa/state/timer_table.hpp"
 #include "kappa/task/aggregate_task.hpp"
 #include "kappa/task/epoch_builder.hpp"
 #include "task/aggregate_tail.hpp"
+#include "task/deadline_queue.hpp"
 
 namespace kappa::detail {
 
@@ -54,6 +54,7 @@ class aggregate_task final : public runnable_task {
     }
     for (const auto& kind : options_.program->former_events())
       kinds_.emplace(key_of_type(kind), kinds_.size());
+    if (options_.program->has_deadlines(deadline_clock::events)) event_time_ = min_time;
   }
   ~aggregate_task() override;
   aggregate_task(const aggregate_task&) = delete;
@@ -88,8 +89,8 @@ class aggregate_task final : public runnable_task {
     if (open_) at = opened_at_ + options_.limits.commit_interval;
     if (requests_wait_until_ > min_time)
       at = at ? std::min(*at, requests_wait_until_) : requests_wait_until_;
-    if (looks_at_deadlines() && next_due_ > min_time && next_due_ < max_time)
-      at = at ? std::min(*at, next_due_) : next_due_;
+    if (const auto due = next_due(); due > min_time && due < max_time)
+      at = at ? std::min(*at, due) : due;
     if (changed_since_snapshot_ && !snapshot_pending()) {
       const auto due = last_snapshot_at_ + options_.limits.snapshot_interval;
       at = at ? std::min(*at, due) : due;
@@ -119,7 +120,7 @@ class aggregate_task final : public runnable_task {
     if (!snapshot_running_) bug("a snapshot ended that was not begun");
     states_->thaw();
     window_->thaw();
-    if (deadlines_) deadlines_->thaw();
+    for (auto& q : deadlines_) q.table().thaw();
     frozen_.reset();
     snapshot_running_ = false;
     ++counters_.snapshots;
@@ -196,6 +197,7 @@ class aggregate_task final : public runnable_task {
   struct frozen_snapshot {
     snapshot_record record;  // the position is known only after T1
     std::vector<frozen_delta> tables;
+    std::optional<timestamp> event_time{};
     bool durable = false;
   };
 
@@ -216,15 +218,19 @@ class aggregate_task final : public runnable_task {
                             const partition_bounds& bounds, offset end) const;
   result<void> find_outcomes(const std::optional<place>& state, offset end);
   void go_live();
-  static void set_place(snapshot_record& s, const place& p) {
+  static void set_place(frozen_snapshot& f, const place& p) {
+    auto& s = f.record;
     s.positions = {p.base, p.outcomes};
     s.clocks.clear();
     byte_writer{s.clocks}.put(p.records);
+    if (f.event_time)
+      byte_writer{s.clocks}.put(std::int64_t{f.event_time->time_since_epoch().count()});
   }
-  static std::optional<place> place_in(const snapshot_record& s) {
+  std::optional<place> place_in(const snapshot_record& s) {
     byte_reader in{s.clocks};
     place p;
     p.records = in.get<std::uint64_t>();
+    if (event_time_) event_time_ = timestamp{milliseconds{in.get<std::int64_t>()}};
     if (!in.done() || s.positions.size() != 2) return std::nullopt;
     p.base = s.positions[0];
     p.outcomes = s.positions[1];
@@ -235,8 +241,9 @@ class aggregate_task final : public runnable_task {
 
   epoch_number table_epoch(epoch_number e) const { return e + spent_epochs_; }
   std::size_t dirty_bytes() const {
-    return states_->dirty_bytes() + window_->dirty_bytes() +
-           (deadlines_ ? deadlines_->dirty_bytes() : 0);
+    auto all = states_->dirty_bytes() + window_->dirty_bytes();
+    for (const auto& q : deadlines_) all += q.table().dirty_bytes();
+    return all;
   }
   bool too_dirty() const {
     return snapshot_pending() && dirty_bytes() >= 2 * options_.limits.max_dirty_bytes;
@@ -263,6 +270,7 @@ class aggregate_task final : public runnable_task {
   void decide_taken(std::size_t budget, run_status& status);
   /// Else says how to go on.
   bool has_room(run_status& status) const;
+  bool may_decide(run_status& status) const;
 
   bool too_many_in_flight() const {
     return in_flight_.size() >= options_.limits.max_epochs_in_flight ||
@@ -312,14 +320,21 @@ class aggregate_task final : public runnable_task {
   result<void> check_sender(const command_headers& h);
   void send_result(const result_address& to, bytes_view of, const command_outcome& outcome,
                    timestamp now);
-  void note_deadline(bytes_view key, const deadline_change& change);
-  bool looks_at_deadlines() const {
-    return deadlines_ && phase_ == task_phase::live && !options_.replay_only && !deadlines_wait_;
+  void note_deadlines(bytes_view key, const deadline_changes& changes);
+  void note_time(std::size_t event, timestamp t) {
+    if (event_time_ && options_.program->has_time(event)) event_time_ = std::max(*event_time_, t);
+  }
+  /// By the machine's clock; max_time: none, or it waits for room.
+  timestamp next_due() const;
+  bool event_deadline_is_due() const;
+  timestamp time_by(deadline_clock c) const {
+    return c == deadline_clock::machine ? options_.clock() : *event_time_;
   }
   void settle_fired();
   static offset place_of(const timer& due);
   result<void> fire_deadlines(std::size_t budget, run_status& status);
-  result<void> fire(const timer& due, timestamp now);
+  result<void> fire_due(deadline_queue& of, std::size_t budget, run_status& status);
+  result<void> fire(deadline_queue& of, const timer& due);
 
   // ── epochs ──
 
@@ -341,9 +356,10 @@ class aggregate_task final : public runnable_task {
   std::unique_ptr<state_store> store_;
   std::unique_ptr<keyed_table_base> states_;
   std::optional<command_window> window_;
-  std::unique_ptr<timer_table> deadlines_;  // null: it has none
-  std::map<type_key, std::size_t> kinds_;   // of events, and of former ones behind them
-  std::vector<bytes> schema_headers_;       // by kind, of events
+  std::vector<deadline_queue> deadlines_;  // by the clocks by which it has some
+  std::optional<timestamp> event_time_;    // nothing: it has no deadlines by it
+  std::map<type_key, std::size_t> kinds_;  // of events, and of former ones behind them
+  std::vector<bytes> schema_headers_;      // by kind, of events
   std::vector<std::uint64_t> command_types_;
   std::map<type_key, std::size_t> command_kinds_;
 
@@ -370,8 +386,8 @@ class aggregate_task final : public runnable_task {
   bytes headers_;
   std::vector<prepared_send> sends_;                // one for each of decided_.sends
   const timer* fired_ = nullptr;                    // what is decided is this one
+  deadline_queue* fired_of_ = nullptr;              // and of these
   std::optional<error> keys_failed_;                // the key store does not answer: it stops
-  timestamp next_due_ = min_time;                   // no deadline is earlier
   bool deadlines_wait_ = false;                     // for room in the epoch
   bool deadlines_turn_ = false;                     // of turns of one step
   std::map<std::string, command_route> strangers_;  // aggregates of other versions of the app

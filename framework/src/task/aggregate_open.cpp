@@ -20,14 +20,19 @@ result<void> aggregate_task::open_state() {
   so.identity = {id.app, id.stage, id.generation, id.partition, *identity, options_.fingerprint};
   so.tables.push_back({id.stage, options_.state_schema});
   so.tables.push_back({"commands", {"none", 0, 0, "none", nullptr}});
-  if (options_.program->has_deadlines())
-    so.tables.push_back({"deadlines", {"none", 0, 0, "none", nullptr}});
+  const auto has = [&](deadline_clock c) { return options_.program->has_deadlines(c); };
+  const schema_info no_schema{"none", 0, 0, "none", nullptr};
+  if (has(deadline_clock::machine)) so.tables.push_back({"deadlines", no_schema});
+  if (has(deadline_clock::events)) so.tables.push_back({"event deadlines", no_schema});
   auto store = state_store::open(so);
   if (!store) return fail(store.error());
   store_ = std::move(*store);
   states_ = options_.program->make_table(*store_, 0, {options_.limits.cache_bytes});
   window_.emplace(*store_, 1, options_.window);
-  if (options_.program->has_deadlines()) deadlines_ = timer_table::create(*store_, 2);
+  std::size_t table = 2;
+  for (const auto clock : deadline_clocks) {
+    if (has(clock)) deadlines_.emplace_back(clock, *store_, table++);
+  }
   if (auto stats = store_->stats()) counters_.state = *stats;
   return window_->load();
 }
@@ -225,10 +230,10 @@ result<void> aggregate_task::replay_event(const record_view& r) {
     replayed_kind_ = kind->second;
   }
   begin_step(last_epoch_);
-  deadline_change deadline;
+  deadline_changes deadlines;
   auto done = caught(name_, [&] {
     return options_.program->apply(*states_, *r.key, replayed_kind_, *r.value, header->version,
-                                   r.time, deadline);
+                                   r.time, deadlines);
   });
   if (!done) {
     rollback_step();
@@ -236,8 +241,9 @@ result<void> aggregate_task::replay_event(const record_view& r) {
     e.message = fmt::format("{}: {}", at(), e.message);
     return fail(std::move(e));
   }
-  note_deadline(*r.key, deadline);
+  note_deadlines(*r.key, deadlines);
   commit_step();
+  note_time(replayed_kind_, r.time);
   if (*command) {
     command_receipt receipt;
     receipt.version = header->version - header->place + header->count - 1;

@@ -62,7 +62,7 @@ result<void> aggregate_task::decide_requests(std::size_t budget, run_status& sta
     auto r = requests_.peek(options_.limits.read_bytes);
     if (!r) return fail(r.error());
     if (*r == nullptr) return {};
-    if (!has_room(status)) return {};
+    if (!may_decide(status)) return {};
     auto decided = decide_request(**r);
     if (!decided) return fail(decided.error());
     if (!*decided) {

@@ -62,7 +62,7 @@ void aggregate_task::committed(epoch_number e, const std::vector<offset>& bases)
   }
   durable(e);
   if (frozen_ && frozen_->record.epoch == e) {
-    set_place(frozen_->record, durable_);
+    set_place(*frozen_, durable_);
     frozen_->durable = !lost_;
   }
   ++counters_.epochs;
@@ -97,8 +97,8 @@ task_progress aggregate_task::progress() const {
   auto p = counters_;
   p.phase = finished() ? task_phase::finished : phase_;
   p.dirty_bytes = dirty_bytes();
-  p.cache_bytes = states_->cache_bytes() + window_->memory_bytes() +
-                  (deadlines_ ? deadlines_->cache_bytes() : 0);
+  p.cache_bytes = states_->cache_bytes() + window_->memory_bytes();
+  for (const auto& q : deadlines_) p.cache_bytes += q.table().cache_bytes();
   p.remembered_bytes = window_->size_bytes();
   p.remembered_span = window_->span(options_.clock());
   p.epoch = epoch_number{last_epoch_.value - in_flight_.size()};
@@ -144,6 +144,13 @@ bool aggregate_task::has_room(run_status& status) const {
   return false;
 }
 
+// What the last command has made due comes before the next one.
+bool aggregate_task::may_decide(run_status& status) const {
+  if (!event_deadline_is_due()) return has_room(status);
+  status.more = status.more || !deadlines_wait_;
+  return false;
+}
+
 void aggregate_task::decide_taken(std::size_t budget, run_status& status) {
   for (std::size_t done = 0; done < budget; ++done) {
     if (at_ == taken_.size()) {
@@ -151,7 +158,7 @@ void aggregate_task::decide_taken(std::size_t budget, run_status& status) {
       at_ = 0;
       if (taken_.empty()) return;
     }
-    if (!has_room(status)) return;
+    if (!may_decide(status)) return;
     auto call = std::move(taken_[at_++]);
     const watched_step watched{*this, in_the_process, offset{-1}};
     when_durable(call, decide(call));
@@ -191,22 +198,22 @@ command_outcome aggregate_task::decide(const command_call& call) {
 
 void aggregate_task::begin_step(epoch_number e) {
   states_->begin_step(table_epoch(e));
-  if (deadlines_) deadlines_->begin_step(table_epoch(e));
+  for (auto& q : deadlines_) q.table().begin_step(table_epoch(e));
 }
 
 void aggregate_task::durable(epoch_number e) {
   states_->durable(table_epoch(e));
-  if (deadlines_) deadlines_->durable(table_epoch(e));
+  for (auto& q : deadlines_) q.table().durable(table_epoch(e));
 }
 
 void aggregate_task::commit_step() {
   states_->commit_step();
-  if (deadlines_) deadlines_->commit_step();
+  for (auto& q : deadlines_) q.table().commit_step();
 }
 
 void aggregate_task::rollback_step() {
   states_->rollback_step();
-  if (deadlines_) deadlines_->rollback_step();
+  for (auto& q : deadlines_) q.table().rollback_step();
 }
 
 void aggregate_task::open_epoch(timestamp now) {
@@ -281,7 +288,7 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
     return fail(decided.error());
   }
   if (fired_ != nullptr) settle_fired();
-  if (fired_ != nullptr || !decided_.events.empty()) note_deadline(call.key, decided_.deadline);
+  if (!decided_.events.empty()) note_deadlines(call.key, decided_.deadlines);
   if (decided_.rejected) {
     outcome_ = std::move(*decided_.rejected);
   } else {
@@ -302,6 +309,7 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
   }
   if (auto sent = prepare_sends(call); !sent) return fail(sent.error());
   commit_step();
+  for (const auto& e : decided_.events) note_time(e.kind, e.time);
   return std::optional<version_conflict>{};
 }
 
@@ -363,7 +371,7 @@ result<epoch_ptr> aggregate_task::close_epoch(timestamp now, bool final) {
     if (snapshot && in_flight_.empty()) {
       if (states_->last_epoch() > table_epoch(last_epoch_)) ++spent_epochs_;  // nothing came of it
       freeze(last_epoch_);
-      set_place(frozen_->record, durable_);
+      set_place(*frozen_, durable_);
       frozen_->durable = true;
       last_snapshot_at_ = now;
     }
@@ -418,7 +426,8 @@ void aggregate_task::freeze(epoch_number e) {
   f.record.epoch = e;
   f.record.inputs = {options_.events_topic, options_.outcomes_topic};
   f.tables = {states_->freeze(), window_->freeze()};
-  if (deadlines_) f.tables.push_back(deadlines_->freeze());
+  for (auto& q : deadlines_) f.tables.push_back(q.table().freeze());
+  f.event_time = event_time_;
   frozen_ = std::move(f);
   changed_since_snapshot_ = false;
 }

@@ -97,19 +97,36 @@ concept has_deadline = requires(const A& a) {
 };
 
 template <class A>
+concept has_event_deadline = requires(const A& a) {
+  { a.event_deadline() } -> std::same_as<std::optional<timestamp>>;
+};
+template <class A>
+inline constexpr bool has_deadline_by(deadline_clock clock) {
+  return clock == deadline_clock::machine ? has_deadline<A> : has_event_deadline<A>;
+}
+
+template <deadline_clock Clock, class A>
 [[nodiscard]] std::optional<timestamp> deadline_of(const A& a) {
-  if constexpr (has_deadline<A>) {
+  if constexpr (Clock == deadline_clock::machine && has_deadline<A>) {
     return a.deadline();
+  } else if constexpr (Clock == deadline_clock::events && has_event_deadline<A>) {
+    return a.event_deadline();
   } else {
     return std::nullopt;
   }
 }
 
+/// Of a list of types.
+template <class List>
+inline constexpr bool any_has_event_time = false;
+template <class... E>
+inline constexpr bool any_has_event_time<type_list<E...>> = (has_event_time<E> || ...);
+
 /// Of its protocol, or one that the framework gives it.
 template <class A, class C>
 inline constexpr bool is_command_of =
     commands_of<A>::template contains<C> || std::same_as<C, command_result> ||
-    std::same_as<C, deadline_passed>;
+    std::same_as<C, deadline_passed> || std::same_as<C, event_deadline_passed>;
 
 // One template each, so that the compiler's "in instantiation of" names aggregate and type.
 template <class Aggregate, class Command>
@@ -152,6 +169,15 @@ constexpr bool check_aggregate() {
   static_assert(
       has_deadline<A> || !requires(const A& a) { a.deadline(); },
       "its deadline must give std::optional<kappa::timestamp>, and be const");
+  static_assert(!has_event_deadline<A> || decides<A, event_deadline_passed>,
+                "an aggregate with an event_deadline needs a decide for "
+                "kappa::event_deadline_passed");
+  static_assert(
+      has_event_deadline<A> || !requires(const A& a) { a.event_deadline(); },
+      "its event_deadline must give std::optional<kappa::timestamp>, and be const");
+  static_assert(!has_event_deadline<A> || any_has_event_time<events_of<A>>,
+                "an event_deadline never passes where no event has a time: mark a field of one "
+                "with $Kappa.eventTime");
   return true;
 }
 

@@ -4,6 +4,7 @@
 // Threading: the task's thread only. Ownership: tables are the task's; a program keeps nothing.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -92,6 +93,17 @@ struct deadline_change {
   std::optional<timestamp> before;
   std::optional<timestamp> after;
 };
+/// By clock.
+class deadline_changes {
+ public:
+  deadline_change& operator[](deadline_clock c) { return all_[static_cast<std::size_t>(c)]; }
+  const deadline_change& operator[](deadline_clock c) const {
+    return all_[static_cast<std::size_t>(c)];
+  }
+
+ private:
+  std::array<deadline_change, deadline_clocks.size()> all_;
+};
 
 /// What came of a command. Its memory is used again.
 struct decided {
@@ -108,7 +120,7 @@ struct decided {
   std::optional<rejection> rejected;
   std::optional<bytes> reply;
   std::vector<outgoing_command> sends;
-  deadline_change deadline;
+  deadline_changes deadlines;
   bool keys_failed = false;  // of an error: it is of the key store, and not of the command
 
   [[nodiscard]] bytes_view value_of(const event& e) const {
@@ -120,7 +132,7 @@ struct decided {
     rejected.reset();
     reply.reset();
     sends.clear();
-    deadline = {};
+    deadlines = {};
     keys_failed = false;
   }
 };
@@ -140,12 +152,16 @@ class aggregate_program {
   [[nodiscard]] virtual const aggregate_forms& forms() const = 0;
 
   /// The places, for `decide`, of what the framework itself tells an aggregate: what a command
-  /// came to that it has sent, and that its deadline has passed.
+  /// came to that it has sent, and that its deadline by a clock has passed.
   [[nodiscard]] std::size_t place_of_results() const { return commands().size(); }
-  [[nodiscard]] std::size_t place_of_deadlines() const { return commands().size() + 1; }
+  [[nodiscard]] std::size_t place_of_deadlines(deadline_clock c) const {
+    return commands().size() + 1 + static_cast<std::size_t>(c);
+  }
   /// Whether it decides them.
   [[nodiscard]] virtual bool hears_results() const = 0;
-  [[nodiscard]] virtual bool has_deadlines() const = 0;
+  [[nodiscard]] virtual bool has_deadlines(deadline_clock c) const = 0;
+  /// Whether an event says its time itself, by its place for `apply`.
+  [[nodiscard]] virtual bool has_time(std::size_t event) const = 0;
   /// The first personal field of its commands, events and state; null: there is none.
   [[nodiscard]] virtual const char* personal_field() const = 0;
 
@@ -166,7 +182,7 @@ class aggregate_program {
   [[nodiscard]] virtual result<void> apply(keyed_table_base& states, bytes_view key,
                                            std::size_t event, bytes_view value,
                                            std::uint64_t version, timestamp time,
-                                           deadline_change& deadline) const = 0;
+                                           deadline_changes& deadlines) const = 0;
 };
 
 template <class A, class Commands = commands_of<A>, class Events = events_of<A>,
@@ -186,7 +202,11 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
   const std::vector<schema_info>& events() const override { return events_; }
   const std::vector<schema_info>& former_events() const override { return former_events_; }
   bool hears_results() const override { return kappa::detail::hears_results<A>; }
-  bool has_deadlines() const override { return has_deadline<A>; }
+  bool has_deadlines(deadline_clock c) const override { return has_deadline_by<A>(c); }
+  bool has_time(std::size_t event) const override {
+    static constexpr bool all[] = {has_event_time<Events>..., has_event_time<FormerEvents>...};
+    return all[event];
+  }
   const char* personal_field() const override {
     return first_personal<Commands..., Events..., FormerEvents..., A>();
   }
@@ -209,13 +229,14 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     using call =
         result<void> (*)(states_of&, bytes_view, bytes_view, timestamp, decided&, key_ring*);
     static constexpr call calls[] = {&decide_one<Commands>..., &decide_one<command_result>,
-                                     &decide_one<deadline_passed>};
+                                     &decide_one<deadline_passed>,
+                                     &decide_one<event_deadline_passed>};
     return calls[command](static_cast<states_of&>(states), key, body, now, out, keys);
   }
 
   result<void> apply(keyed_table_base& states, bytes_view key, std::size_t event, bytes_view value,
                      std::uint64_t version, timestamp time,
-                     deadline_change& deadline) const override {
+                     deadline_changes& deadlines) const override {
     using call = result<void> (*)(entry&, bytes_view, const apply_context&);
     static constexpr call calls[] = {&apply_one<Events>..., &apply_one<FormerEvents>...};
     auto at = static_cast<states_of&>(states).edit(key);
@@ -226,17 +247,26 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
                               "program has written to the topic",
                               version, (*at)->version));
     }
-    deadline.before = deadline_in(**at);
+    note_before(**at, deadlines);
     auto done = calls[event](**at, value, {key, version, time});
-    deadline.after = deadline_in(**at);
+    note_after(**at, deadlines);
     return done;
   }
 
  private:
   // Nothing has happened yet to what has had no event, and nothing will to what is gone.
+  template <deadline_clock Clock>
   static std::optional<timestamp> deadline_in(const entry& at) {
     if (at.version == 0 || at.gone) return std::nullopt;
-    return deadline_of(at.state);
+    return deadline_of<Clock>(at.state);
+  }
+  static void note_before(const entry& at, deadline_changes& to) {
+    to[deadline_clock::machine].before = deadline_in<deadline_clock::machine>(at);
+    to[deadline_clock::events].before = deadline_in<deadline_clock::events>(at);
+  }
+  static void note_after(const entry& at, deadline_changes& to) {
+    to[deadline_clock::machine].after = deadline_in<deadline_clock::machine>(at);
+    to[deadline_clock::events].after = deadline_in<deadline_clock::events>(at);
   }
 
   // The command's bytes may be wrong too, and that is another matter.
@@ -272,12 +302,11 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     const auto& before = *found != nullptr ? **found : nothing_yet;
     const auto& state = before.state;
     out.version_before = before.version;
-    out.deadline.before = deadline_in(before);
-    if constexpr (std::same_as<C, deadline_passed>) {
-      if (out.deadline.before != command->deadline) {  // it was moved since
-        out.deadline.after = out.deadline.before;
-        return {};
-      }
+    note_before(before, out.deadlines);
+    if constexpr (std::same_as<C, deadline_passed> || std::same_as<C, event_deadline_passed>) {
+      constexpr auto clock =
+          std::same_as<C, deadline_passed> ? deadline_clock::machine : deadline_clock::events;
+      if (out.deadlines[clock].before != command->deadline) return {};  // it was moved since
     }
     std::optional<A> readable;  // what stays in memory is sealed
     if constexpr (has_personal<A>) {
@@ -335,7 +364,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     codec<E>::encode(e, out.values);
     told.end = out.values.size();
     at.gone = call_apply(at.state, e, apply_context{key, ++at.version, told.time});
-    out.deadline.after = deadline_in(at);  // of each, as a replay does
+    note_after(at, out.deadlines);  // of each, as a replay does
   }
 
   template <class E>

@@ -91,6 +91,7 @@ class app {
     node.topic = std::move(name);
     node.program = std::make_shared<detail::typed_program<A>>();
     if constexpr (detail::has_deadline<A>) node.parameters = "deadlines";
+    if constexpr (detail::has_event_deadline<A>) node.parameters += " event deadlines";
     node.command_window = settings.command_window;
     node.state = detail::state_spec{codec<A>::schema(),
                                     codec<K>::schema(),

@@ -10,7 +10,8 @@
 //
 // Each history is a scenario (given.hpp), with all that it checks unasked: serialization, and a
 // state made anew from its events. Time goes on between the commands, and deadlines pass when they
-// are due. A history that fails is cut down to a part that fails as well, and told with its seed.
+// are due; event time goes on by the aggregate's events, and by others' as fast as the clock. A
+// history that fails is cut down to a part that fails as well, and told with its seed.
 //
 // Threading: one thread. Errors: scenario_failed.
 #pragma once
@@ -121,6 +122,7 @@ class any_history {
         const step next = nth(n, s.state());
         now += next.after;
         s.at(now);
+        if (s.event_time() > min_time) s.others_at(s.event_time() + next.after);
         if (auto broken = deadline_that_passed(s, now)) return broken;
         std::visit([&](const auto& c) { s.when(c); }, next.what);
         if (auto broken = broken_in(s.state())) return broken;
@@ -136,6 +138,13 @@ class any_history {
       const auto due = s.state().deadline();
       if (s.version() > 0 && due && *due <= now) {
         s.when_deadline();
+        if (auto broken = broken_in(s.state())) return broken;
+      }
+    }
+    if constexpr (kappa::detail::has_event_deadline<A>) {
+      const auto due = s.state().event_deadline();
+      if (s.version() > 0 && due && *due <= s.event_time()) {
+        s.when_event_deadline();
         return broken_in(s.state());
       }
     }

@@ -98,6 +98,7 @@ class scenario {
   scenario& has_happened(const E& e) {
     const auto in_the_log = stored(e);
     const apply_context ctx{key_, ++version_, time_of(in_the_log)};
+    if constexpr (has_event_time<E>) event_time_ = std::max(event_time_, ctx.time);
     kappa::detail::each_event<A>::of(in_the_log, ctx,
                                      [&](const auto& one) { happened(event{one}, ctx); });
     return *this;
@@ -111,6 +112,12 @@ class scenario {
   }
   scenario& at(timestamp now) {
     now_ = now;
+    return *this;
+  }
+
+  /// Events of other aggregates of the partition have said so late a time.
+  scenario& others_at(timestamp event_time) {
+    event_time_ = std::max(event_time_, event_time);
     return *this;
   }
 
@@ -214,19 +221,26 @@ class scenario {
 
   /// When the state wants to be woken; nothing: never.
   scenario& then_deadline(std::optional<timestamp> expected) {
-    const auto comes = next_deadline();
-    const auto text = [](const std::optional<timestamp>& t) {
-      return t ? format_time(*t) : std::string{"none"};
-    };
-    if (comes != expected) detail::disagree("the deadline", text(expected), text(comes));
+    require_deadline("the deadline", expected, next_deadline<machine>());
+    return *this;
+  }
+  scenario& then_event_deadline(std::optional<timestamp> expected) {
+    require_deadline("the deadline in event time", expected, next_deadline<in_events>());
     return *this;
   }
   /// It is the time of the deadline, which the aggregate now decides.
   scenario& when_deadline() {
-    const auto comes = next_deadline();
-    if (!comes || version_ == 0) throw scenario_failed{"the aggregate has no deadline"};
+    const auto comes = next_deadline<machine>();
+    if (!comes) throw scenario_failed{"the aggregate has no deadline"};
     now_ = std::max(now_, *comes);
     return when(deadline_passed{*comes});
+  }
+  /// Event time has come so far, by events of this aggregate or of others.
+  scenario& when_event_deadline() {
+    const auto comes = next_deadline<in_events>();
+    if (!comes) throw scenario_failed{"the aggregate has no deadline in event time"};
+    event_time_ = std::max(event_time_, *comes);
+    return when(event_deadline_passed{*comes, event_time_});
   }
 
   /// The key of whose data it is (the aggregate's, or this one) is deleted.
@@ -253,8 +267,13 @@ class scenario {
 
   [[nodiscard]] const A& state() const { return state_; }
   [[nodiscard]] std::uint64_t version() const { return version_; }
+  /// The latest that an event has said, its own or others'; min_time: none has.
+  [[nodiscard]] timestamp event_time() const { return event_time_; }
 
  private:
+  static constexpr auto machine = kappa::detail::deadline_clock::machine;
+  static constexpr auto in_events = kappa::detail::deadline_clock::events;
+
   struct outcome {
     std::string about;
     std::vector<event> events{};
@@ -316,9 +335,17 @@ class scenario {
     return std::visit([&](const auto& one) { return kappa::detail::call_apply(to, one, ctx); }, e);
   }
 
+  template <kappa::detail::deadline_clock Clock>
   [[nodiscard]] std::optional<timestamp> next_deadline() const {
-    if (gone_) return std::nullopt;
-    return kappa::detail::deadline_of(state_);
+    if (gone_ || version_ == 0) return std::nullopt;
+    return kappa::detail::deadline_of<Clock>(state_);
+  }
+  static void require_deadline(std::string_view about, std::optional<timestamp> expected,
+                               std::optional<timestamp> comes) {
+    const auto text = [](const std::optional<timestamp>& t) {
+      return t ? format_time(*t) : std::string{"none"};
+    };
+    if (comes != expected) detail::disagree(about, text(expected), text(comes));
   }
 
   template <class E>
@@ -341,7 +368,8 @@ class scenario {
     }
     kept_ = kept;
     state_ = opened(*codec<A>::decode(kept));
-    (void)next_deadline();  // it must not throw
+    (void)next_deadline<machine>();  // they must not throw
+    (void)next_deadline<in_events>();
   }
 
   [[nodiscard]] const outcome& last() const {
@@ -371,6 +399,7 @@ class scenario {
   std::uint64_t version_ = 0;
   bool gone_ = false;
   timestamp now_ = min_time;
+  timestamp event_time_ = min_time;
   bytes key_;
   std::vector<past> history_;
   std::optional<outcome> outcome_;
