@@ -197,6 +197,25 @@ BOOST_AUTO_TEST_CASE(an_answer_may_be_called_back_and_may_be_of_no_interest) {
   BOOST_TEST(b.balance("acc-1") == 5);
 }
 
+BOOST_AUTO_TEST_CASE(answers_may_be_waited_for_together) {
+  running_bank b;
+  b.accepted("acc-1", bank::open{});
+  std::vector<std::future<ask_result>> all;
+  for (int i = 0; i < 20; ++i) all.push_back(b.service->ask_async<account>("acc-1", deposit{i}));
+  all.push_back(b.service->ask_async<account>("acc-2", deposit{1}));
+  for (std::uint64_t i = 0; i < 20; ++i) BOOST_TEST(all[i].get()->version == 2 + i);
+  const auto refused_one = all.back().get();
+  BOOST_REQUIRE(!refused_one);
+  BOOST_TEST(refused_one.error().rejected() != nullptr);
+  BOOST_TEST(!refused_one.error().retry_after().has_value());
+  must(b.service->stop());
+  const auto later = b.service->ask_async<account>("acc-1", deposit{1}).get();
+  BOOST_REQUIRE(!later);
+  BOOST_TEST((later.error().retry_after() == pause_before_retry));
+  BOOST_TEST(
+      (ask_refusal{error{errc::indefinite, "", ""}}.retry_after() == std::chrono::milliseconds{0}));
+}
+
 BOOST_AUTO_TEST_CASE(who_asks_a_host_that_does_not_run_or_has_no_such_aggregate_is_told) {
   struct other : account {};
   running_bank b;

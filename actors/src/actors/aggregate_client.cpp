@@ -307,6 +307,7 @@ void aggregate_client::send(command_call call, const detail::aggregate_address& 
     kappa::tell(call.done, record.error());
     return;
   }
+  if (call.is_given_up()) return;
   if (const auto refused = in_->enqueue(std::move(*record), call.done, timeout))
     kappa::tell(call.done, *refused);
 }

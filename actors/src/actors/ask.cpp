@@ -21,6 +21,18 @@ std::string ask_refusal::text() const {
   return failed()->text();
 }
 
+std::optional<std::chrono::milliseconds> ask_refusal::retry_after() const {
+  if (!may_be_asked_again()) return std::nullopt;
+  return failed()->retriable ? pause_before_retry : std::chrono::milliseconds{0};
+}
+
+error detail::not_decided_in_time(const std::string& app) {
+  return {errc::unavailable, app,
+          "its task did not come to the command in time (it starts, replays, or has much to do), "
+          "and will not any more: nothing has happened",
+          true};
+}
+
 error detail::no_answer_in_time(const std::string& app) {
   return {errc::timed_out, app, "no answer in time: the command may have happened"};
 }
@@ -30,9 +42,12 @@ ask_result aggregate_asker::ask_and_wait(command_call call, const detail::aggreg
   auto answer = std::make_shared<std::promise<ask_result>>();
   auto came = answer->get_future();
   call.done = [answer](command_outcome o) { answer->set_value(result_of(std::move(o))); };
+  const auto claim = call.claim = std::make_shared<command_claim>();
   send(std::move(call), type, timeout);
   if (came.wait_for(timeout) == std::future_status::ready) return came.get();
-  return tl::unexpected{ask_refusal{detail::no_answer_in_time("the aggregate")}};
+  const bool nothing_happens = claim->give_up();
+  return tl::unexpected{ask_refusal{nothing_happens ? detail::not_decided_in_time("the aggregate")
+                                                    : detail::no_answer_in_time("the aggregate")}};
 }
 
 ask_result result_of(command_outcome outcome) {

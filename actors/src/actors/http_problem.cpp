@@ -114,10 +114,14 @@ http_problem problem_of_json(const std::string& message) {
           parts.path.empty() ? std::string{} : "\"path\":" + json_string(parts.path)};
 }
 
+std::string retry_after_seconds() {
+  return std::to_string(std::chrono::ceil<std::chrono::seconds>(pause_before_retry).count());
+}
+
 void answer_problem(httplib::Response& rs, const http_problem& p) {
   const auto& row = row_of(p.kind);
   rs.status = row.status;
-  if (row.status == 503) rs.set_header("Retry-After", "1");
+  if (row.status == 503) rs.set_header("Retry-After", retry_after_seconds());
   if (!p.allow.empty()) rs.set_header("Allow", p.allow);
   rs.set_content(fmt::format(R"({{"type":{},"title":{},"status":{},"detail":{}{}{}}})"
                              "\n",

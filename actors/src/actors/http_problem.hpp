@@ -68,6 +68,9 @@ struct http_problem {
 /// `message`: of an error of kappa/serialization/json.hpp.
 [[nodiscard]] http_problem problem_of_json(const std::string& message);
 
+/// For a header Retry-After.
+[[nodiscard]] std::string retry_after_seconds();
+
 void answer_problem(httplib::Response& rs, const http_problem& p);
 
 /// A JSON string with its quotes.

@@ -226,7 +226,7 @@ class server final : public http_server {
     }
     const bool good = !host_.failure() && not_yet.empty();
     rs.status = good ? 200 : 503;
-    if (!good) rs.set_header("Retry-After", "1");
+    if (!good) rs.set_header("Retry-After", retry_after_seconds());
     json(rs, fmt::format(R"({{"ready":{},"not_ready":[{}]}})", good, not_yet));
   }
 

@@ -202,6 +202,9 @@ struct runner::inside {
     cli.add_option("--cache-bytes", options.limits.cache_bytes,
                    "Decoded state kept in memory, a task")
         ->capture_default_str();
+    time_option(
+        "--passivate-after", options.limits.passivate_after,
+        "States of aggregates that nobody asks for leave memory (0: for want of room only)");
     cli.add_option("--rate", options.source_rate, "Rows a second of each source (0: no bound)")
         ->capture_default_str();
     cli.add_option("--on-failure", on_failure, "Bad records: dead-letter or stop")

@@ -92,13 +92,34 @@ void keyed_cache::evict(std::size_t most, const cached_entry* keep) {
   for (; most > 0 && cached_bytes_ > options_.cache_bytes; --most) {
     if (hand_ >= entries_.size()) hand_ = 0;
     auto& e = *entries_[hand_++];
-    if (e.charge == 0 || overlays(e) || &e == keep) continue;
-    if (e.referenced) {
-      e.referenced = false;
-      continue;
-    }
+    if (&e != keep) evict_unless_used(e);
+  }
+}
+
+void keyed_cache::evict_unless_used(cached_entry& e) {
+  if (e.charge == 0 || overlays(e)) return;
+  if (e.referenced) {
+    e.referenced = false;
+  } else {
     release_entry(e);
   }
+}
+
+// Once around in the time that makes a value idle, in pauses that are not felt.
+void keyed_cache::release_idle(timestamp now) {
+  if (now < next_idle_look()) return;
+  const auto all = entries_.size();
+  for (auto left = std::min(all, evicted_per_epoch); left > 0; --left) {
+    if (idle_hand_ >= all) idle_hand_ = 0;
+    evict_unless_used(*entries_[idle_hand_++]);
+  }
+  const auto looks = (all + evicted_per_epoch - 1) / evicted_per_epoch;
+  next_idle_look_ =
+      now + std::max(options_.idle / static_cast<std::int64_t>(looks), milliseconds{1});
+}
+
+timestamp keyed_cache::next_idle_look() const {
+  return options_.idle.count() == 0 || cached_bytes_ == 0 ? max_time : next_idle_look_;
 }
 
 void keyed_cache::release_entry(cached_entry& e) {

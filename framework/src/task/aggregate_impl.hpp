@@ -91,6 +91,8 @@ class aggregate_task final : public runnable_task {
       at = at ? std::min(*at, requests_wait_until_) : requests_wait_until_;
     if (const auto due = next_due(); due > min_time && due < max_time)
       at = at ? std::min(*at, due) : due;
+    if (const auto look = states_->next_idle_look(); look < max_time)
+      at = at ? std::min(*at, look) : look;
     if (changed_since_snapshot_ && !snapshot_pending()) {
       const auto due = last_snapshot_at_ + options_.limits.snapshot_interval;
       at = at ? std::min(*at, due) : due;
@@ -295,6 +297,7 @@ class aggregate_task final : public runnable_task {
   void add_command_header();
   /// Also a rejection rests on what was decided before, which may not be durable yet.
   void when_durable(command_call& call, command_outcome outcome);
+  void note_loss(const command_call& call, const command_outcome& outcome);
   void answer_now(pending_answer& w);
 
   // ── commands from the log ──

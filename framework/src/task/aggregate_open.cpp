@@ -27,7 +27,8 @@ result<void> aggregate_task::open_state() {
   auto store = state_store::open(so);
   if (!store) return fail(store.error());
   store_ = std::move(*store);
-  states_ = options_.program->make_table(*store_, 0, {options_.limits.cache_bytes});
+  states_ = options_.program->make_table(
+      *store_, 0, {options_.limits.cache_bytes, options_.limits.passivate_after});
   window_.emplace(*store_, 1, options_.window);
   std::size_t table = 2;
   for (const auto clock : deadline_clocks) {

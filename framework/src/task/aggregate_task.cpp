@@ -120,6 +120,7 @@ result<std::vector<std::unique_ptr<subscription>>> aggregate_task::subscribe(
 result<run_status> aggregate_task::decide_some(std::size_t budget) {
   run_status status;
   if (options_.replay_only) return status;
+  states_->release_idle(options_.clock());
   // Half for deadlines, and of the rest half for each way of commands, where all have some; of
   // turns of one step each has every other, so that none keeps the others waiting.
   deadlines_turn_ = !deadlines_turn_;
@@ -144,6 +145,22 @@ bool aggregate_task::has_room(run_status& status) const {
   return false;
 }
 
+// Nobody hears what is wrong with a command that was only told.
+void aggregate_task::note_loss(const command_call& call, const command_outcome& outcome) {
+  const auto* failed = std::get_if<error>(&outcome);
+  if (failed == nullptr || !is_its_own(failed->code)) return;
+  const auto now = options_.clock();
+  open_epoch(now);
+  dead_letter d;
+  d.reason = *failed;
+  d.op = options_.program->commands().at(call.command).name;
+  d.position = in_the_process;
+  d.key = call.key;
+  d.value = call.body;
+  d.time = now;
+  add_dead_letter(d);
+}
+
 // What the last command has made due comes before the next one.
 bool aggregate_task::may_decide(run_status& status) const {
   if (!event_deadline_is_due()) return has_room(status);
@@ -160,8 +177,11 @@ void aggregate_task::decide_taken(std::size_t budget, run_status& status) {
     }
     if (!may_decide(status)) return;
     auto call = std::move(taken_[at_++]);
+    if (call.is_given_up()) continue;
     const watched_step watched{*this, in_the_process, offset{-1}};
-    when_durable(call, decide(call));
+    auto outcome = decide(call);
+    if (!call.done) note_loss(call, outcome);
+    when_durable(call, std::move(outcome));
     ++status.steps;
     ++counters_.records_in;
     if (keys_failed_) return;

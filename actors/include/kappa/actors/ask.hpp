@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
+#include <memory>
 #include <optional>
 #include <string>
 #include <typeindex>
@@ -34,6 +36,9 @@ struct ask_options {
   std::chrono::milliseconds timeout{5000};
 };
 
+/// For whatever may go well another time: a task that starts takes about so long.
+inline constexpr std::chrono::milliseconds pause_before_retry{1000};
+
 /// Why a command was not accepted: the aggregate refused it, it was not at the version that was
 /// expected, or something failed. Of what failed the code says whether it may have happened all the
 /// same: errc::timed_out, errc::indefinite and errc::too_old yes, errc::erased where it was asked
@@ -54,6 +59,9 @@ class ask_refusal {
   /// Whether the same command, by the same id, may be answered another time: it has not been
   /// decided yet, or it is not known what it came to.
   [[nodiscard]] bool may_be_asked_again() const;
+  /// How long to wait before that: nothing where it cannot be asked again, no time where it is only
+  /// not known what it came to.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after() const;
   /// For people.
   [[nodiscard]] std::string text() const;
 
@@ -78,6 +86,7 @@ aggregate_address address_of() {
   return {typeid(A), keys};
 }
 [[nodiscard]] error no_answer_in_time(const std::string& app);
+[[nodiscard]] error not_decided_in_time(const std::string& app);
 }  // namespace detail
 
 class aggregate_asker {
@@ -116,7 +125,17 @@ class aggregate_asker {
            std::function<void(ask_result)> done) {
     ask<A>(std::string{key}, command, options, std::move(done));
   }
-  /// Without an answer: what is wrong with the command nobody hears.
+  /// The same as a future. It has no time limit of its own: wait_for has.
+  template <aggregate_type A, class C, class K>
+  [[nodiscard]] std::future<ask_result> ask_async(const K& key, const C& command,
+                                                  const ask_options& options = {}) {
+    auto answer = std::make_shared<std::promise<ask_result>>();
+    auto comes = answer->get_future();
+    ask<A>(key, command, options, [answer](ask_result r) { answer->set_value(std::move(r)); });
+    return comes;
+  }
+  /// Without an answer. One that cannot be decided is a dead letter; of one that cannot be sent, or
+  /// for which there is no room, nobody hears.
   template <aggregate_type A, class C, class K>
   void tell(const K& key, const C& command) {
     auto call = call_of<A>(encoded(key), command, {});

@@ -4,9 +4,11 @@
 // block.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -48,6 +50,24 @@ inline void tell(const std::function<void(command_outcome)>& done,
   }
 }
 
+/// Of a command that somebody waits for: either it is decided, or it was given up before, and then
+/// nothing happens. Threading: any thread.
+class command_claim {
+ public:
+  /// By whoever decides it, or passes it on to where nobody takes it back. False: it was given up.
+  [[nodiscard]] bool take() { return settle(state::taken); }
+  /// By whoever waits no longer. False: it is being decided, or has been.
+  [[nodiscard]] bool give_up() { return settle(state::given_up); }
+
+ private:
+  enum class state : std::uint8_t { open, taken, given_up };
+  bool settle(state to) {
+    auto expected = state::open;
+    return state_.compare_exchange_strong(expected, to);
+  }
+  std::atomic<state> state_ = state::open;
+};
+
 struct command_call {
   bytes key;                  // the aggregate's, encoded
   std::size_t command = 0;    // in aggregate_program::commands()
@@ -56,6 +76,8 @@ struct command_call {
   /// Only if the aggregate is at this version; 0: only if it has had no event yet.
   std::optional<std::uint64_t> expected{};
   std::function<void(command_outcome)> done{};  // may be empty: nobody waits
+  std::shared_ptr<command_claim> claim{};       // null: it is never given up
+  [[nodiscard]] bool is_given_up() const { return claim && !claim->take(); }
 };
 
 }  // namespace kappa

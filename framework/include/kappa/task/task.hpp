@@ -28,13 +28,16 @@ namespace kappa {
 
 /// Bounds of a task. All are upper bounds, so memory stays flat.
 struct task_limits {
-  milliseconds commit_interval{100};            // T1 at most this far apart; 1 ms … 1 h
-  milliseconds snapshot_interval{5000};         // T2 at most this far apart; ≥ commit interval
-  std::size_t max_epoch_bytes = 8 << 20;        // outputs of an open epoch
-  std::size_t max_epochs_in_flight = 4;         // closed, not yet durable; ≥ 1
-  std::size_t max_epoch_records = 20'000;       // an input, in a stage with several
-  std::size_t max_dirty_bytes = 64 << 20;       // changed state since the last snapshot
-  std::size_t cache_bytes = 64 << 20;           // decoded clean state
+  milliseconds commit_interval{100};       // T1 at most this far apart; 1 ms … 1 h
+  milliseconds snapshot_interval{5000};    // T2 at most this far apart; ≥ commit interval
+  std::size_t max_epoch_bytes = 8 << 20;   // outputs of an open epoch
+  std::size_t max_epochs_in_flight = 4;    // closed, not yet durable; ≥ 1
+  std::size_t max_epoch_records = 20'000;  // an input, in a stage with several
+  std::size_t max_dirty_bytes = 64 << 20;  // changed state since the last snapshot
+  std::size_t cache_bytes = 64 << 20;      // decoded clean state
+  // States of aggregates leave memory when nobody has asked for them for this long, at the latest
+  // after twice this time; 0: only for want of room (cache_bytes).
+  milliseconds passivate_after{0};
   std::size_t read_bytes = 256 << 10;           // of one read of the log
   std::size_t max_waiting_commands = 16 << 10;  // for a task of an aggregate, not yet decided
 };

@@ -17,6 +17,7 @@
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/error.hpp"
 #include "kappa/core/strong.hpp"
+#include "kappa/core/time.hpp"
 #include "kappa/state/detail/cached_entry.hpp"
 #include "kappa/state/detail/entry_index.hpp"
 #include "kappa/state/detail/expected_entries.hpp"
@@ -32,6 +33,9 @@ struct keyed_table_options {
   /// values are evicted when all values together are over it. Changed ones stay until the T2 of
   /// their snapshot is durable, so the snapshot's limit should be well below.
   std::size_t cache_bytes = std::size_t{64} << 20;
+  /// Clean values that nobody has asked for this long are evicted too, at the latest after twice
+  /// this time. 0: never. Somebody must call release_idle.
+  milliseconds idle{0};
 };
 
 /// What queries and tools use: values as bytes, whatever their type.
@@ -44,6 +48,12 @@ class keyed_table_base : public state_table {
   static constexpr std::size_t expected_keys = detail::expected_entries::group_keys;
   static constexpr std::size_t expected_ahead = detail::expected_entries::groups_ahead;
   virtual bool expect(std::span<const bytes_view> keys) = 0;
+  /// Looks for idle values, if it is time for that; not inside a step. And when it is time next;
+  /// max_time: there is nothing to be looked at.
+  virtual void release_idle(timestamp now) = 0;
+  [[nodiscard]] virtual timestamp next_idle_look() const = 0;
+  /// Keys whose values are in memory.
+  [[nodiscard]] virtual std::size_t cached_entries() const = 0;
   /// The encoded value at `level`; nothing when absent.
   [[nodiscard]] virtual result<std::optional<bytes>> read(bytes_view key, read_level level) = 0;
   /// Keys in [from, to) (`to` empty: to the end) in key order, at `level`, until f returns false.
@@ -73,6 +83,11 @@ class keyed_cache : public keyed_table_base {
 
   bool expect(std::span<const bytes_view> keys) final {
     return expected_.expect(keys, index_, sizes_.entry_bytes);
+  }
+  void release_idle(timestamp now) final;
+  [[nodiscard]] timestamp next_idle_look() const final;
+  [[nodiscard]] std::size_t cached_entries() const final {
+    return entries_.size() - free_entries_.size();
   }
   void begin_step(epoch_number open_epoch) final;
   void durable(epoch_number e) final;
@@ -161,6 +176,8 @@ class keyed_cache : public keyed_table_base {
   void release_entry(cached_entry& e);
   /// Looks at up to `most` slots for clean entries to drop while over the budget.
   void evict(std::size_t most, const cached_entry* keep = nullptr);
+  /// Drops what it was not asked for since it was looked at last.
+  void evict_unless_used(cached_entry& e);
   [[nodiscard]] result<void> refuse_long_keys() const;
   /// The overlaying entries with keys in [from, to), in order.
   [[nodiscard]] std::vector<const cached_entry*> overlay(bytes_view from, bytes_view to);
@@ -172,6 +189,8 @@ class keyed_cache : public keyed_table_base {
   expected_entries expected_;
   std::vector<cached_entry*> entries_;  // all slots, free ones too: the clock's face
   std::size_t hand_ = 0;
+  std::size_t idle_hand_ = 0;
+  timestamp next_idle_look_ = min_time;
   std::vector<cached_entry*> free_entries_;
   std::size_t cached_bytes_ = 0;  // of all entries
 
