@@ -65,6 +65,8 @@ problem_kind kind_of(const error& e) {
     case errc::elsewhere:
       return problem_kind::elsewhere;
     case errc::unavailable:
+    case errc::io:  // of the log, or of a state
+    case errc::no_space:
     case errc::stopped:
     case errc::quarantined:
     case errc::fenced:
