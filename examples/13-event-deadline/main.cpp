@@ -36,14 +36,13 @@ int main(int argc, char** argv) {
   if (auto started = host.start(); !started) return complain(started.error().text());
   std::set<std::string> names;
   for (int i = 2; i + 1 < argc; i += 2) {
-    const std::string name = argv[i];
-    names.insert(name);
+    names.insert(argv[i]);
     if (std::string{argv[i + 1]} == "-") continue;
     std::uint32_t minute = 0;
     if (!kappa::parse_number(argv[i + 1], minute))
       return complain(std::string{argv[i + 1]} + ": is no minute");
     const kappa::timestamp at{std::chrono::minutes{minute}};
-    const auto done = host.ask<ship>(name, report_position{at});
+    const auto done = host.ask<ship>(argv[i], report_position{at});
     if (!done) return complain(done.error().text());
   }
   for (const auto& name : names) {

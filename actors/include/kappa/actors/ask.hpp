@@ -95,7 +95,7 @@ class aggregate_asker {
 
   /// Asks the app's aggregate A under this key. Its answer comes when what follows is durable, and
   /// what the command was decided on. Blocks.
-  template <aggregate_type A, class C, class K>
+  template <aggregate_type A, class C, encodable K>
   [[nodiscard]] ask_result ask(const K& key, const C& command, const ask_options& options = {}) {
     auto call = call_of<A>(encoded(key), command, options);
     if (!call) return tl::unexpected{ask_refusal{std::move(call.error())}};
@@ -108,7 +108,7 @@ class aggregate_asker {
   /// The same without waiting: `done` is called once, soon or later, on a thread of Kappa's or on
   /// this one. It must not block. (For what this process decides itself the time limit is the
   /// caller's own business here.)
-  template <aggregate_type A, class C, class K>
+  template <aggregate_type A, class C, encodable K>
   void ask(const K& key, const C& command, const ask_options& options,
            std::function<void(ask_result)> done) {
     auto call = call_of<A>(encoded(key), command, options);
@@ -136,7 +136,7 @@ class aggregate_asker {
   }
   /// Without an answer. One that cannot be decided is a dead letter; of one that cannot be sent, or
   /// for which there is no room, nobody hears.
-  template <aggregate_type A, class C, class K>
+  template <aggregate_type A, class C, encodable K>
   void tell(const K& key, const C& command) {
     auto call = call_of<A>(encoded(key), command, {});
     if (call) send(std::move(*call), detail::address_of<A, K>(), {});

@@ -242,7 +242,7 @@ class host final : public aggregate_asker {
   /// What is under this key, and its version; nothing also of what was deleted. Never from a state
   /// that is still replaying: what is not there yet would look as if it had never been
   /// (errc::unavailable: ask again).
-  template <aggregate_type A, class K>
+  template <aggregate_type A, encodable K>
   [[nodiscard]] result<answer<aggregate_entry<A>>> query(const K& key, query_options options = {}) {
     const bytes k = encoded(key);
     options.refuse_stale = true;
@@ -263,7 +263,7 @@ class host final : public aggregate_asker {
   /// Behind all events of the aggregates in this one's partition that are in the log by now: with
   /// query_options::at_least a projection of them shows what whoever was answered before this call
   /// was told. Blocks: it asks the log.
-  template <aggregate_type A, class K>
+  template <aggregate_type A, encodable K>
   [[nodiscard]] result<record_address> position_of(const K& key) {
     return end_of_events(detail::address_of<A, K>(), encoded(key));
   }

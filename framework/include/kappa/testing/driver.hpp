@@ -148,7 +148,7 @@ class driver {
   }
 
   /// What is under this key of the aggregate A; nothing: it never was, or is gone.
-  template <aggregate_type A, class K>
+  template <aggregate_type A, encodable K>
   std::optional<aggregate_entry<A>> entry(const K& key) {
     const auto stage = stage_of(typeid(A), codec<K>::schema().fingerprint);
     auto found = decode_state<aggregate_entry<A>>(stage, encoded(key), encoded(key));
