@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -51,15 +55,39 @@ struct tree_builder {
 
   boost::json::value_stack stack;
   std::string number;
+  // Of the objects that are open, one behind the other; where each begins.
+  std::vector<std::string> keys;
+  std::vector<std::size_t> begins;
+  std::string key;
+  std::optional<std::string> twice;
 
   bool on_document_begin(status&) { return true; }
   bool on_document_end(status&) { return true; }
-  bool on_object_begin(status&) { return true; }
-  bool on_object_end(std::size_t n, status&) { return stack.push_object(n), true; }
+  bool on_object_begin(status&) { return begins.push_back(keys.size()), true; }
+  bool on_object_end(std::size_t n, status& ec) {
+    stack.push_object(n);
+    const auto first = keys.begin() + static_cast<std::ptrdiff_t>(begins.back());
+    std::sort(first, keys.end());
+    if (const auto same = std::adjacent_find(first, keys.end()); same != keys.end()) {
+      twice = std::move(*same);
+      ec = boost::json::error::syntax;
+      return false;
+    }
+    keys.resize(begins.back());
+    begins.pop_back();
+    return true;
+  }
   bool on_array_begin(status&) { return true; }
   bool on_array_end(std::size_t n, status&) { return stack.push_array(n), true; }
-  bool on_key_part(text s, std::size_t, status&) { return stack.push_chars(s), true; }
-  bool on_key(text s, std::size_t, status&) { return stack.push_key(s), true; }
+  bool on_key_part(text s, std::size_t, status&) {
+    key.append(s.data(), s.size());
+    return stack.push_chars(s), true;
+  }
+  bool on_key(text s, std::size_t, status&) {
+    key.append(s.data(), s.size());
+    keys.push_back(std::exchange(key, {}));
+    return stack.push_key(s), true;
+  }
   bool on_string_part(text s, std::size_t, status&) { return stack.push_chars(s), true; }
   bool on_string(text s, std::size_t, status&) { return stack.push_string(s), true; }
   bool on_number_part(text s, status&) { return number.append(s.data(), s.size()), true; }
@@ -159,6 +187,10 @@ bool json_document::parse(std::string_view text) {
   const auto used = parser.write_some(false, text.data(), text.size(), ec);
   if (!ec && text.find_first_not_of(" \t\r\n", used) != std::string_view::npos) {
     ec = boost::json::error::extra_data;
+  }
+  if (const auto& twice = parser.handler().twice) {
+    tree_->problem = fmt::format("not understood at byte {}: \"{}\" is there twice", used, *twice);
+    return false;
   }
   if (ec) {
     tree_->problem = fmt::format("not JSON at byte {}: {}", used, ec.message());

@@ -81,6 +81,38 @@ BOOST_AUTO_TEST_CASE(what_the_generator_throws_is_the_tests_own_fault) {
   BOOST_CHECK_THROW((void)dice{1}.number(2, 1), std::invalid_argument);
 }
 
+BOOST_AUTO_TEST_CASE(histories_in_which_nothing_happens_show_nothing) {
+  const auto why = failure_of([] {
+    any_history<account>([](dice&, const account&) -> kappa::testing::any_command<account> {
+      return deposit{1};  // nobody opens it
+    }).check();
+  });
+  BOOST_TEST(why.find("in none of the histories an event has happened") != std::string::npos, why);
+}
+
+BOOST_AUTO_TEST_CASE(a_generator_may_be_told_the_time_at_which_its_command_is_decided) {
+  struct clocked : account {
+    using account::decide;
+    auto decide(const deposit& c, const decide_context& ctx) const -> decision<deposited> {
+      const auto ms = ctx.now.time_since_epoch().count();
+      if (c.amount_cents != ms) throw std::logic_error{"another time"};
+      return deposited{1};
+    }
+    auto decide(const deposit&) const -> decision<deposited> = delete;
+  };
+  timestamp last = kappa::testing::first_moment;
+  any_history<clocked>(
+      [&](dice&, const clocked&, timestamp now) -> kappa::testing::any_command<clocked> {
+        if (now < last) last = kappa::testing::first_moment;  // the next history
+        if (now < last) throw std::logic_error{"time goes back"};
+        last = now;
+        return deposit{now.time_since_epoch().count()};
+      },
+      {.histories = 5})
+      .check();
+  BOOST_TEST((last > kappa::testing::first_moment));
+}
+
 BOOST_AUTO_TEST_CASE(what_user_code_throws_is_a_failure) {
   const auto why = failure_of([] { any_history<throwing>(any<throwing>).check(); });
   BOOST_TEST(why.find("cannot be closed") != std::string::npos, why);

@@ -109,6 +109,8 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_json_is_said_with_its_place) {
   BOOST_TEST(problem_of<flight>("") == "not JSON at byte 0: incomplete JSON");
   BOOST_TEST(problem_of<flight>("{\"delay\": 1,}").starts_with("not JSON at byte 12: "));
   BOOST_TEST(problem_of<flight>("{} x").starts_with("not JSON at byte 3: "));
+  BOOST_TEST(problem_of<flight>(R"({"delay":1,"origin":"BOS","delay":2})") ==
+             R"(not understood at byte 35: "delay" is there twice)");
   BOOST_TEST(problem_of<flight>("[]") == "expected an object, found an array");
   BOOST_TEST(problem_of<flight>(R"({"delay": "soon"})") ==
              "delay: expected an integer, found a text");

@@ -46,8 +46,13 @@ result<record_address> place_after(host& h, std::string_view aggregate) {
   const auto slash = aggregate.find('/');
   const auto* const stage = h.topology().find(std::string{aggregate.substr(0, slash)});
   if (slash == std::string_view::npos || stage == nullptr || !stage->aggregate) {
+    std::string all;
+    for (const auto& s : h.topology().stages()) {
+      if (s.aggregate) all += fmt::format("{}{}/KEY", all.empty() ? "" : " or ", s.name);
+    }
     return fail(errc::invalid_argument, "after",
-                "expected an aggregate of the app, and its key: accounts/ann");
+                "expected an aggregate of the app, and its key: " +
+                    (all.empty() ? "the app has none" : all));
   }
   const auto key = stage->key_from_text(aggregate.substr(slash + 1));
   if (!key) return fail(key.error());

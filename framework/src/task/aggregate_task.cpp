@@ -258,8 +258,9 @@ std::optional<command_outcome> aggregate_task::answer_of_id(const command_call& 
   if (!known) return known.error();
   if (*known && !breaks) {
     if ((*known)->fingerprint != own_header_.fingerprint) {
-      return refused(errc::id_reused,
-                     "this id was another command's, or another key's: each command has its own");
+      return refused(
+          errc::id_reused,
+          "this id was that of a command with another body, type or key: each command has its own");
     }
     auto outcome = decode_outcome((*known)->outcome);
     if (!outcome) return outcome.error();

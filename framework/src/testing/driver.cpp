@@ -83,7 +83,7 @@ class stage_set {
     o.layout.create_inputs = true;
     o.limits = options.limits;
     o.keys = std::move(keys);
-    o.clock = [this] { return timestamp{milliseconds{now_ms_}}; };
+    o.clock = [this] { return now_; };
     runner_ = std::make_unique<local_runner>(std::move(o));
     must(runner_->open());
   }
@@ -117,6 +117,7 @@ class stage_set {
 
   [[nodiscard]] memory_log& log() { return *log_; }
   [[nodiscard]] local_runner& runner() { return *runner_; }
+  [[nodiscard]] timestamp now() const { return now_; }
 
   std::vector<read_record<bytes>> read(const std::string& topic,
                                        std::map<partition, offset>& from) {
@@ -218,14 +219,14 @@ class stage_set {
     auto call = a.call;
     must(runner_->commands(a.stage, partition_of(call.key, tasks))->put(std::move(call)));
   }
-  void apply(const waited& w) { now_ms_ += w.time.count(); }
+  void apply(const waited& w) { now_ += w.time; }
 
   driver_options options_;
   restarts mode_;
   std::shared_ptr<memory_log> log_;
   scratch_folder folder_;
   std::optional<timestamp> advanced_to_;
-  std::int64_t now_ms_ = 1'000'000'000'000;
+  timestamp now_ = first_moment;
   std::unique_ptr<local_runner> runner_;
 };
 
@@ -309,6 +310,7 @@ event_log& driver::log() { return in_->main->log(); }
 local_runner& driver::runner() { return in_->main->runner(); }
 
 void driver::advance_clock(milliseconds by) { in_->act(waited{by}); }
+timestamp driver::now() const { return in_->main->now(); }
 
 std::string driver::stage_of(std::type_index aggregate, std::uint64_t key_fingerprint) {
   return must(in_->topology->find_aggregate(aggregate, key_fingerprint))->name;

@@ -132,8 +132,8 @@ inline constexpr bool is_command_of =
 template <class Aggregate, class Command>
 struct needs_decide {
   static_assert(decides<Aggregate, Command>,
-                "the aggregate has no decide for this command of its protocol: add "
-                "auto decide(const Command&) const -> kappa::decision<…>");
+                "the aggregate has no decide for this command of its protocol (or one that is not "
+                "const): add auto decide(const Command&) const -> kappa::decision<…>");
   static_assert(encodable<Command>, "the command needs a kappa::codec");
   static constexpr bool ok = true;
 };

@@ -247,10 +247,14 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
                               "program has written to the topic",
                               version, (*at)->version));
     }
-    note_before(**at, deadlines);
-    auto done = calls[event](**at, value, {key, version, time});
-    note_after(**at, deadlines);
-    return done;
+    if constexpr (has_deadline<A> || has_event_deadline<A>) {
+      note_before(**at, deadlines);
+      auto done = calls[event](**at, value, {key, version, time});
+      note_after(**at, deadlines);
+      return done;
+    } else {
+      return calls[event](**at, value, {key, version, time});
+    }
   }
 
  private:

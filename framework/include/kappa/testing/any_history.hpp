@@ -28,6 +28,7 @@
 
 #include <fmt/format.h>
 
+#include "kappa/testing/clock.hpp"
 #include "kappa/testing/dice.hpp"
 #include "kappa/testing/given.hpp"
 
@@ -43,6 +44,8 @@ struct history_options {
   std::uint64_t seed = 1;     // of the first; each has the next one
   /// Time between two commands: none at all up to this.
   milliseconds most_between = std::chrono::hours{1};
+  /// When the first of them is asked, at the latest `most_between` later.
+  timestamp begin = first_moment;
   std::string key = "key";
 };
 
@@ -53,6 +56,11 @@ class any_history {
 
   /// What is asked next of what is there: of what can go well, go wrong, or make no sense.
   explicit any_history(std::function<command(dice&, const A&)> next, history_options options = {})
+      : any_history{[next = std::move(next)](dice& d, const A& a, timestamp) { return next(d, a); },
+                    std::move(options)} {}
+  /// The same, for commands with times in them: it is told when it is asked.
+  explicit any_history(std::function<command(dice&, const A&, timestamp)> next,
+                       history_options options = {})
       : next_{std::move(next)}, options_{std::move(options)} {}
 
   /// An invariant, by its name.
@@ -61,11 +69,13 @@ class any_history {
     return *this;
   }
 
-  /// Throws scenario_failed for the first history that fails.
+  /// Throws scenario_failed for the first history that fails, and where nothing happens in any of
+  /// them: then everything holds.
   void check() const {
+    bool something_happens = false;
     for (std::size_t n = 0; n < options_.histories; ++n) {
       const auto seed = options_.seed + n;
-      auto steps = drawn(seed);
+      auto steps = drawn(seed, something_happens);
       if (!failure_of(steps)) continue;
       cut_down(steps);
       std::string all;
@@ -73,6 +83,12 @@ class any_history {
         all += fmt::format("\n  {} ms later: {}", s.after.count(), shown(s));
       throw scenario_failed{fmt::format("{}\nseed {}; {} of its commands are enough:{}",
                                         *failure_of(steps), seed, steps.size(), all)};
+    }
+    if (!something_happens && options_.histories > 0) {
+      throw scenario_failed{
+          "in none of the histories an event has happened, so that they show nothing: draw "
+          "commands "
+          "that can go well (times in them from the one that `next` is told)"};
     }
   }
 
@@ -89,14 +105,18 @@ class any_history {
   static std::string shown(const step& s) { return detail::shown(s.what); }
 
   /// Commands depend on the state, so they are drawn while the history goes on.
-  std::vector<step> drawn(std::uint64_t seed) const {
+  std::vector<step> drawn(std::uint64_t seed, bool& something_happens) const {
     dice d{seed};
     std::vector<step> steps;
     std::exception_ptr of_next;  // a fault of the test's, and not of the aggregate
-    (void)failure(options_.commands, [&](std::size_t, const A& state) {
-      const milliseconds after{d.number(0, options_.most_between.count())};
+    timestamp now = options_.begin;
+    (void)failure(options_.commands, [&](std::size_t, const scenario<A>& s) {
+      milliseconds after{d.number(0, options_.most_between.count())};
+      if (d.chance(0.25)) after = milliseconds{0};
+      now += after;
+      something_happens = something_happens || s.version() > 0;
       try {
-        steps.push_back({d.chance(0.25) ? milliseconds{0} : after, next_(d, state)});
+        steps.push_back({after, next_(d, s.state(), now)});
       } catch (...) {
         of_next = std::current_exception();
         throw;
@@ -108,7 +128,7 @@ class any_history {
   }
 
   std::optional<std::string> failure_of(const std::vector<step>& steps) const {
-    return failure(steps.size(), [&](std::size_t n, const A&) { return steps[n]; });
+    return failure(steps.size(), [&](std::size_t n, const scenario<A>&) { return steps[n]; });
   }
 
   template <class Step>
@@ -116,10 +136,10 @@ class any_history {
     try {
       scenario<A> s;
       s.key(options_.key);
-      timestamp now{std::chrono::hours{24 * 365 * 30}};
+      timestamp now = options_.begin;
       if (auto broken = broken_in(s.state())) return broken;
       for (std::size_t n = 0; n < steps; ++n) {
-        const step next = nth(n, s.state());
+        const step next = nth(n, s);
         now += next.after;
         s.at(now);
         if (s.event_time() > min_time) s.others_at(s.event_time() + next.after);
@@ -165,7 +185,11 @@ class any_history {
       for (std::size_t from = 0; from + part <= steps.size();) {
         auto fewer = steps;
         const auto at = fewer.begin() + static_cast<std::ptrdiff_t>(from);
-        fewer.erase(at, at + static_cast<std::ptrdiff_t>(part));
+        const auto end = at + static_cast<std::ptrdiff_t>(part);
+        if (end != fewer.end()) {  // what stays is asked when it was
+          for (auto gone = at; gone != end; ++gone) end->after += gone->after;
+        }
+        fewer.erase(at, end);
         if (failure_of(fewer)) {
           steps = std::move(fewer);
         } else {
@@ -175,7 +199,7 @@ class any_history {
     }
   }
 
-  std::function<command(dice&, const A&)> next_;
+  std::function<command(dice&, const A&, timestamp)> next_;
   history_options options_;
   std::vector<invariant> invariants_;
 };

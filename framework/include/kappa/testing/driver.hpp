@@ -36,6 +36,7 @@
 #include "kappa/stream/app.hpp"
 #include "kappa/stream/window.hpp"
 #include "kappa/task/local_runner.hpp"
+#include "kappa/testing/clock.hpp"
 #include "kappa/testing/round_trip.hpp"
 
 namespace kappa::testing {
@@ -106,8 +107,10 @@ class driver {
                      std::optional<std::uint64_t> expected = {}) {
     return ask<A>(std::string{key}, command, std::move(id), expected);
   }
-  /// Moves the clock that aggregates see, so that their deadlines pass. Event time stands still.
+  /// Moves the clock that aggregates see by so much, so that their deadlines pass. Event time
+  /// stands still. It begins at first_moment.
   void advance_clock(milliseconds by);
+  [[nodiscard]] timestamp now() const;
 
   /// Moves event time of all inputs from outside: windows whose grace is over close.
   void advance_event_time(timestamp t);
@@ -137,9 +140,13 @@ class driver {
   std::vector<read_record<bytes>> dead_letters();
 
   /// The state of a key, as a query would see it.
-  template <class S, class K>
+  template <class S, encodable K>
   std::optional<S> get(const std::string& stage, const K& key) {
     return decode_state<S>(stage, encoded(key), encoded(key));
+  }
+  template <class S>
+  std::optional<S> get(const std::string& stage, const char* key) {
+    return get<S>(stage, std::string{key});
   }
   /// The state of a key's window.
   template <class S, class K>

@@ -34,6 +34,7 @@
 #include "kappa/core/json_traits.hpp"
 #include "kappa/keys/key_ring.hpp"
 #include "kappa/keys/memory_key_store.hpp"
+#include "kappa/testing/clock.hpp"
 #include "kappa/testing/round_trip.hpp"
 
 namespace kappa::testing {
@@ -104,7 +105,7 @@ class scenario {
     return *this;
   }
 
-  /// The key that `decide` and `apply` are told, and the time that it is.
+  /// The key that `decide` and `apply` are told, and the time that it is (first_moment else).
   template <encodable K>
   scenario& key(const K& k) {
     key_ = encoded(k);
@@ -398,7 +399,7 @@ class scenario {
   bytes kept_;  // as it is stored; empty: nothing has happened
   std::uint64_t version_ = 0;
   bool gone_ = false;
-  timestamp now_ = min_time;
+  timestamp now_ = first_moment;
   timestamp event_time_ = min_time;
   bytes key_;
   std::vector<past> history_;
