@@ -180,6 +180,18 @@ BOOST_AUTO_TEST_CASE(the_index_holds_no_more_than_is_remembered) {
   BOOST_TEST(w.window->memory_bytes() < 2'000'000U);
 }
 
+BOOST_AUTO_TEST_CASE(room_for_ids_that_may_come_is_made_at_once_within_bounds_and_loses_none) {
+  window_in_a_store w;
+  w.add(0, 2000);
+  w.window->expect(100'000);
+  BOOST_TEST(w.window->memory_bytes() > 2'000'000U);
+  w.window->expect(UINT64_MAX);
+  BOOST_TEST(w.window->memory_bytes() < 6'000'000U);
+  w.add(2000, 30'000);
+  BOOST_TEST(w.known(0, 30'000) == 30'000U);
+  BOOST_TEST(!w.knows(30'000));
+}
+
 BOOST_AUTO_TEST_CASE(a_window_that_is_full_says_so_until_something_is_forgotten) {
   window_in_a_store w;
   w.options.max_bytes = 1 << 20;
