@@ -31,12 +31,13 @@ std::uint64_t characters_at(const char* p) {
   return raw;
 }
 
-// Of hexadecimal digits.
-std::uint64_t number_of(bytes_view digits) {
-  std::uint64_t n = 0;
-  for (const char c : digits)
-    n = n << 4 | ((static_cast<unsigned>(c) & 0xf) + 9 * (static_cast<unsigned>(c) >> 6));
-  return n;
+// Of eight hexadecimal digits, the first of them in the lowest byte.
+std::uint64_t number_of(std::uint64_t digits) {
+  auto n = (digits & 0x0f0f'0f0f'0f0f'0f0f) + 9 * (digits >> 6 & 0x0101'0101'0101'0101);
+  n = __builtin_bswap64(n);
+  n = (n | n >> 4) & 0x00ff'00ff'00ff'00ff;
+  n = (n | n >> 8) & 0x0000'ffff'0000'ffff;
+  return (n | n >> 16) & 0xffff'ffff;
 }
 
 }  // namespace
@@ -59,7 +60,7 @@ std::optional<timestamp> time_of_command_id(bytes_view id) {
   const bool good = all_hex(eight(0)) && all_hex(four(9) | four(14) << 32) &&
                     all_hex(four(19) | four(24) << 32) && all_hex(eight(28));
   if (!good) return std::nullopt;
-  const auto ms = number_of(id.substr(0, 8)) << 16 | number_of(id.substr(9, 4));
+  const auto ms = number_of(eight(0)) << 16 | number_of(four(9)) >> 16;
   return timestamp{milliseconds{static_cast<std::int64_t>(ms)}};
 }
 
