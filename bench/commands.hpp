@@ -3,10 +3,13 @@
 // The load comes from the host's process: whoever is answered asks the next one, in the callback,
 // for a key chosen at random; each command has an id of its own.
 //
+// Units: microseconds of a command's time, as far as two seconds; longer ones count as that.
+//
 // Threading: the calling thread; answers come on the host's.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -38,41 +41,54 @@ struct purse : purse_state {
 [[nodiscard]] std::string key_name(std::uint32_t n);
 [[nodiscard]] std::string id_name(std::uint64_t n, std::int64_t now_ms);
 
+/// Until one of both is reached.
+struct load_size {
+  std::uint64_t commands = UINT64_MAX;
+  std::chrono::milliseconds time = std::chrono::hours{1};
+};
+
 class command_load {
  public:
-  command_load(kappa::host& h, std::uint32_t keys, std::uint64_t commands, std::size_t in_flight);
+  command_load(kappa::host& h, std::uint32_t keys, std::size_t in_flight, load_size size);
 
+  /// Once. Throws when some failed.
   spent run();
+  /// How many were answered.
+  [[nodiscard]] std::uint64_t commands() const;
   /// Microseconds that this share of the commands took at most.
-  [[nodiscard]] double took_us(double share);
-  /// Throws when some failed.
-  void check() const;
+  [[nodiscard]] double took_us(double share) const;
 
  private:
+  static constexpr std::size_t longest_us = 2'000'000;
+
   void ask_next();
-  void answered(std::uint64_t n, std::chrono::steady_clock::time_point began, bool good);
+  void answered(std::chrono::steady_clock::time_point began, bool good);
 
   kappa::host& host_;
   std::vector<std::string> keys_;
-  const std::size_t in_flight_;
+  const load_size size_;
   const std::int64_t now_ms_ = kappa::system_now().time_since_epoch().count();
-  std::vector<std::uint32_t> took_us_;
+  std::chrono::steady_clock::time_point until_;
+  std::vector<std::atomic<std::uint32_t>> took_us_;  // how many took so long
   std::atomic<std::uint64_t> asked_{0};
-  std::atomic<std::uint64_t> answered_{0};
   std::atomic<std::uint64_t> failed_{0};
   std::mutex mutex_;
   std::condition_variable over_;
+  std::size_t askers_;  // who ask on when they are answered
 };
 
 /// Of several rounds.
 class command_figures {
  public:
-  /// Warms the host up, then measures.
-  spent measure(kappa::host& h, std::uint32_t keys, std::uint64_t commands, std::size_t in_flight);
-  /// Rate, CPU and times: medians.
+  /// Warms the host up, then measures for so long. Commands a second.
+  double measure(kappa::host& h, std::uint32_t keys, std::size_t in_flight,
+                 std::chrono::milliseconds time);
+  /// Rate, CPU and times: medians; and how many snapshots ended meanwhile, of all tasks together.
   [[nodiscard]] std::string text() const;
+  [[nodiscard]] const std::vector<double>& rates() const { return rates_; }
   /// Microseconds of the middle command, by round.
   [[nodiscard]] const std::vector<double>& p50_us() const { return p50_us_; }
+  [[nodiscard]] const std::vector<double>& p99_us() const { return p99_us_; }
 
  private:
   std::vector<double> rates_;
@@ -80,9 +96,12 @@ class command_figures {
   std::vector<double> p50_us_;
   std::vector<double> p99_us_;
   std::vector<double> p999_us_;
+  std::vector<double> snapshots_;
 };
 
-/// Until the keys' tasks answer here.
+/// Until every task that has one of these keys answers, and with all that the log has. One that
+/// replays is asked once, and answers when it is live; one that is not here yet (Kafka) again after
+/// a pause.
 void wait_for(kappa::host& h, std::uint32_t keys);
 
 /// All cores for as long as it lives: the load takes one of them.

@@ -102,27 +102,28 @@ spent loop(const pinned_broker& broker, const std::string& name, std::uint32_t k
 }
 
 void commands(context& ctx, const pinned_broker& broker, std::size_t in_flight,
-              std::uint32_t full_keys, std::int64_t full) {
+              std::uint32_t full_keys) {
   const auto keys =
       static_cast<std::uint32_t>(std::min<std::int64_t>(ctx.size(full_keys), full_keys));
-  const auto n = static_cast<std::uint64_t>(ctx.size(full));
+  const std::chrono::milliseconds window{ctx.quick ? 1'000 : 5'000};
   std::vector<double> of_loop;
   command_figures figures;
   for (int round = 0; round < ctx.rounds(3); ++round) {
     const auto name = fmt::format("bench-{}-{}-{}", in_flight, full_keys, round);
     const auto state = ctx.folder / name;
-    double engine_s = 0;
+    double rate = 0;
     {
       kappa::host h{purses_app(name), options_on(broker, state, partitions)};
       must(h.start());
       wait_for(h, 100);
-      engine_s = figures.measure(h, keys, n, in_flight).wall_s;
+      rate = figures.measure(h, keys, in_flight, window);
       must(h.stop());
     }
     std::filesystem::remove_all(state);
+    const auto n = std::max<std::uint64_t>(1, std::uint64_t(rate * window.count() / 2e3));
     const auto s =
         loop(broker, fmt::format("loop-{}-{}-{}", in_flight, full_keys, round), keys, n, in_flight);
-    of_loop.push_back(100 * s.wall_s / engine_s);
+    of_loop.push_back(100 * rate * s.wall_s / double(n));
   }
   const auto s = spread_of(of_loop);
   ctx.out.add({"commands", fmt::format("{} in flight, {} keys: of a loop", in_flight, full_keys),
@@ -131,14 +132,9 @@ void commands(context& ctx, const pinned_broker& broker, std::size_t in_flight,
 
 void all_commands(context& ctx) {
   const pinned_broker broker;
-  const auto run = [&](std::size_t in_flight, std::int64_t commands_of_a_run) {
-    for (const std::uint32_t keys : {1'000, 100'000})
-      commands(ctx, broker, in_flight, keys, commands_of_a_run);
-  };
-  run(1, 500);
-  run(64, 20'000);
-  run(1024, 200'000);
-  run(8192, 500'000);
+  for (const std::size_t in_flight : {1, 64, 1024, 8192}) {
+    for (const std::uint32_t keys : {1'000, 100'000}) commands(ctx, broker, in_flight, keys);
+  }
 }
 
 }  // namespace

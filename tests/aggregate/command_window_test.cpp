@@ -180,6 +180,18 @@ BOOST_AUTO_TEST_CASE(the_index_holds_no_more_than_is_remembered) {
   BOOST_TEST(w.window->memory_bytes() < 2'000'000U);
 }
 
+BOOST_AUTO_TEST_CASE(room_for_ids_that_may_come_is_made_at_once_within_bounds_and_loses_none) {
+  window_in_a_store w;
+  w.add(0, 2000);
+  w.window->expect(100'000);
+  BOOST_TEST(w.window->memory_bytes() > 2'000'000U);
+  w.window->expect(UINT64_MAX);
+  BOOST_TEST(w.window->memory_bytes() < 6'000'000U);
+  w.add(2000, 30'000);
+  BOOST_TEST(w.known(0, 30'000) == 30'000U);
+  BOOST_TEST(!w.knows(30'000));
+}
+
 BOOST_AUTO_TEST_CASE(a_window_that_is_full_says_so_until_something_is_forgotten) {
   window_in_a_store w;
   w.options.max_bytes = 1 << 20;
@@ -248,6 +260,18 @@ BOOST_AUTO_TEST_CASE(a_new_id_is_a_uuid_that_tells_its_time_and_no_two_are_the_s
         "017F22E2-79B0-7CC3-98C4-DC0C0C07398", "017F22E2-79B0-7CC3-98C4-DC0C0C07398G",
         "017F22E2+79B0-7CC3-98C4-DC0C0C07398F"})
     BOOST_TEST(!time_of_command_id(other).has_value());
+  // Of every character that could stand at every place.
+  const std::string good = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+  const std::string_view digits = "0123456789abcdefABCDEF";
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int c = 0; c < 256; ++c) {
+      auto id = good;
+      id[at] = static_cast<char>(c);
+      const bool allowed =
+          good[at] == '-' || at == 14 ? id == good : digits.find(id[at]) != digits.npos;
+      BOOST_REQUIRE_EQUAL(time_of_command_id(id).has_value(), allowed);
+    }
+  }
   BOOST_TEST(refused(check_command_id(""), errc::invalid_argument, {"1 … 128"}));
   BOOST_TEST(refused(check_command_id(std::string(129, 'x')), errc::invalid_argument, {"129"}));
   must(check_command_id(std::string(128, 'x')));

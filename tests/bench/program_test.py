@@ -28,7 +28,7 @@ ROWS = {
     "keys": (3, 0),
     "first-query": (4, 2),
     "memory": (2, 2),
-    "commands": (12, 7),
+    "commands": (24, 15),
 }
 
 

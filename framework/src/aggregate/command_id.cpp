@@ -1,7 +1,7 @@
 #include "kappa/aggregate/command_id.hpp"
 
-#include <array>
 #include <cstdint>
+#include <cstring>
 #include <random>
 
 #include <fmt/format.h>
@@ -11,17 +11,34 @@ namespace {
 
 constexpr std::size_t uuid_text_bytes = 36;
 
-// Asked for each command.
-constexpr std::array<std::int8_t, 256> hex_digits = [] {
-  std::array<std::int8_t, 256> all{};
-  all.fill(-1);
-  for (std::int8_t i = 0; i < 10; ++i) all[static_cast<std::size_t>('0' + i)] = i;
-  for (std::int8_t i = 0; i < 6; ++i) {
-    all[static_cast<std::size_t>('a' + i)] = static_cast<std::int8_t>(10 + i);
-    all[static_cast<std::size_t>('A' + i)] = static_cast<std::int8_t>(10 + i);
-  }
-  return all;
-}();
+// Asked for each command, so eight characters at a time. All are hexadecimal digits?
+bool all_hex(std::uint64_t characters) {
+  constexpr std::uint64_t each = 0x0101'0101'0101'0101;
+  constexpr std::uint64_t top = 0x80 * each;
+  // The top bit of each byte: it is from `low` on, and not beyond `high`. Below 0x80 nothing is
+  // carried into the next byte.
+  const auto between = [](std::uint64_t bytes, std::uint64_t low, std::uint64_t high) {
+    return (bytes + (0x80 - low) * each) & ~(bytes + (0x7f - high) * each);
+  };
+  const auto good = between(characters, '0', '9') | between(characters | 0x20 * each, 'a', 'f');
+  return (characters & top) == 0 && (good & top) == top;
+}
+
+template <class T>
+std::uint64_t characters_at(const char* p) {
+  T raw;
+  std::memcpy(&raw, p, sizeof raw);
+  return raw;
+}
+
+// Of eight hexadecimal digits, the first of them in the lowest byte.
+std::uint64_t number_of(std::uint64_t digits) {
+  auto n = (digits & 0x0f0f'0f0f'0f0f'0f0f) + 9 * (digits >> 6 & 0x0101'0101'0101'0101);
+  n = __builtin_bswap64(n);
+  n = (n | n >> 4) & 0x00ff'00ff'00ff'00ff;
+  n = (n | n >> 8) & 0x0000'ffff'0000'ffff;
+  return (n | n >> 16) & 0xffff'ffff;
+}
 
 }  // namespace
 
@@ -38,23 +55,12 @@ std::string new_command_id(timestamp now) {
 std::optional<timestamp> time_of_command_id(bytes_view id) {
   if (id.size() != uuid_text_bytes || id[14] != '7') return std::nullopt;
   if (id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-') return std::nullopt;
-  std::uint64_t ms = 0;
-  int all = 0;  // negative once there is a character that is no digit
-  const auto take = [&](std::size_t from, std::size_t to, std::uint64_t& value) {
-    for (auto i = from; i < to; ++i) {
-      const int digit = hex_digits[static_cast<unsigned char>(id[i])];
-      all |= digit;
-      value = value << 4 | static_cast<std::uint64_t>(digit);
-    }
-  };
-  take(0, 8, ms);
-  take(9, 13, ms);
-  std::uint64_t rest = 0;
-  take(14, 18, rest);
-  take(19, 23, rest);
-  rest = 0;
-  take(24, 36, rest);
-  if (all < 0) return std::nullopt;
+  const auto eight = [&](std::size_t at) { return characters_at<std::uint64_t>(id.data() + at); };
+  const auto four = [&](std::size_t at) { return characters_at<std::uint32_t>(id.data() + at); };
+  const bool good = all_hex(eight(0)) && all_hex(four(9) | four(14) << 32) &&
+                    all_hex(four(19) | four(24) << 32) && all_hex(eight(28));
+  if (!good) return std::nullopt;
+  const auto ms = number_of(eight(0)) << 16 | number_of(four(9)) >> 16;
   return timestamp{milliseconds{static_cast<std::int64_t>(ms)}};
 }
 

@@ -13,6 +13,8 @@ namespace {
 // A chunk is found by its number, and then gone through.
 constexpr std::uint32_t most_ids = 1024;
 constexpr std::size_t most_chunk_bytes = 64 << 10;
+// Room that is made for ids that may not come: 4 MiB.
+constexpr std::uint64_t most_expected = 256 << 10;
 // One that few ids come into is closed after this part of the span.
 constexpr int chunks_of_a_span = 8;
 
@@ -69,6 +71,7 @@ class command_window::index {
     late_.push_back({id, chunk});
     if (late_.size() == most_late) all_.add_all(late_, there);
   }
+  void reserve(std::size_t more, const chunk_range& there) { all_.reserve(more, there); }
   template <class F>
   void for_each(const hash128& id, const chunk_range& there, F&& f) {
     if (late_.size() < many) {
@@ -141,6 +144,10 @@ result<void> command_window::load() {
   return {};
 }
 
+void command_window::expect(std::uint64_t ids) {
+  index_->reserve(std::min(ids, most_expected), {first_, chunks_.size()});
+}
+
 result<bytes_view> command_window::content_of(std::uint64_t number) {
   const auto& c = chunks_[number - first_];
   if (c.content) return bytes_view{*c.content};
@@ -184,8 +191,10 @@ command_window::chunk& command_window::open_chunk(timestamp now) {
                     chunks_.back().size < most_chunk_bytes &&
                     saturating_add(chunks_.back().oldest, options_.span / chunks_of_a_span) >= now;
   if (fits) return chunks_.back();
+  // Often as large as the one before.
+  const auto likely_bytes = chunks_.empty() ? head_bytes : chunks_.back().size;
   auto& c = chunks_.emplace_back();
-  c.content.emplace(head_bytes, '\0');
+  c.content.emplace(head_bytes, '\0').reserve(likely_bytes);
   c.size = head_bytes;
   bytes_ += head_bytes;
   return c;

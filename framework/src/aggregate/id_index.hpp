@@ -37,6 +37,11 @@ class id_index {
     make_room(table_of(e.id), 1, there);
     put(table_of(e.id), slot_of(e));
   }
+  /// So many more will be added: the tables need not be made anew on the way.
+  void reserve(std::size_t more, const chunk_range& there) {
+    const auto of_each = more / tables + more / tables / 8;  // none has much more than its share
+    for (auto& t : tables_) make_room(t, of_each, there);
+  }
   /// Many at a time, table after table: each then stays in the processor's cache while its ids go
   /// in. `all` is emptied.
   void add_all(std::vector<entry>& all, const chunk_range& there) {

@@ -29,17 +29,16 @@ void encode_command_header(const command_header& h, bytes& out) {
   put_optional(w, h.reply);
 }
 
-result<std::optional<command_header>> decode_command_header(const headers_view& headers) {
+result<bool> decode_command_header(const headers_view& headers, command_header& out) {
   const auto found = headers.find(command_header_name);
-  if (!found) return std::optional<command_header>{};
+  if (!found) return false;
   byte_reader in{*found};
-  command_header h;
-  h.decided_at = timestamp{milliseconds{in.get<std::int64_t>()}};
-  h.fingerprint = in.get<std::uint64_t>();
-  h.id = in.get_bytes();
-  h.reply = take_optional(in);
+  out.decided_at = timestamp{milliseconds{in.get<std::int64_t>()}};
+  out.fingerprint = in.get<std::uint64_t>();
+  out.id = in.get_bytes();
+  out.reply = take_optional(in);
   if (!in.done()) return fail(errc::decode, std::string{command_header_name}, "it is malformed");
-  return std::optional{std::move(h)};
+  return true;
 }
 
 std::uint64_t command_fingerprint(std::uint64_t type_id, bytes_view key, bytes_view body) {

@@ -33,8 +33,12 @@ headers_view::iterator& headers_view::iterator::operator++() {
 }
 
 std::optional<bytes_view> headers_view::find(bytes_view name) const {
-  for (const auto& h : *this) {
-    if (h.name == name) return h.value;
+  // Of most headers no more is looked at than how long they are.
+  for (auto rest = raw_; !rest.empty();) {
+    const auto head = read_header_head(rest.data());
+    if (head.name_size == name.size() && rest.substr(sizeof head, name.size()) == name)
+      return rest.substr(sizeof head + name.size(), head.value_size);
+    rest.remove_prefix(head.size());
   }
   return std::nullopt;
 }

@@ -382,7 +382,7 @@ class aggregate_task final : public runnable_task {
   timestamp requests_wait_until_ = min_time;
   bool log_has_more_ = false;  // of an uneven number of commands, in this turn
   decided decided_;
-  command_header own_header_;  // of a command with an id
+  command_header own_header_;  // of the command in hand, if it has an id
   bytes encoded_header_;
   lasting_outcome outcome_;
   bytes encoded_outcome_;

@@ -99,6 +99,7 @@ result<void> aggregate_task::find_place_and_open() {
     return {};
   }
   last_epoch_ = std::max(last_epoch_, epoch_number{1});  // tables begin with it
+  window_->expect(counters_.replay_total);
   for (auto* tail : {&events_tail_, &outcomes_tail_}) {
     if (tail->done()) continue;
     if (auto opened = tail->open(*options_.log); !opened) return opened;
@@ -213,8 +214,8 @@ result<void> aggregate_task::replay_event(const record_view& r) {
   if (!r.key || !r.value) return foreign("it has no key, or no value");
   const auto header = decode_event_header(r.headers);
   if (!header) return foreign(header.error().text());
-  auto command = decode_command_header(r.headers);
-  if (!command) return foreign(command.error().text());
+  const auto has_id = decode_command_header(r.headers, own_header_);
+  if (!has_id) return foreign(has_id.error().text());
   // Most often as of the last one, byte for byte.
   const auto schema = r.headers.find(envelope_header::schema);
   if (!schema) return foreign("it does not say of which type it is");
@@ -245,12 +246,12 @@ result<void> aggregate_task::replay_event(const record_view& r) {
   note_deadlines(*r.key, deadlines);
   commit_step();
   note_time(replayed_kind_, r.time);
-  if (*command) {
+  if (*has_id) {
     command_receipt receipt;
     receipt.version = header->version - header->place + header->count - 1;
     receipt.events = header->count;
-    receipt.reply = std::move((*command)->reply);
-    remember(**command, receipt);
+    receipt.reply = std::move(own_header_.reply);
+    remember(own_header_, receipt);
   }
   return {};
 }
@@ -261,15 +262,15 @@ result<void> aggregate_task::replay_outcome(const record_view& r) {
     return fail(errc::corrupt, fmt::format("{}@{}", outcomes().text(), r.offset),
                 fmt::format("it is no outcome of a command of {}: {}", options_.id.stage, why));
   };
-  auto command = decode_command_header(r.headers);
-  if (!command) return foreign(command.error().text());
-  if (!*command || !r.value) return foreign("it has no such header, or no value");
+  const auto has_id = decode_command_header(r.headers, own_header_);
+  if (!has_id) return foreign(has_id.error().text());
+  if (!*has_id || !r.value) return foreign("it has no such header, or no value");
   auto outcome = decode_outcome(*r.value);
   if (!outcome) return foreign(outcome.error().text());
-  if (window_->is_over((*command)->decided_at)) return {};
-  auto known = window_->find(checksum128((*command)->id));
+  if (window_->is_over(own_header_.decided_at)) return {};
+  auto known = window_->find(checksum128(own_header_.id));
   if (!known) return fail(known.error());
-  if (!*known || (*known)->decided_at < (*command)->decided_at) remember(**command, *outcome);
+  if (!*known || (*known)->decided_at < own_header_.decided_at) remember(own_header_, *outcome);
   return {};
 }
 

@@ -46,6 +46,9 @@ class command_window {
   /// What the state has of it. Once, before anything else. errc::corrupt.
   [[nodiscard]] result<void> load();
 
+  /// So many ids may be about to be added: room is made at once, for some of them.
+  void expect(std::uint64_t ids);
+
   struct entry {
     std::uint64_t fingerprint = 0;
     timestamp decided_at = min_time;

@@ -35,9 +35,9 @@ struct command_header {
 
 /// Replaces `out`.
 void encode_command_header(const command_header& h, bytes& out);
-/// Nothing: the command had no id. errc::decode: it is malformed.
-[[nodiscard]] result<std::optional<command_header>> decode_command_header(
-    const headers_view& headers);
+/// Into `out`, whose memory is used again. False: the command had no id. errc::decode: it is
+/// malformed.
+[[nodiscard]] result<bool> decode_command_header(const headers_view& headers, command_header& out);
 
 /// Of what makes two commands the same: type, key, and body.
 [[nodiscard]] std::uint64_t command_fingerprint(std::uint64_t type_id, bytes_view key,
