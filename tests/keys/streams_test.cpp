@@ -1,4 +1,5 @@
 // What streams keep and write of personal data: projections, topics, dead letters.
+#include "kappa/testing/driver.hpp"
 #include "keys/people_service.hpp"
 
 namespace erasures_in_streams {
@@ -141,6 +142,48 @@ BOOST_AUTO_TEST_CASE(what_streams_keep_and_write_is_sealed_and_erased_with_the_k
     search();
     if (life == 0) s.restart();
     if (life == 1) s.replay_from_nothing();
+  }
+}
+
+// However often the value was changed before: that is not left to the next snapshot.
+BOOST_AUTO_TEST_CASE(a_text_that_a_stream_makes_is_not_kept_and_its_event_is_a_dead_letter) {
+  auto a = people_app();
+  a.events<person>("persons")
+      .already_keyed(&event_of<person>::key)
+      .fold<card>("cards", [](card& c, const event_of<person>& e) {
+        ++c.changes;
+        if (e.as<name_changed>() != nullptr) c.name = "made here";
+      });
+  for (int before = 0; before < 6; ++before) {
+    BOOST_TEST_CONTEXT(before << " events before") {
+      kappa::testing::driver d{a};
+      for (int i = 0; i < before; ++i) (void)d.ask<person>("ada", register_{"Ada"});
+      (void)d.ask<person>("ada", change_name{"Augusta"});
+      BOOST_TEST(d.dead_letters().size() == 1U);
+      (void)d.ask<person>("ada", register_{"Ada"});
+      BOOST_TEST(d.get<card>("cards", std::string{"ada"})->changes == before + 1);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_apply_makes_is_not_kept_and_its_command_fails) {
+  struct careless : person {
+    using person::apply;
+    void apply(const name_changed&) { name = "made here"; }
+  };
+  app a{"people"};
+  a.aggregate<careless>("persons");
+  for (std::uint64_t before = 0; before < 6; ++before) {
+    BOOST_TEST_CONTEXT(before << " events before") {
+      kappa::testing::driver d{a};
+      for (std::uint64_t i = 0; i < before; ++i) (void)d.ask<careless>("ada", register_{"Ada"});
+      const auto failed = d.ask<careless>("ada", change_name{"Augusta"});
+      BOOST_TEST((failed.failed() != nullptr && failed.failed()->code == errc::user_code));
+      const auto next = d.ask<careless>("ada", register_{"Ada"});
+      BOOST_REQUIRE(next.accepted() != nullptr);
+      BOOST_TEST(next.accepted()->version == before + 1);
+      BOOST_TEST(*d.entry<careless>("ada")->state.name.text() == "Ada");
+    }
   }
 }
 
