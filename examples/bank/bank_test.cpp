@@ -121,3 +121,24 @@ BOOST_AUTO_TEST_CASE(no_balance_is_ever_negative) {
       .check();
 }
 // [/property-test]
+
+// [faults]
+BOOST_AUTO_TEST_CASE(money_moves_once_whatever_becomes_of_the_commits) {
+  kappa::testing::driver d{bank_app()};
+  int commits = 0;
+  d.log().set_commit_fault([&](const kappa::log_transaction&) {
+    using fault = kappa::commit_fault;
+    constexpr fault each[]{fault::abort,               // it fails
+                           fault::indefinite_lost,     // nobody knows, and it is not in the log
+                           fault::indefinite_applied,  // nobody knows, and it is
+                           fault::none};
+    return each[commits++ % 4];
+  });
+  d.ask<account>("ann", open_account{100});
+  d.ask<account>("bob", open_account{0});
+  d.ask<transfer>("t-1", start_transfer{"ann", "bob", 60});
+  BOOST_TEST(d.entry<account>("ann")->state.balance_cents == 40);
+  BOOST_TEST(d.entry<account>("bob")->state.balance_cents == 60);
+  BOOST_TEST(commits > 12);  // each fault, at steps of the transfer too
+}
+// [/faults]

@@ -2,10 +2,13 @@
 //
 //   actors_helper feed LOG N             appends N readings (values 0 … N - 1) to topic "readings"
 //   actors_helper [runner options] --misbehave HOW --at VALUE [--windowed | --from-source]
+//   actors_helper [runner options] --misbehave HOW --ask CENTS
 //
 // HOW: none, segv, bus, ill, abort, terminate, fpe, stack, kill, hang, throw. With --from-source
 // it is the source that misbehaves, before the row with that value, of ten. At the end it prints
-// every output ("sum COUNT SUM"), dead letter ("dead POSITION OPERATOR ERROR") and "done".
+// every output ("sum COUNT SUM"), dead letter ("dead POSITION OPERATOR ERROR") and "done". With
+// --ask it then opens an account and deposits so much, at which 13 is where it misbehaves, and
+// prints what it was told.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "aggregate/bank.hpp"
 #include "engine/small_types.hpp"
 #include "kappa/kappa.hpp"
 
@@ -42,6 +46,7 @@ std::string how = "none";
 double at = -1;
 bool windowed = false;
 bool from_source = false;
+double cents_to_ask = -1;
 
 void throws() { throw std::runtime_error{"out of a noexcept function"}; }
 void must_not_throw() noexcept { throws(); }
@@ -102,9 +107,18 @@ app source_app() {
   return a;
 }
 
+struct account : bank::account {
+  using bank::account::decide;
+  auto decide(const bank::deposit& c) const -> decision<bank::deposited> {
+    if (c.amount_cents == 13) misbehave();
+    return bank::account::decide(c);
+  }
+};
+
 app helper_app() {
   if (from_source) return source_app();
   app a{"helper"};
+  if (cents_to_ask >= 0) a.aggregate<account>("accounts");
   auto readings = a.stream<reading>("readings").map("look", [](const reading& r) {
     if (!windowed && chosen(r.value)) misbehave();
     return r;
@@ -148,6 +162,23 @@ void print_topic(event_log& log, const std::string& topic,
   });
 }
 
+void print_told(const char* what, const ask_result& told) {
+  if (told) {
+    fmt::print("{}: version {}\n", what, told->version);
+  } else {
+    const auto* failed = told.error().failed();
+    fmt::print("{}: {}{}\n", what,
+               failed != nullptr && failed->code == errc::timed_out ? "timed out, " : "",
+               told.error().text());
+  }
+}
+
+void ask(host& h) {
+  print_told("opened", h.ask<account>("ada", bank::open{}));
+  print_told("deposited",
+             h.ask<account>("ada", bank::deposit{static_cast<std::int64_t>(cents_to_ask)}));
+}
+
 result<void> print_all(host& h, bool anew) {
   print_topic(h.log(), "sums", [](const record_view& r) {
     const auto t = codec<totals>::decode(*r.value);
@@ -161,6 +192,7 @@ result<void> print_all(host& h, bool anew) {
                header("kappa.error"));
   });
   fmt::print("done {}\n", anew ? "anew" : "before");
+  if (cents_to_ask >= 0) ask(h);
   std::fflush(stdout);
   return {};
 }
@@ -170,6 +202,7 @@ int run(int argc, char** argv) {
   runner r{"helper", "Misbehaves"};
   r.option("--misbehave", how, "how");
   r.option("--at", at, "at which value");
+  r.option("--ask", cents_to_ask, "to deposit in an account");
   r.flag("--windowed", windowed, "in a timer");
   r.flag("--from-source", from_source, "in a source");
   r.defaults().partitions = 1;

@@ -180,6 +180,22 @@ BOOST_AUTO_TEST_CASE(a_handler_that_hangs_is_reported_by_name_and_ends_the_proce
   BOOST_TEST(w.run({"--until-end"}).count("sum ") == 10);
 }
 
+// A command of the process is not in the log: the next one does not meet it again.
+BOOST_AUTO_TEST_CASE(a_decision_that_hangs_is_reported_by_name_and_whoever_asked_is_told) {
+  const helper_world w;
+  const auto hung = w.run({"--until-end", "--keep-running", "--misbehave", "hang", "--ask", "13",
+                           "--handler-limit", "200ms"});
+  BOOST_TEST(hung.code == 1);
+  BOOST_TEST(hung.says("helper/accounts.g1[0]"), hung.err);
+  BOOST_TEST(hung.says("a handler has been running for more than 200 ms"), hung.err);
+  BOOST_TEST(hung.says("opened: version 1"), hung.out);
+  BOOST_TEST(hung.says("deposited: timed out, "), hung.out);
+  const auto next = w.run({"--until-end", "--misbehave", "hang", "--ask", "12"});
+  BOOST_TEST(next.code == 0, next.err);
+  BOOST_TEST(next.says("opened: version 1"), next.out);
+  BOOST_TEST(next.says("deposited: version 2"), next.out);
+}
+
 BOOST_AUTO_TEST_CASE(a_source_that_hangs_is_reported_by_name_and_ends_the_process_with_1) {
   const helper_world w;
   const std::vector<std::string> arguments{"--until-end", "--from-source", "--handler-limit",

@@ -19,3 +19,16 @@ struct Note $Kappa.command("page") {
 struct Noted $Kappa.event("page") {
   text @0 :Text;
 }
+
+# A sheet with one text, which is rubbed out and written anew.
+struct SheetState {
+  text @0 :Text;
+}
+# What is there must be what the writer believes to be there.
+struct Rewrite $Kappa.command("sheet") {
+  was @0 :Text;
+  text @1 :Text;
+}
+struct Rewritten $Kappa.event("sheet") {
+  text @0 :Text;
+}

@@ -120,6 +120,21 @@ BOOST_AUTO_TEST_CASE(tasks_are_taken_over_before_and_after_a_key_is_deleted) {
   BOOST_TEST(server.ask("SELECT count(*) FROM kappa_subject_keys WHERE key IS NOT NULL") == "1");
 }
 
+// Others may have the tasks: a store of this machine alone would not be theirs.
+BOOST_AUTO_TEST_CASE(a_host_with_a_store_of_its_own_machine_or_none_is_refused_by_name) {
+  temporary_folder folder;
+  const auto file = folder.path() / "keys" / "store";
+  auto o = options_on(kafka_url(), folder.path() / "state");
+  o.keys = "file:" + file.string();
+  host of_a_file{people::people_app(), o};
+  BOOST_TEST((kappa::test::refused(of_a_file.start(), errc::refused_start,
+                                   {"key store", file.string(), kafka_url(), "postgresql://"})));
+  o.keys.clear();
+  host without{people::people_app(), o};
+  BOOST_TEST((kappa::test::refused(without.start(), errc::refused_start,
+                                   {"people.capnp:Register.name", "postgresql://"})));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace erasures_on_kafka

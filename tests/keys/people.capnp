@@ -52,3 +52,16 @@ struct Heard $Kappa.event("person") { name @0 :Text $Kappa.personal; }
 struct Greeting { name @0 :Text $Kappa.personal; }
 # Why a name was forbidden.
 struct ForbiddenName { name @0 :Text $Kappa.personal; }
+
+# What streams make of it: of a person, and of whoever was heard of.
+struct Card {
+  name @0 :Text $Kappa.personal;
+  greeting @1 :Text $Kappa.personal;
+  note @2 :Note;
+  country @3 :Text;
+  changes @4 :Int32;
+}
+struct Notice {
+  at @0 :Text;
+  name @1 :Text $Kappa.personal;
+}

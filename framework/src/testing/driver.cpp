@@ -306,7 +306,7 @@ std::optional<bytes> driver::read_state(const std::string& stage, const bytes& k
   return must(task->table()->read(state_key, read_level::committed));
 }
 
-event_log& driver::log() { return in_->main->log(); }
+memory_log& driver::log() { return in_->main->log(); }
 local_runner& driver::runner() { return in_->main->runner(); }
 
 void driver::advance_clock(milliseconds by) { in_->act(waited{by}); }

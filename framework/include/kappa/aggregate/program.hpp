@@ -37,6 +37,9 @@ struct aggregate_entry {
 
 namespace detail {
 
+template <class A>
+inline constexpr bool may_have_no_stored_form<aggregate_entry<A>> = has_personal<A>;
+
 /// In the stored version of an aggregate that is gone.
 inline constexpr std::uint64_t gone_bit = std::uint64_t{1} << 63;
 

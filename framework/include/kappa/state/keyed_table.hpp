@@ -23,12 +23,19 @@
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/error.hpp"
+#include "kappa/keys/personal.hpp"
 #include "kappa/state/detail/keyed_cache.hpp"
 #include "kappa/state/detail/slot_pool.hpp"
 #include "kappa/state/detail/version_queue.hpp"
 #include "kappa/state/table.hpp"
 
 namespace kappa {
+
+namespace detail {
+/// Whether there are values that have no stored form (unsealed_text).
+template <class V>
+inline constexpr bool may_have_no_stored_form = has_personal<V>;
+}  // namespace detail
 
 template <class V>
 class keyed_table final : public detail::keyed_cache {
@@ -174,10 +181,10 @@ class keyed_table final : public detail::keyed_cache {
   }
 
   // A value that grows evenly is never estimated at less than half of its size, for log(edits)
-  // encodings in all.
+  // encodings in all. One that has no stored form must fail in its step, and not in a snapshot.
   void settle(entry& e) {
     ++e.edits;
-    if ((e.edits & (e.edits - 1)) != 0) return;
+    if (!detail::may_have_no_stored_form<V> && (e.edits & (e.edits - 1)) != 0) return;
     measured_.clear();
     if (e.present) codec<V>::encode(e.value, measured_);
     recharge(e, measured_.size());

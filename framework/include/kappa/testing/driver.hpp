@@ -168,7 +168,9 @@ class driver {
     return entry<A>(std::string{key});
   }
 
-  [[nodiscard]] event_log& log();
+  /// The app's, whose commits fail where a test wants it (memory_log::set_commit_fault); the
+  /// shadows' own do not, so that what comes of it must be the same as without.
+  [[nodiscard]] memory_log& log();
   [[nodiscard]] local_runner& runner();
   /// Runs the shadows now (the destructor then does not): the differences, one a line.
   [[nodiscard]] std::string verify();
