@@ -204,6 +204,26 @@ using detail::op_kind;
 
 namespace {
 
+// Null: no aggregate of the app publishes to it.
+const port_spec* published_to(const std::vector<stage_spec>& stages, const std::string& topic) {
+  for (const auto& s : stages) {
+    if (!s.aggregate) continue;
+    for (const auto& port : s.ports) {
+      if (port.kind == port_kind::public_topic && port.topic == topic) return &port;
+    }
+  }
+  return nullptr;
+}
+
+// A stage of a stream over what an aggregate of the app publishes reads it as what it is.
+result<void> check_published(const port_spec& port, const detail::op_node& n) {
+  const auto& is = port.schema;
+  if (is.name == n.schema.name && is.fingerprint == n.schema.fingerprint) return {};
+  return fail(errc::bad_config, fmt::format("stream \"{}\"", n.topic),
+              fmt::format("it is read as {}, and an aggregate of this app publishes {} to it",
+                          n.schema.name, is.name));
+}
+
 // Of this app's own aggregates; another app's are what they are.
 result<void> check_events(const std::vector<stage_spec>& stages, const detail::op_node& n) {
   const bool own = std::any_of(stages.begin(), stages.end(), [&](const stage_spec& s) {
@@ -342,6 +362,15 @@ result<topology> topology::compile(const app& a) {
         s.ports.push_back({port_kind::events, n.topic, {}, n.state->key_schema, nullptr});
         s.ports.push_back(
             {port_kind::outcomes, s.outcomes_topic(), {}, n.state->key_schema, nullptr});
+        for (const auto& p : n.publishes) {
+          if (!detail::good_name(p.topic)) {
+            problems.push_back(fmt::format(
+                "aggregate \"{}\" publishes to \"{}\": a name may hold letters, digits, "
+                "'-', '_' and '.'",
+                s.name, p.topic));
+          }
+          s.ports.push_back({port_kind::public_topic, p.topic, p.schema, p.key_schema, p.check});
+        }
         if (auto good = n.command_window.check(); !good)
           problems.push_back(fmt::format("aggregate \"{}\": {}", s.name, good.error().text()));
       } else if (n.kind == op_kind::window_fold) {
@@ -386,6 +415,10 @@ result<topology> topology::compile(const app& a) {
         in.topic = n.topic;
         in.idle_after = n.idle_after;
         in.start = n.start;
+        if (const auto* port = published_to(t.stages_, n.topic)) {
+          in.of_aggregate = true;
+          if (auto good = check_published(*port, n); !good) problems.push_back(good.error().text());
+        }
       } else if (n.kind == op_kind::events) {
         in.topic = n.topic;
         in.idle_after = n.idle_after;

@@ -161,6 +161,9 @@ class stage_set {
           if (auto ok = port.check(r.value); !ok)
             problems += port.topic + ": " + ok.error().text() + "\n";
         }
+        // What several tasks publish to a partition is in the order of the tasks.
+        if (stage.aggregate && port.kind == port_kind::public_topic)
+          std::sort(lines.begin(), lines.end());
       }
       if (stage.aggregate) picture_commands(stage, p["topic " + stage.commands_topic()]);
       for (std::int32_t n = 0; n < runner_->layout().at(stage.name).tasks; ++n) {
