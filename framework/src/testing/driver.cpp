@@ -323,7 +323,10 @@ command_result driver::ask_bytes(std::type_index aggregate, std::uint64_t key_fi
   asked a{stage_of(aggregate, key_fingerprint), {std::move(key), command, std::move(body)}};
   if (!id.empty()) a.call.id = std::move(id);
   a.call.expected = expected;
-  in_->script.push_back(a);  // whoever does the same again is not to be answered
+  // Who does the same again hears an answer, too, but tells nobody: of a command that nobody hears
+  // of there may be a dead letter.
+  a.call.done = [](command_outcome) {};
+  in_->script.push_back(a);
   // It may be told after this call, which then has failed.
   const auto told = std::make_shared<std::optional<command_outcome>>();
   a.call.done = [told](command_outcome o) { *told = std::move(o); };
