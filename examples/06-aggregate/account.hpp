@@ -20,7 +20,12 @@ struct account : account_state {      // its state, a struct of the schema
     if (!open) return kappa::reject("the account is not open");
     const auto missing = c.amount_cents - balance_cents;
     if (missing > 0) return kappa::reject(insufficient_funds{missing}, "insufficient funds");
-    return withdrawn{c.amount_cents};
+    // [publish]
+    kappa::decision<withdrawn> d{withdrawn{c.amount_cents}};
+    if (c.amount_cents >= 100'000)
+      d.publish("large-withdrawals", large_withdrawal{c.amount_cents, -missing});
+    return d;
+    // [/publish]
   }
 
   void apply(const account_opened&) { open = true; }

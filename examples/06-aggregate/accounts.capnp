@@ -29,3 +29,9 @@ struct Withdrawn $Kappa.event("account") {
 struct InsufficientFunds {
   missingCents @0 :Int64;
 }
+
+# What others are told of a large withdrawal.
+struct LargeWithdrawal {
+  amountCents @0 :Int64;
+  leftCents @1 :Int64;
+}

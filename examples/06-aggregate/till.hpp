@@ -12,7 +12,8 @@
 // [app]
 inline kappa::app till_app() {
   kappa::app app{"till"};
-  app.aggregate<account>("accounts");  // its events are in the topic "accounts"
+  app.aggregate<account>("accounts",  // its events are in the topic "accounts"
+                         {.publishes = {kappa::published<large_withdrawal>("large-withdrawals")}});
   return app;
 }
 // [/app]

@@ -204,6 +204,26 @@ using detail::op_kind;
 
 namespace {
 
+// Null: no aggregate of the app publishes to it.
+const port_spec* published_to(const std::vector<stage_spec>& stages, const std::string& topic) {
+  for (const auto& s : stages) {
+    if (!s.aggregate) continue;
+    for (const auto& port : s.ports) {
+      if (port.kind == port_kind::public_topic && port.topic == topic) return &port;
+    }
+  }
+  return nullptr;
+}
+
+// A stage of a stream over what an aggregate of the app publishes reads it as what it is.
+result<void> check_published(const port_spec& port, const detail::op_node& n) {
+  const auto& is = port.schema;
+  if (is.name == n.schema.name && is.fingerprint == n.schema.fingerprint) return {};
+  return fail(errc::bad_config, fmt::format("stream \"{}\"", n.topic),
+              fmt::format("it is read as {}, and an aggregate of this app publishes {} to it",
+                          n.schema.name, is.name));
+}
+
 // Of this app's own aggregates; another app's are what they are.
 result<void> check_events(const std::vector<stage_spec>& stages, const detail::op_node& n) {
   const bool own = std::any_of(stages.begin(), stages.end(), [&](const stage_spec& s) {
@@ -342,6 +362,15 @@ result<topology> topology::compile(const app& a) {
         s.ports.push_back({port_kind::events, n.topic, {}, n.state->key_schema, nullptr});
         s.ports.push_back(
             {port_kind::outcomes, s.outcomes_topic(), {}, n.state->key_schema, nullptr});
+        for (const auto& p : n.publishes) {
+          if (!detail::good_name(p.topic)) {
+            problems.push_back(fmt::format(
+                "aggregate \"{}\" publishes to \"{}\": a name may hold letters, digits, "
+                "'-', '_' and '.'",
+                s.name, p.topic));
+          }
+          s.ports.push_back({port_kind::public_topic, p.topic, p.schema, p.key_schema, p.check});
+        }
         if (auto good = n.command_window.check(); !good)
           problems.push_back(fmt::format("aggregate \"{}\": {}", s.name, good.error().text()));
       } else if (n.kind == op_kind::window_fold) {
@@ -386,6 +415,10 @@ result<topology> topology::compile(const app& a) {
         in.topic = n.topic;
         in.idle_after = n.idle_after;
         in.start = n.start;
+        if (const auto* port = published_to(t.stages_, n.topic)) {
+          in.of_aggregate = true;
+          if (auto good = check_published(*port, n); !good) problems.push_back(good.error().text());
+        }
       } else if (n.kind == op_kind::events) {
         in.topic = n.topic;
         in.idle_after = n.idle_after;
@@ -514,70 +547,6 @@ result<topology> topology::compile(const app& a) {
   }
   t.stages_ = std::move(ordered);
   return t;
-}
-
-stage_program topology::make_program(const stage_spec& stage, keyed_table_base* state) const {
-  stage_program program;
-  program.timers.resize(stage.ops.size(), nullptr);
-
-  std::map<op_id, detail::op_index> index;
-  for (std::size_t i = 0; i < stage.ops.size(); ++i) {
-    index[stage.ops[i].id] = static_cast<detail::op_index>(i);
-  }
-  // Ports were numbered in the order of the operators that own them.
-  std::map<op_id, detail::port_index> ports;
-  detail::port_index next_port = 0;
-  for (const auto& op : stage.ops) {
-    const bool owns =
-        (op.kind == op_kind::hop || op.kind == op_kind::to || op.kind == op_kind::window_fold);
-    const bool begins = std::any_of(stage.inputs.begin(), stage.inputs.end(),
-                                    [&](const input_spec& in) { return in.root == op.id; });
-    if (owns && !begins) ports[op.id] = next_port++;
-  }
-
-  std::map<op_id, std::shared_ptr<detail::receiver_base>> made;
-  const auto build_of = [&](op_id id) {
-    detail::op_build b;
-    b.op = index.at(id);
-    if (const auto p = ports.find(id); p != ports.end()) b.port = p->second;
-    if (graph_->ops[id].state) b.state = state;
-    b.timers = &program.timers;
-    return b;
-  };
-  // Operators have higher numbers than their inputs: made from the last to the first, every
-  // operator finds those that follow it.
-  const auto children_of = [&](op_id id) {
-    detail::children below;
-    for (auto& [other, receiver] : made) {
-      const auto& ins = graph_->ops[other].inputs;
-      // A merge of a stream with itself gets each element twice.
-      for (auto n = std::count(ins.begin(), ins.end(), id); n > 0; --n) below.push_back(receiver);
-    }
-    return below;
-  };
-  std::set<op_id> roots;
-  for (const auto& in : stage.inputs) roots.insert(in.root);
-  for (auto at = index.rbegin(); at != index.rend(); ++at) {
-    const auto id = at->first;
-    if (roots.contains(id)) continue;
-    made[id] = graph_->ops[id].make(build_of(id), children_of(id));
-  }
-  for (const auto& in : stage.inputs) {
-    program.roots.push_back(
-        graph_->ops[in.root].make_root(build_of(in.root), children_of(in.root)));
-  }
-  for (auto& [id, receiver] : made) program.ops.push_back(std::move(receiver));
-  return program;
-}
-
-std::unique_ptr<keyed_table_base> topology::make_table(const stage_spec& stage, state_store& store,
-                                                       std::size_t table,
-                                                       const keyed_table_options& options) const {
-  for (const auto& op : stage.ops) {
-    if (const auto& state = graph_->ops[op.id].state)
-      return state->make_table(store, table, options);
-  }
-  return nullptr;
 }
 
 }  // namespace kappa

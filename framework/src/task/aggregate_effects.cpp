@@ -1,5 +1,5 @@
 // What follows from decisions beside events: commands to other aggregates, what a command came to
-// for the aggregate that sent it, and reminders.
+// for the aggregate that sent it, records for topics of the app, and reminders.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -15,6 +15,11 @@ namespace {
 const std::string deadlines_input = "deadlines";
 
 constexpr std::size_t short_text_bytes = 1000;
+
+bool is_of(const schema_reference& type, const schema_info& declared) {
+  return type.fingerprint == declared.fingerprint && type.id == declared.id &&
+         type.name == declared.name;
+}
 
 // Of the same kind, without what may be long.
 command_outcome in_short(command_outcome o) {
@@ -149,6 +154,76 @@ void aggregate_task::send_result(const result_address& to, bytes_view of,
   }
   append_outgoing({route->topic, partition_of(to.key, route->partitions)}, to.key, value, headers_,
                   now);
+}
+
+// ── records for others ──
+
+// As prepare_sends.
+result<void> aggregate_task::prepare_published(const command_call& call) {
+  publishes_.clear();
+  if (decided_.events.empty()) {
+    return fail(errc::user_code, printable(call.key),
+                "it publishes, and no event says so: a decision that publishes must have one");
+  }
+  for (const auto& r : decided_.publishes) {
+    const auto which = place_of_published(r);
+    if (!which) return fail(which.error());
+    const auto& to = options_.published[*which];
+    const bytes_view key = r.key ? *r.key : call.key;
+    const auto size = record_bytes(key, r.value, published_headers_[*which].size());
+    if (size > to.max_record_bytes) {
+      return fail(errc::too_large, printable(call.key),
+                  fmt::format("what it publishes takes {} bytes, and a record of {} may have {}",
+                              size, to.spec.topic, to.max_record_bytes));
+    }
+    publishes_.push_back(*which);
+  }
+  return {};
+}
+
+// In options_.published.
+result<std::size_t> aggregate_task::place_of_published(const outgoing_record& r) const {
+  const auto& all = options_.published;
+  const auto wrong = [&](std::string why) {
+    return fail(errc::user_code, "topic " + r.topic,
+                fmt::format("\"{}\" publishes a {} to it, and {}", options_.id.stage, r.type->name,
+                            std::move(why)));
+  };
+  const auto to = std::find_if(all.begin(), all.end(),
+                               [&](const port_layout& p) { return p.spec.topic == r.topic; });
+  if (to == all.end()) {
+    return wrong(
+        fmt::format("the app does not declare it: app.aggregate<…>(\"{}\", {{.publishes = "
+                    "{{kappa::published<…>(\"{}\")}}}})",
+                    options_.id.stage, r.topic));
+  }
+  const auto& declared = to->spec.schema;
+  if (!is_of(*r.type, declared)) {
+    return wrong(
+        fmt::format("the app declares that it holds {}: declare it with the type that "
+                    "is published, or name another topic",
+                    declared.name));
+  }
+  const auto& keys = *to->spec.key_schema;
+  const auto own = reference_to(options_.key_schema);
+  const auto& key = r.key ? *r.key_type : own;
+  if (!is_of(key, keys)) {
+    return wrong(fmt::format(
+        "its key is of type {}, where the app declares keys of {}: give it one of these, or "
+        "declare the topic by kappa::published<T, K>",
+        key.name, keys.name));
+  }
+  return static_cast<std::size_t>(to - all.begin());
+}
+
+void aggregate_task::append_published(const command_call& call, timestamp now) {
+  for (std::size_t i = 0; i < decided_.publishes.size(); ++i) {
+    const auto& r = decided_.publishes[i];
+    const auto& to = options_.published[publishes_[i]];
+    const bytes_view key = r.key ? *r.key : call.key;
+    append_outgoing({to.spec.topic, partition_of(key, to.partitions)}, key, r.value,
+                    published_headers_[publishes_[i]], r.time.value_or(now));
+  }
 }
 
 // ── reminders ──

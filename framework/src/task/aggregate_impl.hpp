@@ -1,6 +1,6 @@
 // The task of an aggregate, inside. aggregate_open.cpp: start and replay; aggregate_task.cpp:
 // commands, epochs, snapshots; aggregate_requests.cpp: commands from the log;
-// aggregate_effects.cpp: commands to other aggregates, and reminders.
+// aggregate_effects.cpp: commands to other aggregates, records for others, and reminders.
 #pragma once
 
 #include <deque>
@@ -51,6 +51,11 @@ class aggregate_task final : public runnable_task {
       e.schema = reference_to(kind);
       encode_envelope(schema_headers_.emplace_back(), e);
       kinds_.emplace(key_of_type(kind), kinds_.size());
+    }
+    for (const auto& to : options_.published) {
+      envelope e;
+      e.schema = reference_to(to.spec.schema);
+      encode_envelope(published_headers_.emplace_back(), e);
     }
     for (const auto& kind : options_.program->former_events())
       kinds_.emplace(key_of_type(kind), kinds_.size());
@@ -317,6 +322,9 @@ class aggregate_task final : public runnable_task {
   result<void> prepare_sends(const command_call& call);
   bytes id_of_send(bytes_view key, std::uint64_t version, std::size_t which) const;
   void append_sends(timestamp now);
+  result<void> prepare_published(const command_call& call);
+  result<std::size_t> place_of_published(const outgoing_record& r) const;
+  void append_published(const command_call& call, timestamp now);
   void append_outgoing(const topic_partition& to, bytes_view key, bytes_view value,
                        bytes_view headers, timestamp now);
   result<const command_route*> route_to(const std::string& aggregate);
@@ -363,6 +371,7 @@ class aggregate_task final : public runnable_task {
   std::optional<timestamp> event_time_;    // nothing: it has no deadlines by it
   std::map<type_key, std::size_t> kinds_;  // of events, and of former ones behind them
   std::vector<bytes> schema_headers_;      // by kind, of events
+  std::vector<bytes> published_headers_;   // of options_.published
   std::vector<std::uint64_t> command_types_;
   std::map<type_key, std::size_t> command_kinds_;
 
@@ -387,12 +396,13 @@ class aggregate_task final : public runnable_task {
   lasting_outcome outcome_;
   bytes encoded_outcome_;
   bytes headers_;
-  std::vector<prepared_send> sends_;                // one for each of decided_.sends
-  const timer* fired_ = nullptr;                    // what is decided is this one
-  deadline_queue* fired_of_ = nullptr;              // and of these
-  std::optional<error> keys_failed_;                // the key store does not answer: it stops
-  bool deadlines_wait_ = false;                     // for room in the epoch
-  bool deadlines_turn_ = false;                     // of turns of one step
+  std::vector<prepared_send> sends_;    // one for each of decided_.sends
+  std::vector<std::size_t> publishes_;  // for each of decided_.publishes: its topic's place
+  const timer* fired_ = nullptr;        // what is decided is this one
+  deadline_queue* fired_of_ = nullptr;  // and of these
+  std::optional<error> keys_failed_;    // the key store does not answer: it stops
+  bool deadlines_wait_ = false;         // for room in the epoch
+  bool deadlines_turn_ = false;         // of turns of one step
   std::map<std::string, command_route> strangers_;  // aggregates of other versions of the app
 
   epoch_number last_epoch_;  // closed or committed
@@ -401,7 +411,7 @@ class aggregate_task final : public runnable_task {
   timestamp opened_at_ = min_time;
   std::shared_ptr<record_batch> events_ = std::make_shared<record_batch>();
   std::shared_ptr<record_batch> outcomes_ = std::make_shared<record_batch>();
-  // Replies, commands to other aggregates, and what theirs came to.
+  // Replies, commands to other aggregates, what theirs came to, and what is published.
   std::map<topic_partition, std::shared_ptr<record_batch>> outgoing_;
   std::size_t outgoing_bytes_ = 0;
   epoch_builder builder_{options_.id, {}, options_.dead_letters_topic};  // of dead letters

@@ -210,6 +210,7 @@ command_outcome aggregate_task::decide(const command_call& call) {
   if (events > 0 || call.id) {
     open_epoch(now);
     append_sends(now);
+    append_published(call, now);
     changed_since_snapshot_ = true;
     counters_.records_out += events;
   }
@@ -329,6 +330,9 @@ result<std::optional<version_conflict>> aggregate_task::decide_step(const comman
                             largest, options_.max_record_bytes));
   }
   if (auto sent = prepare_sends(call); !sent) return fail(sent.error());
+  if (!decided_.publishes.empty()) {
+    if (auto good = prepare_published(call); !good) return fail(good.error());
+  }
   commit_step();
   for (const auto& e : decided_.events) note_time(e.kind, e.time);
   return std::optional<version_conflict>{};
@@ -470,8 +474,14 @@ aggregate_task_options aggregate_options_of(const stage_spec& stage, partition p
   o.program = stage.aggregate;
   o.state_schema = stage.state_schema;
   o.fingerprint = stage.fingerprint;
-  for (const auto& port : layout.ports)
-    o.max_record_bytes = std::min(o.max_record_bytes, port.max_record_bytes);
+  o.key_schema = stage.state_key_schema;
+  for (const auto& port : layout.ports) {
+    if (port.spec.kind == port_kind::public_topic) {
+      o.published.push_back(port);
+    } else {
+      o.max_record_bytes = std::min(o.max_record_bytes, port.max_record_bytes);
+    }
+  }
   return o;
 }
 

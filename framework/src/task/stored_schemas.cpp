@@ -16,7 +16,8 @@ constexpr std::uint8_t schemas_version = 1;
 void add_late(const stage_spec& stage, const port_spec& port, std::vector<stored_schema>& to) {
   const auto& first = stage.inputs.front();
   for (const auto& in : stage.inputs) {
-    if (in.schema.description != first.schema.description || in.of_aggregate) return;
+    const bool of_events = in.of_aggregate && in.schema.name.empty();  // of many types
+    if (in.schema.description != first.schema.description || of_events) return;
   }
   to.push_back({port.topic, first.key_schema, first.schema, false});
 }

@@ -162,6 +162,9 @@ class stage_set {
           if (auto ok = port.check(r.value); !ok)
             problems += port.topic + ": " + ok.error().text() + "\n";
         }
+        // What several tasks publish to a partition is in the order of the tasks.
+        if (stage.aggregate && port.kind == port_kind::public_topic)
+          std::sort(lines.begin(), lines.end());
       }
       if (stage.aggregate) picture_commands(stage, p["topic " + stage.commands_topic()]);
       for (std::int32_t n = 0; n < runner_->layout().at(stage.name).tasks; ++n) {
@@ -322,7 +325,10 @@ command_result driver::ask_bytes(std::type_index aggregate, std::uint64_t key_fi
   asked a{stage_of(aggregate, key_fingerprint), {std::move(key), command, std::move(body)}};
   if (!id.empty()) a.call.id = std::move(id);
   a.call.expected = expected;
-  in_->script.push_back(a);  // whoever does the same again is not to be answered
+  // Who does the same again hears an answer, too, but tells nobody: of a command that nobody hears
+  // of there may be a dead letter.
+  a.call.done = [](command_outcome) {};
+  in_->script.push_back(a);
   // It may be told after this call, which then has failed.
   const auto told = std::make_shared<std::optional<command_outcome>>();
   a.call.done = [told](command_outcome o) { *told = std::move(o); };

@@ -31,11 +31,6 @@ struct command_window_options {
   [[nodiscard]] result<void> check() const;
 };
 
-/// What an app says of one of its aggregates.
-struct aggregate_options {
-  command_window_options command_window{};
-};
-
 class command_window {
  public:
   command_window(state_store& store, std::size_t table, command_window_options options);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kappa/aggregate/outgoing_command.hpp"
+#include "kappa/aggregate/published.hpp"
 #include "kappa/core/bytes.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/error.hpp"
@@ -102,18 +103,38 @@ class decision {
     return send(std::string{key}, command, std::move(options));
   }
 
+  /// Publishes a record to a topic that the app declares for the aggregate (published.hpp), under
+  /// the aggregate's key or another one. Only beside an event, as `send`. Its time is the value's
+  /// own (event_traits), else that of the decision.
+  template <encodable T>
+  decision& publish(std::string topic, const T& value) {
+    if (!rejection_) publishes_.push_back(record_to(std::move(topic), value));
+    return *this;
+  }
+  template <encodable K, encodable T>
+  decision& publish(std::string topic, const K& key, const T& value) {
+    if (!rejection_) publishes_.push_back(record_to(std::move(topic), key, value));
+    return *this;
+  }
+  template <encodable T>
+  decision& publish(std::string topic, const char* key, const T& value) {
+    return publish(std::move(topic), std::string{key}, value);
+  }
+
   [[nodiscard]] bool rejected() const { return rejection_.has_value(); }
   /// Must be rejected.
   [[nodiscard]] const rejection& why() const { return *rejection_; }
   [[nodiscard]] const std::vector<event>& events() const { return events_; }
   [[nodiscard]] const std::optional<bytes>& reply_bytes() const { return reply_; }
   [[nodiscard]] const std::vector<outgoing_command>& sends() const { return sends_; }
+  [[nodiscard]] const std::vector<outgoing_record>& publishes() const { return publishes_; }
 
  private:
   std::vector<event> events_;
   std::optional<rejection> rejection_;
   std::optional<bytes> reply_;
   std::vector<outgoing_command> sends_;
+  std::vector<outgoing_record> publishes_;
 };
 
 namespace detail {

@@ -123,6 +123,7 @@ struct decided {
   std::optional<rejection> rejected;
   std::optional<bytes> reply;
   std::vector<outgoing_command> sends;
+  std::vector<outgoing_record> publishes;
   deadline_changes deadlines;
   bool keys_failed = false;  // of an error: it is of the key store, and not of the command
 
@@ -135,6 +136,7 @@ struct decided {
     rejected.reset();
     reply.reset();
     sends.clear();
+    publishes.clear();
     deadlines = {};
     keys_failed = false;
   }
@@ -329,6 +331,7 @@ class typed_program<A, type_list<Commands...>, type_list<Events...>, type_list<F
     }
     out.reply = own.reply_bytes();
     out.sends = own.sends();
+    if (!own.publishes().empty()) out.publishes = own.publishes();
     if (own.events().empty()) return {};
     auto at = states.edit(key);
     if (!at) return fail(std::move(at.error()));

@@ -10,6 +10,7 @@
 #include <typeindex>
 #include <utility>
 
+#include "kappa/aggregate/aggregate_options.hpp"
 #include "kappa/source/record_source.hpp"
 #include "kappa/stream/aggregate_events.hpp"
 #include "kappa/stream/stream.hpp"
@@ -48,7 +49,8 @@ class app {
     graph_->app = std::move(name);
   }
 
-  /// Elements of a topic that is written from outside.
+  /// Elements of a topic that is written from outside, or that an aggregate of the app publishes
+  /// to; the latter has no end of its own.
   template <class T>
   kappa::stream<T> stream(std::string topic, stream_options<T> options = {}) {
     static_assert(encodable<T>, "the element needs a kappa::codec");
@@ -93,6 +95,10 @@ class app {
     if constexpr (detail::has_deadline<A>) node.parameters = "deadlines";
     if constexpr (detail::has_event_deadline<A>) node.parameters += " event deadlines";
     node.command_window = settings.command_window;
+    node.publishes = settings.publishes;
+    for (auto& p : node.publishes) {
+      if (!p.key_schema) p.key_schema = codec<K>::schema();
+    }
     node.state = detail::state_spec{codec<A>::schema(),
                                     codec<K>::schema(),
                                     &testing::check_stored<aggregate_entry<A>>,

@@ -19,6 +19,7 @@
 
 #include "kappa/aggregate/command_window.hpp"
 #include "kappa/aggregate/program.hpp"
+#include "kappa/aggregate/published.hpp"
 #include "kappa/core/codec.hpp"
 #include "kappa/core/json_of_bytes.hpp"
 #include "kappa/core/json_traits.hpp"
@@ -147,6 +148,7 @@ struct op_node {
   std::shared_ptr<const aggregate_program> program;  // aggregate
   std::optional<std::type_index> aggregate;          // events: whose, where that is in the app
   command_window_options command_window;             // aggregate
+  std::vector<published_topic> publishes;            // aggregate; all with the types of their keys
 };
 
 struct graph {

@@ -23,9 +23,10 @@ namespace kappa {
 
 /// What flows into a stage.
 struct input_spec {
-  std::string topic;                 // for a source: its name
-  bool internal = false;             // written by stages of this app, with markers
-  bool of_aggregate = false;         // events, of this app's aggregate or of another's
+  std::string topic;      // for a source: its name
+  bool internal = false;  // written by stages of this app, with markers
+  /// Events, of this app's aggregate or of another's, or what one of this app publishes.
+  bool of_aggregate = false;
   std::vector<std::string> writers;  // those stages
   schema_info schema;
   std::optional<schema_info> key_schema;   // where it is known: of hops

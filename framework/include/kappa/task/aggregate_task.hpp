@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kappa/aggregate/command_window.hpp"
 #include "kappa/aggregate/inbox.hpp"
@@ -29,6 +30,7 @@
 #include "kappa/core/time.hpp"
 #include "kappa/log/event_log.hpp"
 #include "kappa/task/command_routes.hpp"
+#include "kappa/task/epoch_builder.hpp"
 #include "kappa/task/runnable.hpp"
 #include "kappa/task/task.hpp"
 #include "kappa/task/task_id.hpp"
@@ -44,6 +46,8 @@ struct aggregate_task_options {
   std::string replies_topic;   // to those commands, for all aggregates of the app
   std::int32_t reply_partitions = 1;
   std::shared_ptr<const command_routes> routes;  // for what it sends; null: nowhere
+  std::vector<port_layout> published;            // the topics to which it publishes
+  schema_info key_schema;                        // of its keys
   std::string dead_letters_topic;
   std::shared_ptr<const detail::aggregate_program> program;
   std::shared_ptr<key_ring> keys;  // of personal fields; null: it has none

@@ -130,11 +130,15 @@ class scenario {
                                               decide_context{key_, version_, now_});
     outcome_.emplace();
     sends_seen_ = 0;
+    publishes_seen_ = 0;
     outcome_->about = about;
     outcome_->reply = decided.reply_bytes();
     outcome_->sends = decided.sends();
+    outcome_->publishes = decided.publishes();
     if (!outcome_->sends.empty() && decided.events().empty())
       throw scenario_failed{about + ": a decision that sends commands must have an event"};
+    if (!outcome_->publishes.empty() && decided.events().empty())
+      throw scenario_failed{about + ": a decision that publishes must have an event"};
     if (decided.rejected()) {
       outcome_->rejected = decided.why();
       return *this;
@@ -220,6 +224,31 @@ class scenario {
     return *this;
   }
 
+  /// Exactly this record, to this topic, under the aggregate's key or this one; of several the next
+  /// one. Whether the app declares the topic a scenario does not know; the driver does.
+  template <encodable T>
+  scenario& then_published(std::string_view topic, const T& value) {
+    return require_published(topic, key_, value);
+  }
+  template <encodable K, encodable T>
+  scenario& then_published(std::string_view topic, const K& key, const T& value) {
+    return require_published(topic, encoded(key), value);
+  }
+  template <encodable T>
+  scenario& then_published(std::string_view topic, const char* key, const T& value) {
+    return then_published(topic, std::string{key}, value);
+  }
+  /// No record beside those of the then_published before.
+  scenario& then_published_nothing() {
+    const auto& came = accepted();
+    if (publishes_seen_ < came.publishes.size()) {
+      const auto& r = came.publishes[publishes_seen_];
+      detail::disagree(came.about, "no further record",
+                       to_text(r.type->name, r.topic, r.key.value_or(key_)));
+    }
+    return *this;
+  }
+
   /// When the state wants to be woken; nothing: never.
   scenario& then_deadline(std::optional<timestamp> expected) {
     require_deadline("the deadline", expected, next_deadline<machine>());
@@ -281,7 +310,28 @@ class scenario {
     std::optional<rejection> rejected{};
     std::optional<bytes> reply{};
     std::vector<outgoing_command> sends{};
+    std::vector<outgoing_record> publishes{};
   };
+
+  static std::string to_text(std::string_view what, std::string_view topic, bytes_view key) {
+    return fmt::format("{} to {} under {}", what, topic, printable(key));
+  }
+  template <class T>
+  scenario& require_published(std::string_view topic, const bytes& key, const T& value) {
+    const auto& came = accepted();
+    const auto expected = to_text(shown(value), topic, key);
+    if (publishes_seen_ == came.publishes.size())
+      detail::disagree(came.about, expected, "no record");
+    const auto& r = came.publishes[publishes_seen_++];
+    const auto& own = r.key.value_or(key_);
+    if (r.type->name != codec<T>::schema().name)
+      detail::disagree(came.about, expected, to_text(r.type->name, r.topic, own));
+    require(check_stored<T>(r.value));
+    const auto read = opened(*codec<T>::decode(r.value));
+    if (!same(r.value, read, value) || own != key || r.topic != topic)
+      detail::disagree(came.about, expected, to_text(shown(read), r.topic, own));
+    return *this;
+  }
 
   bytes_view subject_of_all() const { return key_.empty() ? bytes_view{"the key"} : key_; }
 
@@ -405,6 +455,7 @@ class scenario {
   std::vector<past> history_;
   std::optional<outcome> outcome_;
   std::size_t sends_seen_ = 0;  // of the outcome
+  std::size_t publishes_seen_ = 0;
   std::shared_ptr<key_ring> keys_ =
       std::make_shared<key_ring>(std::make_shared<memory_key_store>());
 };
