@@ -93,16 +93,17 @@ BOOST_AUTO_TEST_CASE(histories_in_which_nothing_happens_show_nothing) {
 BOOST_AUTO_TEST_CASE(a_generator_may_be_told_the_time_at_which_its_command_is_decided) {
   struct clocked : account {
     using account::decide;
-    auto decide(const deposit& c, const decide_context& ctx) const -> decision<deposited> {
+    auto decide(const deposit& c, const kappa::decide_context& ctx) const
+        -> kappa::decision<deposited> {
       const auto ms = ctx.now.time_since_epoch().count();
       if (c.amount_cents != ms) throw std::logic_error{"another time"};
       return deposited{1};
     }
-    auto decide(const deposit&) const -> decision<deposited> = delete;
+    auto decide(const deposit&) const -> kappa::decision<deposited> = delete;
   };
-  timestamp last = kappa::testing::first_moment;
+  kappa::timestamp last = kappa::testing::first_moment;
   any_history<clocked>(
-      [&](dice&, const clocked&, timestamp now) -> kappa::testing::any_command<clocked> {
+      [&](dice&, const clocked&, kappa::timestamp now) -> kappa::testing::any_command<clocked> {
         if (now < last) last = kappa::testing::first_moment;  // the next history
         if (now < last) throw std::logic_error{"time goes back"};
         last = now;

@@ -75,7 +75,7 @@ struct desk : running_app {
   }
   void note_memory() {
     for (auto* t : runner->tasks()) {
-      most_bytes = std::max(most_bytes, t->progress().cache_bytes);
+      most_bytes = std::max(most_bytes, t->table()->cache_bytes());
     }
   }
   std::size_t with_the_right_state() {
