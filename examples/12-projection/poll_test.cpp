@@ -13,8 +13,8 @@ BOOST_AUTO_TEST_CASE(who_changes_a_vote_takes_it_from_the_other_choice) {
   d.ask<poll::voter>("ann", poll::vote{"tea"});
   d.ask<poll::voter>("bob", poll::vote{"tea"});
   d.ask<poll::voter>("ann", poll::vote{"coffee"});
-  BOOST_TEST(*d.get<std::int64_t>("tally", std::string{"tea"}) == 1);
-  BOOST_TEST(*d.get<std::int64_t>("tally", std::string{"coffee"}) == 1);
+  BOOST_TEST(d.get<std::int64_t>("tally", "tea").value() == 1);
+  BOOST_TEST(d.get<std::int64_t>("tally", "coffee").value() == 1);
   BOOST_TEST(d.ask<poll::voter>("bob", poll::vote{""}).why_not() == "a vote has a choice");
 }
 // [/driver]
