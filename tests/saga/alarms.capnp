@@ -45,7 +45,7 @@ struct SensorState {
   told @4 :Int64 $Kappa.timestamp;  # event time when it was told so
   mood @5 :Text;
 }
-# Moods: "lazy" decides nothing; "wrong" throws; "stuck" says so, and stays.
+# Moods: "lazy" decides nothing; "wrong" throws; "stuck" says so, and stays; "both" by both clocks.
 struct ReportReading $Kappa.command("sensor") {
   at @0 :Int64 $Kappa.timestamp;
   mood @1 :Text;

@@ -88,8 +88,15 @@ struct sensor : sensor_state {
       -> kappa::decision<went_quiet, sensor_stuck> {
     if (mood == "lazy") return kappa::nothing_to_do{};
     if (mood == "wrong") throw std::runtime_error{"it does not listen"};
-    if (mood == "stuck") return sensor_stuck{};
+    if (mood == "stuck" || mood == "both") return sensor_stuck{};
     return went_quiet{d.event_time};
+  }
+  // By the machine's clock only where a mood says so, and then in the past.
+  auto deadline() const -> std::optional<kappa::timestamp> {
+    return listens && mood == "both" ? std::optional{until} : std::nullopt;
+  }
+  auto decide(const kappa::deadline_passed&) const -> kappa::decision<sensor_stuck> {
+    return sensor_stuck{};
   }
   void apply(const reading_reported& e) {
     ++readings;

@@ -183,6 +183,59 @@ BOOST_AUTO_TEST_CASE(what_decides_nothing_throws_or_stays_is_not_asked_again) {
   }
 }
 
+// Anybody may send one: it wakes all, and nobody is kept from deciding.
+BOOST_AUTO_TEST_CASE(an_event_of_the_end_of_time_wakes_all_and_the_partition_goes_on) {
+  for (const bool lose : {true, false}) {
+    sensors s;
+    s.report("a", minutes{0});
+    s.ask("sensors", s.neighbour, 0, report_reading{max_time - std::chrono::hours{1}, ""});
+    s.ask("sensors", s.late, 0, report_reading{max_time - std::chrono::hours{1}, "lazy"});
+    s.quiet(true);
+    BOOST_TEST(s.state("a").quiet == 1U);
+    s.ask("sensors", s.late, 1, alarms::remove_sensor{});
+    s.ask("sensors", "a", 0, report_reading{max_time, "lazy"});
+    s.quiet(true);
+    s.crash();
+    if (lose) s.lose_states();
+    s.start();
+    s.quiet(true);
+    const auto answer = s.report("a", minutes{7});
+    s.quiet(true);
+    BOOST_TEST(answer->has_value());
+    BOOST_TEST(s.state("a").readings == 3U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(deadlines_by_both_clocks_do_not_wake_each_other_for_ever) {
+  sensors s;
+  s.report("a", minutes{0}, "both");
+  s.quiet(true);
+  BOOST_TEST(s.state("a").quiet == 1U);  // by the machine's
+  s.report(s.neighbour, minutes{60});
+  s.quiet(true);
+  BOOST_TEST(s.state("a").quiet == 2U);  // and in event time
+  BOOST_TEST(s.warnings() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(many_of_the_machine_s_leave_room_for_commands_also_after_a_restart) {
+  sensors s;
+  s.now = long_ago;
+  for (int i = 0; i < 400; ++i) s.report(fmt::format("{}", i), minutes{0}, "both");
+  s.quiet(true);
+  s.restart();
+  s.now = long_ago + std::chrono::hours{100};
+  auto& task = s.task_of("sensors", "a");
+  const auto answer = s.report("a", minutes{1});
+  must(task.run(8));
+  must(task.run(8));
+  const auto e = must(task.close(s.now, false));
+  BOOST_REQUIRE(e);
+  const auto fired = task.progress().timers_fired;
+  BOOST_TEST(fired > 0U);
+  BOOST_TEST(fired <= 8U);
+  BOOST_TEST(e->appends.front().records->count() == fired + 1);  // and the command
+}
+
 BOOST_AUTO_TEST_CASE(what_is_gone_has_none) {
   sensors s;
   s.report("a", minutes{0});

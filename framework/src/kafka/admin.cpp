@@ -231,7 +231,8 @@ result<std::vector<std::int64_t>> admin::list_offsets(const std::vector<topic_pa
     if (found || !found.error().retriable) return found;
     const auto there = topics();  // and who leads them
     const auto gone = std::find_if(where.begin(), where.end(), [&](const topic_partition& tp) {
-      return there && std::find(there->begin(), there->end(), tp.topic) == there->end();
+      const bool listed = !tp.topic.starts_with("__");  // topics() has none of those
+      return there && listed && std::find(there->begin(), there->end(), tp.topic) == there->end();
     });
     if (gone == where.end()) {
       missing.over();

@@ -230,7 +230,13 @@ void aggregate_task::append_published(const command_call& call, timestamp now) {
 
 // Within a step.
 void aggregate_task::note_deadlines(bytes_view key, const deadline_changes& changes) {
-  for (auto& q : deadlines_) q.note(key, changes[q.clock()]);
+  for (auto& q : deadlines_) {
+    const auto& change = changes[q.clock()];
+    // One that has been asked does not come again by what the other clock's has decided: the two
+    // would go on for ever.
+    if (fired_of_ != nullptr && fired_of_ != &q && change.before == change.after) continue;
+    q.note(key, change);
+  }
 }
 
 timestamp aggregate_task::next_due() const {
@@ -260,8 +266,9 @@ void aggregate_task::settle_fired() {
 
 result<void> aggregate_task::fire_deadlines(std::size_t budget, run_status& status) {
   deadlines_wait_ = false;
-  for (auto& q : deadlines_) {
-    if (auto fired = fire_due(q, budget - status.steps, status); !fired) return fired;
+  // Those in event time first: commands wait for them, and for no others.
+  for (auto q = deadlines_.rbegin(); q != deadlines_.rend(); ++q) {
+    if (auto fired = fire_due(*q, budget - status.steps, status); !fired) return fired;
   }
   return {};
 }
@@ -304,6 +311,7 @@ result<void> aggregate_task::fire(deadline_queue& of, const timer& due) {
     fired_of_ = &of;
     outcome = decide(call);
     fired_ = nullptr;
+    fired_of_ = nullptr;
   }
   changed_since_snapshot_ = true;
   const auto* failed = std::get_if<error>(&outcome);

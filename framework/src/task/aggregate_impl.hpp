@@ -96,8 +96,10 @@ class aggregate_task final : public runnable_task {
       at = at ? std::min(*at, requests_wait_until_) : requests_wait_until_;
     if (const auto due = next_due(); due > min_time && due < max_time)
       at = at ? std::min(*at, due) : due;
-    if (const auto look = states_->next_idle_look(); look < max_time)
-      at = at ? std::min(*at, look) : look;
+    if (phase_ == task_phase::live && !options_.replay_only) {
+      if (const auto look = states_->next_idle_look(); look < max_time)
+        at = at ? std::min(*at, look) : look;
+    }
     if (changed_since_snapshot_ && !snapshot_pending()) {
       const auto due = last_snapshot_at_ + options_.limits.snapshot_interval;
       at = at ? std::min(*at, due) : due;
@@ -237,7 +239,7 @@ class aggregate_task final : public runnable_task {
     byte_reader in{s.clocks};
     place p;
     p.records = in.get<std::uint64_t>();
-    if (event_time_) event_time_ = timestamp{milliseconds{in.get<std::int64_t>()}};
+    if (event_time_) event_time_ = as_event_time(timestamp{milliseconds{in.get<std::int64_t>()}});
     if (!in.done() || s.positions.size() != 2) return std::nullopt;
     p.base = s.positions[0];
     p.outcomes = s.positions[1];
@@ -332,8 +334,11 @@ class aggregate_task final : public runnable_task {
   void send_result(const result_address& to, bytes_view of, const command_outcome& outcome,
                    timestamp now);
   void note_deadlines(bytes_view key, const deadline_changes& changes);
+  // Below max_time, at which the queue's "none" would be due.
+  static timestamp as_event_time(timestamp t) { return std::min(t, max_time - milliseconds{1}); }
   void note_time(std::size_t event, timestamp t) {
-    if (event_time_ && options_.program->has_time(event)) event_time_ = std::max(*event_time_, t);
+    if (event_time_ && options_.program->has_time(event))
+      event_time_ = std::max(*event_time_, as_event_time(t));
   }
   /// By the machine's clock; max_time: none, or it waits for room.
   timestamp next_due() const;
