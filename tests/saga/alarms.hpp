@@ -101,7 +101,8 @@ struct sensor : sensor_state {
   void apply(const reading_reported& e) {
     ++readings;
     listens = true;
-    until = std::max(until, e.at + std::chrono::hours{1});
+    constexpr std::chrono::hours hour{1};
+    until = std::max(until, std::min(e.at, kappa::max_time - hour) + hour);
     mood = e.mood;
   }
   void apply(const went_quiet& e) {
